@@ -1,0 +1,161 @@
+"""What the layers above see of the store: bytes in and out, and the commit turn.
+
+Nothing here says how or where. :class:`maruhub.store.store.PoolStore` keeps segments on
+blades; :class:`maruhub.testing.memory_store.MemoryStore` is the trusted model that the
+contract suite runs beside it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from maruhub.errors import MaruError
+from maruhub.store.extent import Blob, Extent, ExtentArray
+from maruhub.store.row import Row
+
+T = TypeVar("T")
+
+Buffer = bytes | bytearray | memoryview
+"""Contiguous bytes. The store has copied them when the call returns."""
+
+
+class SegmentClass(enum.IntEnum):
+    """What a segment holds; a writer has at most one open segment a class."""
+
+    RAW = 1
+    DERIVED = 2
+    META = 3
+
+
+class Rows(Protocol):
+    """The state inside one change of the commit turn: read, decide, stage.
+
+    Reads see everything committed before and what earlier changes of the same turn
+    wrote; ``get`` and ``get_many`` see this change's own staged writes too, ``scan``
+    does not. Nothing staged is kept when the change raises.
+    """
+
+    @property
+    def counter(self) -> int:
+        """This change's counter: unique, and higher than that of every earlier change."""
+
+    @property
+    def time_us(self) -> int:
+        """Wall time of this change, microseconds since 1970: for people, never for rules."""
+
+    @property
+    def pool_time_us(self) -> int:
+        """The pool clock, microseconds; rules (delays, retention) use only this."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """The rows of ``keys``, in their order."""
+
+    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
+        """At most ``limit`` rows with ``start <= key < stop``, in (reverse) byte order."""
+
+    def put(
+        self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
+    ) -> None:
+        """Stages a row. ``extents`` live while it does; so do ``segments``, whole."""
+
+    def remove(self, key: bytes) -> None:
+        """Stages the removal of a row (no error if there is none)."""
+
+
+Change = Callable[[Rows], T]
+"""A pure decision: reads rows, stages writes, returns what the caller wants to know.
+
+It runs inside the index's write transaction, perhaps more than once, on any thread: no
+I/O, no locks, no store calls in it.
+"""
+
+
+class Store(Protocol):
+    """Keeps bytes and rows. Safe from many threads, and from many processes at once.
+
+    Views handed out live as long as they are referenced, whatever happens to the pool.
+    After a fork the store is usable in the child.
+    """
+
+    def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass = SegmentClass.RAW) -> list[Blob]:
+        """Writes blobs; their addresses count only once a committed row names them.
+
+        A blob longer than 1 MiB becomes several extents. A longer object may be handed
+        over in pieces and its extents joined; every piece but the last must be a
+        multiple of 4 KiB. Raises NoSpace, ReadOnly, BladeLost.
+        """
+
+    def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
+        """One change, through the commit turn; returns its result once it is durable.
+
+        Whatever ``change`` raises is raised here and nothing of it is kept. All extents
+        that the change names are durable too when this returns.
+        """
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """Committed rows of ``keys``, in their order: one consistent moment."""
+
+    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
+        """At most ``limit`` committed rows with ``start <= key < stop``: one moment."""
+
+    def read_many(self, blobs: Sequence[Blob], *, verify: bool = True) -> list[memoryview | MaruError]:
+        """The bytes of blobs, in order: read-only views, or the error of that one blob.
+
+        With ``verify`` every extent's sum is checked in this call, and a bad or missing
+        copy is read from another.
+        """
+
+    def announce(self, extents: ExtentArray) -> None:
+        """Says that ``EXTENT_DTYPE[n]`` will be read soon; starts reading ahead."""
+
+    def pool_time_us(self) -> int:
+        """The pool clock now, microseconds."""
+
+    @property
+    def pool_id(self) -> bytes:
+        """16 random bytes, the same on every blade, for ever."""
+
+    @property
+    def split_key(self) -> int:
+        """The pool's 64-bit key of the train/validation/test hash."""
+
+    def close(self) -> None:
+        """Closes this process's logs so that another writer can adopt them at once."""
+
+
+def get(reader: Store | Rows, key: bytes) -> Row | None:
+    """The row of one key."""
+    return reader.get_many([key])[0]
+
+
+def read(store: Store, blob: Blob, *, verify: bool = True) -> memoryview:
+    """The bytes of one blob; raises its error."""
+    result = store.read_many([blob], verify=verify)[0]
+    if isinstance(result, MaruError):
+        raise result
+    return result
+
+
+def scan_all(
+    reader: Store | Rows, start: bytes, stop: bytes, *, page: int = 1000
+) -> Iterable[Row]:
+    """All rows of a range, a page a transaction; rows may change between pages."""
+    while rows := reader.scan(start, stop, page):
+        yield from rows
+        if len(rows) < page:
+            return
+        start = rows[-1].key + b"\0"
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """The first key after all keys with ``prefix``: the ``stop`` of its scan."""
+    trimmed = prefix.rstrip(b"\xff")
+    assert trimmed, "a prefix of 0xff bytes alone has no end"
+    return trimmed[:-1] + bytes([trimmed[-1] + 1])
+
+
+def is_blob(value: Any) -> bool:
+    """Whether a value is a tuple of extents (for assertions at seams)."""
+    return isinstance(value, tuple) and all(isinstance(e, Extent) for e in value)
