@@ -5,7 +5,8 @@ This file knows addresses only, not where they lie (``layout``) nor what they me
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -57,3 +58,45 @@ def extents_to_array(extents: Iterable[Extent]) -> ExtentArray:
 def array_to_extents(array: ExtentArray) -> Blob:
     """The inverse of :func:`extents_to_array`."""
     return tuple(Extent(s, o, n, c) for s, o, n, _, c in array.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Blobs:
+    """Many blobs at once: blob i holds ``extents[starts[i]:starts[i + 1]]``.
+
+    ``extents`` is ``EXTENT_DTYPE[m]``, ``starts`` is ``int64[n + 1]``, ascending from 0
+    to m. Both are read only by whoever gets them.
+    """
+
+    extents: ExtentArray
+    starts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @classmethod
+    def of(cls, blobs: Sequence[Blob]) -> Blobs:
+        """From tuples of extents."""
+        return cls(extents_to_array(e for blob in blobs for e in blob), _starts([len(b) for b in blobs]))
+
+    @classmethod
+    def of_raw(cls, raws: Sequence[bytes]) -> Blobs:
+        """From encoded extents (``Row.extents_raw``), 32 bytes each."""
+        counts = [len(raw) // EXTENT_DTYPE.itemsize for raw in raws]
+        return cls(np.frombuffer(b"".join(raws), dtype=EXTENT_DTYPE), _starts(counts))
+
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Bytes of each blob, ``int64[n]``."""
+        ends = np.concatenate(([0], np.cumsum(self.extents["length"], dtype=np.int64)))
+        sizes: npt.NDArray[np.int64] = ends[self.starts[1:]] - ends[self.starts[:-1]]
+        return sizes
+
+    def blob(self, i: int) -> Blob:
+        """One blob as a tuple."""
+        return array_to_extents(self.extents[self.starts[i] : self.starts[i + 1]])
+
+
+def _starts(counts: Sequence[int]) -> npt.NDArray[np.int64]:
+    starts = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=starts[1:])
+    return starts

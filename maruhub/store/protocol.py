@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from maruhub.errors import MaruError
-from maruhub.store.extent import Blob, Extent, ExtentArray
+from maruhub.store.extent import Blob, Blobs, Extent, ExtentArray
 from maruhub.store.row import Row
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ class Store(Protocol):
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
         """At most ``limit`` committed rows with ``start <= key < stop``: one moment."""
 
-    def read_many(self, blobs: Sequence[Blob], *, verify: bool = True) -> list[memoryview | MaruError]:
+    def read_many(self, blobs: Blobs, *, verify: bool = True) -> list[memoryview | MaruError]:
         """The bytes of blobs, in order: read-only views, or the error of that one blob.
 
         With ``verify`` every extent's sum is checked in this call, and a bad or missing
@@ -132,7 +132,7 @@ def get(reader: Store | Rows, key: bytes) -> Row | None:
 
 def read(store: Store, blob: Blob, *, verify: bool = True) -> memoryview:
     """The bytes of one blob; raises its error."""
-    result = store.read_many([blob], verify=verify)[0]
+    result = store.read_many(Blobs.of([blob]), verify=verify)[0]
     if isinstance(result, MaruError):
         raise result
     return result
@@ -155,7 +155,3 @@ def prefix_end(prefix: bytes) -> bytes:
     assert trimmed, "a prefix of 0xff bytes alone has no end"
     return trimmed[:-1] + bytes([trimmed[-1] + 1])
 
-
-def is_blob(value: Any) -> bool:
-    """Whether a value is a tuple of extents (for assertions at seams)."""
-    return isinstance(value, tuple) and all(isinstance(e, Extent) for e in value)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import xxhash
 
 from maruhub.errors import Corrupt, MaruError
-from maruhub.store.extent import EXTENT_BYTES_MAX, Blob, Extent, ExtentArray
+from maruhub.store.extent import EXTENT_BYTES_MAX, Blob, Blobs, Extent, ExtentArray
 from maruhub.store.protocol import Buffer, Change, SegmentClass, T
 from maruhub.store.row import Row, encode_row
 
@@ -112,8 +112,8 @@ class MemoryStore:
         with self._lock:
             return scan_dict(self._rows, start, stop, limit, reverse=reverse)
 
-    def read_many(self, blobs: Sequence[Blob], *, verify: bool = True) -> list[memoryview | MaruError]:
-        return [self._read_one(blob, verify=verify) for blob in blobs]
+    def read_many(self, blobs: Blobs, *, verify: bool = True) -> list[memoryview | MaruError]:
+        return [self._read_one(blobs.blob(i), verify=verify) for i in range(len(blobs))]
 
     def _read_one(self, blob: Blob, *, verify: bool) -> memoryview | MaruError:
         parts = [self._bytes.get(extent, b"") for extent in blob]
