@@ -1,0 +1,1 @@
+"""Rungs of tests: a test's folder is its marker."""
