@@ -2,8 +2,8 @@
 
 Laws for every implementation (``maruhub.testing.index_suite`` checks them):
 
-- **Order** is byte order of whole keys, for keys of 1 to at least ``KEY_BYTES_MAX`` bytes of
-  any values. An empty key, or one longer than the engine's end, is ``InvalidInput``.
+- **Order** is byte order of whole keys, for keys of 1 to ``KEY_BYTES_MAX`` bytes of any
+  values. An empty key, or a longer one, is ``InvalidInput``.
 - **One writer**: over all threads and processes at most one write transaction exists; the
   next ``write()`` waits. The death of a process in the middle of one undoes it and lets the
   next writer in.
@@ -26,7 +26,10 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 KEY_BYTES_MAX = 4096
-"""Keys of up to this many bytes are taken by every engine."""
+"""Every engine takes keys of up to this many bytes, and none longer."""
+
+AFTER_ALL = b"\xff" * (KEY_BYTES_MAX + 1)
+"""A ``stop`` beyond every key."""
 
 
 class IndexTxn(Protocol):
@@ -83,8 +86,8 @@ class Index(Protocol):
         """Return the first ``limit`` items with ``start <= key < stop``, all of one moment.
 
         Args:
-            start: Lowest key, included. May be empty: from the first key on.
-            stop: First key no longer included. Empty: no end, to the last key.
+            start: Lowest key, included. May be empty: from the first key on. Any length.
+            stop: First key no longer included (``AFTER_ALL``: to the last key). Any length.
             limit: Most items to return; 0 returns none, a negative one is ``InvalidInput``.
             reverse: From the highest key downwards (the last ``limit`` items, last first).
 
