@@ -1,0 +1,35 @@
+# The commands of this project; CI runs the same ones. Each sets up what it needs in .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs clean
+# Extra words for the program a target runs, as in `make test ARGS=unit`.
+ARGS ?=
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## a hub on real data, from the first file to an honest score (about three minutes)
+	@scripts/setup demo
+	@.venv/bin/python demo/demo.py $(ARGS)
+
+test: ## every test, rung by rung, with a summary; ARGS="unit crash" runs just those
+	@scripts/system-packages
+	@scripts/setup dev
+	@.venv/bin/python scripts/run_tests.py $(ARGS)
+
+check: ## style, types, layers, and the longest functions and files
+	@scripts/setup dev
+	@scripts/check
+
+bench: ## measure this machine: the hub beside plain files and fio, with tables and plots
+	@scripts/system-packages
+	@scripts/setup bench
+	@.venv/bin/python benchmarks/run.py $(ARGS)
+
+docs: ## build docs/ into site/; a broken link or anchor fails
+	@scripts/setup docs
+	@.venv/bin/mkdocs build --strict --quiet
+	@echo "Built: site/index.html"
+
+clean: ## remove what these commands made, the virtual environment too
+	rm -rf .venv site build dist demo-hub .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
