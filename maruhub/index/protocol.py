@@ -91,7 +91,7 @@ class Index(Protocol):
             limit: Most items to return; 0 returns none, a negative one is ``InvalidInput``.
             reverse: From the highest key downwards (the last ``limit`` items, last first).
 
-        To go on, pass ``last_key + b"\\0"`` as ``start``, or in reverse ``last_key`` as ``stop``.
+        To go on, pass the last key and a zero byte as ``start``, or in reverse that key as ``stop``.
         """
         ...
 
