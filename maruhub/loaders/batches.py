@@ -1,0 +1,229 @@
+"""Batches: what a trainer iterates over, and where it is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from maruhub.errors import InvalidInput
+from maruhub.loaders.batch import Batch, Skipped
+from maruhub.loaders.order import GlobalOrder
+from maruhub.loaders.permutation import SEED_MAX, SIZE_MAX
+from maruhub.loaders.plan import Place, Plan
+from maruhub.loaders.prefetch import Prefetcher
+from maruhub.loaders.reading import OnError, Reader, Ready, Window, check_on_error
+from maruhub.loaders.state import LoaderState
+from maruhub.loaders.stats import LoaderStats, Meter
+
+if TYPE_CHECKING:
+    from maruhub.loaders.source import Recorder, SampleSource
+    from maruhub.store.protocol import Store
+
+PREFETCH_BYTES: Final = 64 << 20
+SKIPPED_MAX: Final = 10_000
+"""Skipped samples listed; all are counted in ``stats().skipped``."""
+
+
+class Batches:
+    """Random batches of a view, epoch after epoch, resumable at any batch.
+
+    Iterating goes from the present place to the end of the epoch and stops there; the
+    next iteration is the next epoch::
+
+        for epoch in range(3):
+            for batch in batches:
+                train(batch.blobs, batch.columns["label"])
+
+    A batch counts as consumed once it has been handed out, whatever was read ahead. Every
+    sample comes exactly once an epoch over all ranks; nothing is dropped or padded, so at
+    an epoch's end ranks may differ by one batch. Breaking out of a loop and iterating
+    again goes on with the next batch. For one thread at a time; after a fork the child
+    goes on from the place of the fork with a reader of its own.
+
+    Args:
+        view: The samples (a ``SampleSource``, such as a catalog's view).
+        store: Where their bytes are.
+        batch_size: Samples a batch on this rank; the last one of an epoch may be shorter.
+        seed: The order, with the epoch's number: 0 … 2**64 - 1.
+        rank: This process's number among ``world`` training processes.
+        world: How many processes share the epoch.
+        epochs: Epochs that one iteration covers; the rest of a begun one counts as one.
+            None goes on for ever.
+        shuffle: False hands out the view's own sequence.
+        verify: Whether each returned byte is checked against its sum in that very read.
+        on_error: At an unreadable sample: "raise" its error in place of its batch, or
+            "skip" it; skipped samples are listed in ``skipped``. A batch of which all
+            were skipped is handed out empty, so that ranks keep step.
+        prefetch: Bytes of batches that may wait ready, read by a thread (at least one
+            batch); 0 reads in the caller's thread.
+        recorder: Told what is handed out, before it is (see :class:`Recorder`).
+        window: How far reading looks ahead.
+    """
+
+    def __init__(
+        self,
+        view: SampleSource,
+        store: Store,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        epochs: int | None = 1,
+        shuffle: bool = True,
+        verify: bool = True,
+        on_error: OnError = "raise",
+        prefetch: int = PREFETCH_BYTES,
+        recorder: Recorder | None = None,
+        window: Window | None = None,
+    ) -> None:
+        _check(seed=seed, size=len(view), epochs=epochs, prefetch=prefetch)
+        self.skipped: list[Skipped] = []
+        self._source = view.digest
+        self._seed = seed if shuffle else None
+        self._epochs = epochs
+        self._prefetch = prefetch
+        self._recorder = recorder
+        self._meter = Meter()
+        self._reader = Reader(
+            source=view,
+            store=store,
+            plan=Plan(len(view), batch_size, rank, world),
+            order=GlobalOrder(len(view), self._seed),
+            meter=self._meter,
+            verify=verify,
+            on_error=check_on_error(on_error),
+            window=window or Window(),
+        )
+        self._place = Place(0, 0)
+        self._pass: _Pass | None = None
+
+    def __len__(self) -> int:
+        """Batches that this rank gets in a whole epoch."""
+        plan = self._reader.plan
+        whole, rest = divmod(plan.size, plan.stride)
+        return whole + (rest > plan.rank * plan.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        # A pass whose last batch is out already is over; one left in the middle goes on.
+        if self._pass is not None and self._place.epoch == self._pass.last_epoch:
+            self.close()
+        return self
+
+    def __next__(self) -> Batch:
+        self._meter.start()
+        running = self._running()
+        try:
+            ready = running.next()
+        except BaseException:
+            self.close()
+            raise
+        if ready is None:
+            self.close()
+            if running.last_epoch is not None:
+                self._place = Place(running.last_epoch, 0)
+            raise StopIteration
+        return self._hand_out(ready)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the next batch starts, as JSON values; a new dict each time.
+
+        Equal on all ranks after the same number of steps. After an epoch's last batch
+        it says: the next epoch, from its start.
+        """
+        return LoaderState(self._source, self._seed, self._place).to_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on from ``state``, made under any world, batch size or prefetch.
+
+        Costs the same at every position. Raises StateMismatch for a state of another
+        version, view or seed; nothing is changed then.
+        """
+        loaded = LoaderState.from_dict(state)
+        place = loaded.check(source=self._source, seed=self._seed, size=self._reader.plan.size)
+        self.close()
+        self._place = place
+
+    def stats(self) -> LoaderStats:
+        """Where the time went so far; ``str()`` of it is a line for people."""
+        self._take_waits()
+        return self._meter.snapshot()
+
+    def close(self) -> None:
+        """Stops reading ahead. The place stays; iterating again starts a new reader."""
+        if self._pass is not None:
+            self._take_waits()
+            self._pass.close()
+            self._pass = None
+
+    def _running(self) -> _Pass:
+        if self._pass is not None and self._pass.pid != os.getpid():
+            self._pass = None  # The parent's thread does not exist in this process.
+        if self._pass is None:
+            self._pass = _Pass(self._reader, self._place, epochs=self._epochs, prefetch=self._prefetch)
+        return self._pass
+
+    def _hand_out(self, ready: Ready) -> Batch:
+        step = ready.step
+        if self._recorder is not None:
+            stop = step.after.position or self._reader.plan.size
+            try:
+                self._recorder.reads(self._source, step.epoch, self._seed, step.position, stop)
+            except BaseException:
+                self.close()  # The batch is lost to this pass; a new one starts with it.
+                raise
+        self._place = step.after
+        self.skipped += ready.skipped[: SKIPPED_MAX - len(self.skipped)]
+        self._meter.handed_out(
+            samples=len(ready.batch), size_bytes=ready.size_bytes, skipped=len(ready.skipped)
+        )
+        return ready.batch
+
+    def _take_waits(self) -> None:
+        if self._pass is not None:
+            trainer, reader = self._pass.take_waits()
+            self._meter.trainer_waited += trainer
+            self._meter.reader_waited += reader
+
+
+class _Pass:
+    """One run of a reader from a place to the end of its epochs, threaded or not."""
+
+    def __init__(self, reader: Reader, place: Place, *, epochs: int | None, prefetch: int) -> None:
+        self.pid = os.getpid()
+        self.last_epoch = None if epochs is None else place.epoch + epochs
+        items = reader.batches(place, epochs)
+        self._inline = items if not prefetch else None
+        self._thread = Prefetcher(items, limit_bytes=prefetch) if prefetch else None
+        self._taken = (0.0, 0.0)
+
+    def next(self) -> Ready | None:
+        if self._inline is not None:
+            return next(self._inline, None)
+        assert self._thread is not None
+        return self._thread.get()
+
+    def take_waits(self) -> tuple[float, float]:
+        """Seconds that the trainer and the reader waited since the last call."""
+        if self._thread is None:
+            return 0.0, 0.0
+        now = (self._thread.channel.consumer_waited_s, self._thread.channel.producer_waited_s)
+        waits = (now[0] - self._taken[0], now[1] - self._taken[1])
+        self._taken = now
+        return waits
+
+    def close(self) -> None:
+        if self._thread is not None and self.pid == os.getpid():
+            self._thread.close()
+
+
+def _check(*, seed: int, size: int, epochs: int | None, prefetch: int) -> None:
+    if not 0 <= seed <= SEED_MAX:
+        raise InvalidInput(f"seed {seed} is not within 0 … 2**64 - 1.", hint="Choose another.")
+    if size > SIZE_MAX:
+        raise InvalidInput(f"{size} samples are more than an order holds (2**63).")
+    if epochs is not None and epochs < 1:
+        raise InvalidInput(f"epochs {epochs} must be at least 1, or None to go on for ever.")
+    if prefetch < 0:
+        raise InvalidInput(f"prefetch {prefetch} must be 0 (no thread) or a number of bytes.")

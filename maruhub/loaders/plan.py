@@ -1,0 +1,109 @@
+"""Who reads which positions at which step. Pure arithmetic: no bytes, no names, no clock.
+
+An epoch is one global sequence of positions [0, size). A step takes the next
+``world * batch_size`` of them; rank r gets the r-th contiguous slice of ``batch_size``.
+So the sequence is the same for every world and batch size, and one number (how far it has
+been consumed) is the whole state. Nothing is dropped or padded: the last step takes what
+is left, so one rank may get a short batch and later ranks none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from maruhub.errors import InvalidInput
+
+
+class Place(NamedTuple):
+    """How far the sequence of epochs is consumed, on all ranks together."""
+
+    epoch: int
+    position: int
+
+
+class Step(NamedTuple):
+    """One rank's share [start, stop) of the step over [position, after.position).
+
+    ``start == stop`` when the epoch's last step has nothing left for this rank.
+    ``after`` is the place once the step is done: at an epoch's end, the next one's start.
+    """
+
+    epoch: int
+    number: int
+    position: int
+    start: int
+    stop: int
+    after: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps of one rank.
+
+    Args:
+        size: Samples in an epoch.
+        batch_size: Samples a rank gets in a step.
+        rank: Which of the ranks this is, from 0.
+        world: How many ranks there are.
+    """
+
+    size: int
+    batch_size: int
+    rank: int = 0
+    world: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InvalidInput(f"batch_size {self.batch_size} must be at least 1.")
+        if self.world < 1 or not 0 <= self.rank < self.world:
+            raise InvalidInput(
+                f"rank {self.rank} of world {self.world}: rank must be within 0 … world - 1.",
+                hint="Give each training process its own rank and all the same world.",
+            )
+
+    @property
+    def stride(self) -> int:
+        """Positions that a step consumes on all ranks together."""
+        return self.batch_size * self.world
+
+    def step(self, place: Place) -> Step:
+        """The step that begins at ``place``."""
+        end = min(place.position + self.stride, self.size)
+        start = min(place.position + self.rank * self.batch_size, end)
+        after = Place(place.epoch, end) if end < self.size else Place(place.epoch + 1, 0)
+        # Counted in whole steps of this plan, so that it rises also after an elastic resume.
+        number = -(-place.position // self.stride)
+        return Step(place.epoch, number, place.position, start, min(start + self.batch_size, end), after)
+
+    def steps(self, place: Place, epochs: int | None) -> list[Step]:
+        """All steps of this rank that hold samples. For tests and short plans."""
+        return list(self.walk(place, epochs))
+
+    def walk(self, place: Place, epochs: int | None) -> StepWalk:
+        """The steps with samples, lazily, through ``epochs`` epochs (None: endless)."""
+        return StepWalk(self, place, None if epochs is None else place.epoch + epochs)
+
+
+@dataclass
+class StepWalk:
+    """An iterator over a plan's steps up to (not into) ``last_epoch``."""
+
+    plan: Plan
+    place: Place
+    last_epoch: int | None
+
+    def __iter__(self) -> StepWalk:
+        return self
+
+    def __next__(self) -> Step:
+        # An empty source has no steps in any epoch; without this an endless walk would spin.
+        while self.plan.size and self.place.epoch != self.last_epoch:
+            step = self.plan.step(self.place)
+            self.place = step.after
+            if step.start < step.stop:
+                return step
+            # A rank without any share in whole epochs would spin just the same.
+            if self.last_epoch is None and self.plan.rank * self.plan.batch_size >= self.plan.size:
+                break
+        raise StopIteration
