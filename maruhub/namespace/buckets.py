@@ -1,0 +1,111 @@
+"""The buckets of a hub: made, listed, deleted with a way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from maruhub.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket
+from maruhub.namespace.bucket import (
+    DELAY_S,
+    Bucket,
+    bucket_key,
+    bucket_range,
+    decode_bucket,
+    delay_to_us,
+    encode_bucket,
+    find_bucket,
+    find_or_stage_bucket,
+    hidden_bucket_key,
+    hidden_bucket_prefix,
+)
+from maruhub.namespace.names import check_bucket_name
+from maruhub.namespace.object import objects_range
+from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
+
+
+class Buckets:
+    """All buckets of a hub. Safe from many threads and processes, as the store is."""
+
+    def __init__(self, store: Store, actor: str = "") -> None:
+        self._store = store
+        self._actor = actor
+
+    def create(self, name: str, *, delay_s: float = DELAY_S, exist_ok: bool = False) -> Bucket:
+        """Makes a bucket.
+
+        Args:
+            name: See ``docs/reference/names.md``.
+            delay_s: How long what is overwritten or deleted in it stays restorable.
+            exist_ok: Return the one that exists (as it is) instead of AlreadyExists.
+        """
+        check_bucket_name(name)
+        delay_us = delay_to_us(delay_s)
+
+        def change(rows: Rows) -> Bucket:
+            row = get(rows, bucket_key(name))
+            if row is not None and not exist_ok:
+                raise AlreadyExists(f"there is a bucket {name!r} already.", hint="Choose another name.")
+            return find_or_stage_bucket(rows, name, create=True, delay_us=delay_us)
+
+        return self._store.commit(change, actor=self._actor)
+
+    def get(self, name: str) -> Bucket:
+        """The bucket of that name; raises NoSuchBucket, InvalidName."""
+        return find_bucket(self._store, name)
+
+    def all(self) -> list[Bucket]:
+        """Those that exist, by name."""
+        start, stop = bucket_range()
+        return [decode_bucket(row) for row in scan_all(self._store, start, stop)]
+
+    def delete(self, name: str) -> None:
+        """Hides a bucket that holds no current objects, else raises BucketNotEmpty.
+
+        It and its hidden objects stay restorable for its delay: see :meth:`undelete`.
+        """
+
+        def change(rows: Rows) -> None:
+            bucket = find_bucket(rows, name)
+            if rows.scan(*objects_range(bucket), 1):
+                raise BucketNotEmpty(f"the bucket {name!r} holds objects.", hint="Delete them first.")
+            now = rows.pool_time_us
+            hidden = replace(bucket, hidden_us=now, eradicate_at_us=now + bucket.delay_us)
+            rows.remove(bucket_key(name))
+            rows.put(hidden_bucket_key(name, rows.counter), encode_bucket(hidden))
+
+        self._store.commit(change, actor=self._actor)
+
+    def undelete(self, name: str) -> Bucket:
+        """Brings back the bucket of that name that was deleted last, with its hidden objects.
+
+        Raises AlreadyExists if there is one of that name now, NoSuchBucket if none is left.
+        """
+        check_bucket_name(name)
+        prefix = hidden_bucket_prefix(name)
+
+        def change(rows: Rows) -> Bucket:
+            if get(rows, bucket_key(name)) is not None:
+                raise AlreadyExists(f"there is a bucket {name!r} now.", hint="Delete it first.")
+            hidden = rows.scan(prefix, prefix_end(prefix), 1)
+            if not hidden:
+                raise NoSuchBucket(f"no deleted bucket {name!r} is left to restore.")
+            bucket = replace(decode_bucket(hidden[0]), hidden_us=0, eradicate_at_us=0)
+            rows.remove(hidden[0].key)
+            rows.put(bucket_key(name), encode_bucket(bucket))
+            return bucket
+
+        return self._store.commit(change, actor=self._actor)
+
+    def set_delay(self, name: str, delay_s: float) -> Bucket:
+        """Another eradication delay from now on.
+
+        A longer one holds for what is hidden already too; a shorter one never does.
+        """
+        delay_us = delay_to_us(delay_s)
+
+        def change(rows: Rows) -> Bucket:
+            bucket = find_bucket(rows, name).with_delay(delay_us, rows.pool_time_us)
+            rows.put(bucket_key(name), encode_bucket(bucket))
+            return bucket
+
+        return self._store.commit(change, actor=self._actor)

@@ -1,0 +1,152 @@
+"""Changes that make versions out of versions: no byte moves, extents are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from maruhub.namespace.bucket import find_bucket, find_or_stage_bucket
+from maruhub.namespace.names import encode_key, encode_text
+from maruhub.namespace.object import (
+    ObjectInfo,
+    Origin,
+    derive_payload,
+    object_prefix,
+    pack_tail,
+    with_user_fields,
+)
+from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, check_request, place
+from maruhub.namespace.reads import no_such_key
+from maruhub.store.protocol import Change, Rows, Store, get, prefix_end, scan_all
+from maruhub.store.row import Row
+
+_PAGE: Final = 1000
+_KEY_AT: Final = 9
+
+Place = tuple[str, str]
+"""A bucket and a key, or a prefix of keys."""
+
+
+def copy_change(
+    source: Place,
+    target: Place,
+    *,
+    content_type: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    mtime_ns: int | None = None,
+    if_match: str | None = None,
+    if_none_match: bool = False,
+    request: bytes = b"",
+    create_bucket: bool = False,
+) -> Change[ObjectInfo]:
+    """Copies one object; None keeps the source's field, conditions are the target's."""
+    check_request(request)
+    raw_source, raw_target = encode_key(source[1]), encode_key(target[1])
+    condition = Condition(if_match, if_none_match)
+    with_user_fields({}, content_type, metadata)
+
+    def change(rows: Rows) -> ObjectInfo:
+        row = get(rows, object_prefix(find_bucket(rows, source[0])) + raw_source)
+        if row is None:
+            raise no_such_key(*source)
+        info = ObjectInfo.of_row(source[0], row, source[1])
+        tail = with_user_fields(_of(info), content_type, metadata)
+        payload = derive_payload(info, Origin.COPY, tail=pack_tail(tail), mtime_ns=mtime_ns)
+        new = NewVersion(target[1], raw_target, payload, info.extents, condition)
+        bucket = find_or_stage_bucket(rows, target[0], create=create_bucket)
+        row_key = object_prefix(bucket) + raw_target
+        return place(rows, bucket, new, row_key, get(rows, row_key), request=request)
+
+    return change
+
+
+def _of(info: ObjectInfo) -> dict[str, object]:
+    """The source's named fields, and where they come from."""
+    return info.tail | {"from": {"bucket": info.bucket, "key": info.key}}
+
+
+def metadata_change(
+    bucket_name: str,
+    key: str,
+    *,
+    content_type: str | None = None,
+    metadata: Mapping[str, str | None] | None = None,
+    mtime_ns: int | None = None,
+    merge: bool = False,
+    if_match: str | None = None,
+    request: bytes = b"",
+) -> Change[ObjectInfo]:
+    """Other user fields for the bytes that a key holds."""
+    check_request(request)
+    raw_key = encode_key(key)
+
+    def change(rows: Rows) -> ObjectInfo:
+        bucket = find_bucket(rows, bucket_name)
+        row = get(rows, object_prefix(bucket) + raw_key)
+        if row is None:
+            raise no_such_key(bucket_name, key)
+        info = ObjectInfo.of_row(bucket_name, row, key)
+        fields = metadata if metadata is None else _merged(info.metadata if merge else {}, metadata)
+        tail = {name: value for name, value in info.tail.items() if name != "from"}
+        tail = with_user_fields(tail, content_type, fields)
+        if (tail.get("type"), tail.get("meta")) == (info.tail.get("type"), info.tail.get("meta")) and (
+            mtime_ns in (None, info.mtime_ns)
+        ):
+            return info
+        payload = derive_payload(info, Origin.METADATA, tail=pack_tail(tail), mtime_ns=mtime_ns)
+        condition = UNCONDITIONAL if if_match is None else Condition(if_match)
+        new = NewVersion(key, raw_key, payload, info.extents, condition)
+        return place(rows, bucket, new, row.key, row, request=request)
+
+    return change
+
+
+def _merged(old: Mapping[str, str], new: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in (dict(old) | dict(new)).items() if value is not None}
+
+
+def copy_prefix(store: Store, source: Place, target: Place, *, actor: str, create_bucket: bool) -> int:
+    """Copies what lies below a prefix; see ``Objects.copy_prefix``."""
+    raw_source = encode_text(source[1], "prefix")
+    encode_text(target[1], "prefix")
+    bucket = find_bucket(store, source[0])
+    start = object_prefix(bucket) + raw_source
+    rows = scan_all(store, start, prefix_end(start), page=_PAGE)
+    same = source[0] == target[0]
+    overlap = same and (source[1].startswith(target[1]) or target[1].startswith(source[1]))
+    keys = [row.key for row in rows] if overlap else []
+    if overlap:
+        return store.commit(_copy_rows(source, target, keys, create=create_bucket), actor=actor)
+    copied = 0
+    while page := store.scan(start, prefix_end(object_prefix(bucket) + raw_source), _PAGE):
+        keys = [row.key for row in page]
+        copied += store.commit(_copy_rows(source, target, keys, create=create_bucket), actor=actor)
+        start = keys[-1] + b"\0"
+    return copied
+
+
+def _copy_rows(source: Place, target: Place, row_keys: Sequence[bytes], *, create: bool) -> Change[int]:
+    """Copies those of the rows that still exist: all read first, then all placed."""
+    cut = len(source[1].encode())
+    names = [target[1] + key[_KEY_AT + cut :].decode() for key in row_keys]
+    raws = [encode_key(name) for name in names]
+
+    def change(rows: Rows) -> int:
+        found = rows.get_many(row_keys)
+        bucket = find_or_stage_bucket(rows, target[0], create=create)
+        prefix = object_prefix(bucket)
+        currents = rows.get_many([prefix + raw for raw in raws])
+        copied = 0
+        for name, raw, row, current in zip(names, raws, found, currents, strict=True):
+            if row is not None:
+                place(rows, bucket, _copy_of(source[0], row, name, raw), prefix + raw, current)
+                copied += 1
+        return copied
+
+    return change
+
+
+def _copy_of(bucket: str, row: Row, name: str, raw: bytes) -> NewVersion:
+    info = ObjectInfo.of_row(bucket, row)
+    payload = derive_payload(info, Origin.COPY, tail=pack_tail(_of(info)))
+    return NewVersion(name, raw, payload, info.extents)

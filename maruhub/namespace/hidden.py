@@ -1,0 +1,121 @@
+"""A hidden version, and its row V: what was overwritten or deleted, with a way back.
+
+Pure. The row is written once and never changed: its own envelope says who hid it and
+when; its payload keeps who made it and when, and the whole payload it had as row K.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from maruhub.errors import UnsupportedFormat
+from maruhub.namespace.bucket import Bucket
+from maruhub.namespace.object import ObjectInfo, decode_head
+from maruhub.store.protocol import Rows, prefix_end
+from maruhub.store.row import Row
+
+_HEAD: Final = struct.Struct("<BBBBIQqqq")
+_VERSION: Final = 1
+_KEY_AT: Final = 9
+_ID_MAX: Final = 2**64 - 1
+
+# Every byte of UTF-8 plus one: 0 becomes free as the terminator, order is kept, nothing grows.
+_UP: Final = bytes((i + 1) % 256 for i in range(256))
+_DOWN: Final = bytes((i - 1) % 256 for i in range(256))
+
+
+class Why(IntEnum):
+    """Why a version is hidden."""
+
+    OVERWRITTEN = 1
+    DELETED = 2
+
+
+class HiddenVersion(NamedTuple):
+    """A version that is not listed any more.
+
+    Args:
+        info: The version as it was.
+        why: What hid it.
+        made_by: Who made it.
+        request: The request that made it.
+        hidden_counter: Counter of the change that hid it.
+        hidden_us: Wall time when it was hidden.
+        hidden_by: Who hid it.
+        hidden_pool_us: The same moment on the pool clock.
+        eradicate_at_us: Pool time until which it is restorable at least.
+    """
+
+    info: ObjectInfo
+    why: Why
+    made_by: str
+    request: bytes
+    hidden_counter: int
+    hidden_us: int
+    hidden_by: str
+    hidden_pool_us: int
+    eradicate_at_us: int
+
+
+def hide(rows: Rows, bucket: Bucket, row: Row, why: Why) -> None:
+    """Stages the row V of a current row K; the caller replaces or removes the row K."""
+    payload, who, request = row.payload, row.actor.encode(), row.request
+    version = decode_head(payload).version_number or row.counter
+    now = rows.pool_time_us
+    head = _HEAD.pack(
+        _VERSION, why, len(who), len(request), 0, row.counter, row.time_us, now, now + bucket.delay_us
+    )
+    key = hidden_row_key(bucket, row.key[_KEY_AT:], version)
+    rows.put(key, head + who + request + payload, extents=row.extents)
+
+
+def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
+    """The hidden version of a row V; what the bucket promised since is counted in."""
+    payload = row.payload
+    if len(payload) < _HEAD.size or payload[0] != _VERSION:
+        raise UnsupportedFormat(f"hidden row {row.key!r} has an unknown version.", hint="Upgrade MaruHub.")
+    _, why, who, request, _, counter, time_us, hidden_pool_us, eradicate_at_us = _HEAD.unpack_from(payload)
+    request_at = _HEAD.size + who
+    payload_at = request_at + request
+    info = ObjectInfo(
+        bucket.name,
+        hidden_key_of(row.key).decode(),
+        counter=counter,
+        time_us=time_us,
+        extents_raw=row.extents_raw,
+        payload=payload[payload_at:],
+    )
+    return HiddenVersion(
+        info,
+        Why(why),
+        payload[_HEAD.size : request_at].decode(),
+        payload[request_at:payload_at],
+        row.counter,
+        row.time_us,
+        row.actor,
+        hidden_pool_us,
+        bucket.kept_until_us(hidden_pool_us, eradicate_at_us),
+    )
+
+
+def hidden_prefix(bucket: Bucket, key: bytes) -> bytes:
+    """In front of all hidden versions of one key."""
+    return b"V" + bucket.id_bytes + key.translate(_UP) + b"\0"
+
+
+def hidden_range(bucket: Bucket, prefix: bytes, *, exactly: bool = False) -> tuple[bytes, bytes]:
+    """Start and stop of the hidden versions of all keys with ``prefix``, or of ``exactly`` that key."""
+    start = hidden_prefix(bucket, prefix)[: None if exactly else -1]
+    return start, prefix_end(start)
+
+
+def hidden_key_of(row_key: bytes) -> bytes:
+    """The object's key in a row key V."""
+    return row_key[_KEY_AT:-9].translate(_DOWN)
+
+
+def hidden_row_key(bucket: Bucket, key: bytes, version_number: int) -> bytes:
+    """The row key of one hidden version."""
+    return hidden_prefix(bucket, key) + (_ID_MAX - version_number).to_bytes(8, "big")

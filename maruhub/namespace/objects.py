@@ -1,0 +1,239 @@
+"""Objects by name: read, put, copied by reference, given other metadata, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maruhub.errors import InvalidInput
+from maruhub.namespace import copying
+from maruhub.namespace.bucket import find_bucket
+from maruhub.namespace.digests import Digest, start_digests
+from maruhub.namespace.hidden import Why, hide
+from maruhub.namespace.names import check_bucket_name, encode_key
+from maruhub.namespace.object import ObjectInfo, encode_payload, encode_tail, object_prefix
+from maruhub.namespace.put import (
+    UNCONDITIONAL,
+    Condition,
+    NewVersion,
+    PutItem,
+    check_condition,
+    check_request,
+    put_change,
+)
+from maruhub.namespace.reads import ObjectReads
+from maruhub.namespace.stream import Readable, Upload, pour
+from maruhub.store.extent import Blob
+from maruhub.store.protocol import Buffer, Rows
+
+
+class Objects(ObjectReads):
+    """All objects of a hub. Whatever a write replaces stays restorable (``Past``)."""
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        data: Buffer,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        mtime_ns: int | None = None,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+        request: bytes = b"",
+        create_bucket: bool = False,
+    ) -> ObjectInfo:
+        """Makes ``data`` the current version of a key; durable when this returns.
+
+        Args:
+            bucket: Where; NoSuchBucket unless it exists or ``create_bucket``.
+            key: 1 to 1,024 bytes of UTF-8.
+            data: The bytes, not to be changed meanwhile.
+            content_type: Media type.
+            metadata: The user's own fields, text by text.
+            mtime_ns: Time of change of the file it came from, nanoseconds since 1970.
+            if_match: Only if the current ETag is this one (``*``: any); else PreconditionFailed.
+            if_none_match: Only if the key holds nothing; else PreconditionFailed.
+            request: At most 255 bytes that name this very write, so that it can be tried
+                again when its answer was lost: the same id and bytes give the version made before.
+            create_bucket: Make the bucket with its defaults if there is none.
+        """
+        item = PutItem(key, data, content_type, metadata, mtime_ns)
+        condition = Condition(if_match, if_none_match)
+        return self._put(
+            bucket, [item], conditions=[condition], request=request, create_bucket=create_bucket
+        )[0]
+
+    def put_many(
+        self, bucket: str, items: Sequence[PutItem], *, request: bytes = b"", create_bucket: bool = False
+    ) -> list[ObjectInfo]:
+        """Puts all items with one append and one commit, or none of them.
+
+        Keys must differ; one failed ``if_none_match`` refuses the batch.
+        """
+        conditions = [Condition(None, True) if item.if_none_match else UNCONDITIONAL for item in items]
+        return self._put(bucket, items, conditions=conditions, request=request, create_bucket=create_bucket)
+
+    def _put(
+        self,
+        bucket: str,
+        items: Sequence[PutItem],
+        *,
+        conditions: Sequence[Condition],
+        request: bytes,
+        create_bucket: bool,
+    ) -> list[ObjectInfo]:
+        check_request(request)
+        raw_keys = _distinct_keys(items)
+        tails = [encode_tail(item.content_type, item.metadata) for item in items]
+        self._check_early(
+            bucket, raw_keys, conditions=conditions, create_bucket=create_bucket, retriable=bool(request)
+        )
+        if not items:
+            return []
+        data = [_flat(item.data) for item in items]
+        digests = start_digests(data)
+        blobs = self._store.append(data)
+        news = []
+        parts = zip(items, raw_keys, tails, data, digests.result(), blobs, conditions, strict=True)
+        for item, raw_key, tail, bytes_, digest, blob, condition in parts:
+            payload = encode_payload(digest, len(bytes_), mtime_ns=item.mtime_ns, tail=tail)
+            news.append(NewVersion(item.key, raw_key, payload, blob, condition))
+        change = put_change(bucket, news, request=request, create_bucket=create_bucket)
+        return self._store.commit(change, actor=self._actor, request=request)
+
+    def _check_early(
+        self,
+        bucket: str,
+        raw_keys: Sequence[bytes],
+        *,
+        conditions: Sequence[Condition],
+        create_bucket: bool,
+        retriable: bool,
+    ) -> None:
+        """Refuses before bytes are written what the commit would refuse, as far as known now."""
+        check_bucket_name(bucket)
+        asked = [] if retriable else [i for i, c in enumerate(conditions) if c != UNCONDITIONAL]
+        if create_bucket:
+            return
+        rows = self._rows(bucket, [raw_keys[i] for i in asked])
+        for i, row in zip(asked, rows, strict=True):
+            check_condition(conditions[i], row, where=f"maru://{bucket}/{raw_keys[i].decode()}")
+
+    def upload(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        mtime_ns: int | None = None,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+        request: bytes = b"",
+        create_bucket: bool = False,
+    ) -> Upload:
+        """Begins a put of any size: ``write`` pieces, then ``commit``. Arguments as :meth:`put`."""
+        check_request(request)
+        raw_key = encode_key(key)
+        tail = encode_tail(content_type, metadata)
+        condition = Condition(if_match, if_none_match)
+        self._check_early(
+            bucket, [raw_key], conditions=[condition], create_bucket=create_bucket, retriable=bool(request)
+        )
+
+        def finish(digest: Digest, size_bytes: int, blob: Blob) -> ObjectInfo:
+            payload = encode_payload(digest, size_bytes, mtime_ns=mtime_ns, tail=tail)
+            new = NewVersion(key, raw_key, payload, blob, condition)
+            change = put_change(bucket, [new], request=request, create_bucket=create_bucket)
+            return self._store.commit(change, actor=self._actor, request=request)[0]
+
+        return Upload(self._store, finish)
+
+    def put_stream(self, bucket: str, key: str, stream: Readable, **how: Any) -> ObjectInfo:
+        """Puts what ``stream.read(n)`` gives, any size, in bounded memory; see :meth:`put`."""
+        return pour(stream, self.upload(bucket, key, **how))
+
+    def copy(self, src_bucket: str, src_key: str, dst_bucket: str, dst_key: str, **how: Any) -> ObjectInfo:
+        """A new version of the destination that shares the source's bytes.
+
+        Takes ``content_type``, ``metadata`` and ``mtime_ns`` (None keeps the source's),
+        ``if_match`` and ``if_none_match`` (of the destination), ``request`` and
+        ``create_bucket`` as :meth:`put`.
+        """
+        source, target = (src_bucket, src_key), (dst_bucket, dst_key)
+        change = copying.copy_change(source, target, **how)
+        return self._store.commit(change, actor=self._actor, request=how.get("request", b""))
+
+    def copy_prefix(
+        self,
+        src_bucket: str,
+        src_prefix: str,
+        dst_bucket: str,
+        dst_prefix: str,
+        *,
+        create_bucket: bool = False,
+    ) -> int:
+        """Copies all objects below a prefix to another, by reference; how many.
+
+        A thousand a change; when both prefixes overlap, all in one change.
+        """
+        source, target = (src_bucket, src_prefix), (dst_bucket, dst_prefix)
+        return copying.copy_prefix(
+            self._store, source, target, actor=self._actor, create_bucket=create_bucket
+        )
+
+    def update_metadata(self, bucket: str, key: str, **how: Any) -> ObjectInfo:
+        """A new version with the same bytes and other ``content_type``, ``metadata`` or ``mtime_ns``.
+
+        None keeps a field. ``merge=True`` changes only the metadata fields given (None
+        removes one). Takes ``if_match`` and ``request`` as :meth:`put`. Nothing is
+        written if nothing differs.
+        """
+        change = copying.metadata_change(bucket, key, **how)
+        return self._store.commit(change, actor=self._actor, request=how.get("request", b""))
+
+    def delete(self, bucket: str, key: str, *, if_match: str | None = None) -> bool:
+        """Hides what a key holds; whether it held something."""
+        return self._delete(bucket, [key], Condition(if_match))[0]
+
+    def delete_many(self, bucket: str, keys: Sequence[str]) -> list[bool]:
+        """Hides what keys hold, in one commit; for each whether it held something."""
+        return self._delete(bucket, keys, UNCONDITIONAL) if keys else []
+
+    def _delete(self, bucket_name: str, keys: Sequence[str], condition: Condition) -> list[bool]:
+        raw_keys = [encode_key(key) for key in keys]
+
+        def change(rows: Rows) -> list[bool]:
+            bucket = find_bucket(rows, bucket_name)
+            prefix = object_prefix(bucket)
+            hidden: set[bytes] = set()
+            for row in rows.get_many([prefix + raw for raw in dict.fromkeys(raw_keys)]):
+                check_condition(condition, row, where=f"maru://{bucket_name}/{keys[0]}")
+                if row is not None:
+                    hide(rows, bucket, row, Why.DELETED)
+                    rows.remove(row.key)
+                    hidden.add(row.key)
+            return [_take(hidden, prefix + raw) for raw in raw_keys]
+
+        return self._store.commit(change, actor=self._actor)
+
+
+def _take(held: set[bytes], key: bytes) -> bool:
+    """Whether ``key`` was in the set; once only, as a key is deleted once."""
+    taken = key in held
+    held.discard(key)
+    return taken
+
+
+def _flat(data: Buffer) -> Buffer:
+    return data if isinstance(data, bytes) else memoryview(data).cast("B")
+
+
+def _distinct_keys(items: Sequence[PutItem]) -> list[bytes]:
+    raws = [encode_key(item.key) for item in items]
+    if len(set(raws)) < len(raws):
+        twice = next(item.key for i, item in enumerate(items) if raws[i] in raws[:i])
+        raise InvalidInput(f"the key {twice!r} stands twice in one batch.", hint="Put it in two batches.")
+    return raws

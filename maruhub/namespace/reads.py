@@ -1,0 +1,129 @@
+"""Reading objects by name: what they are, and their bytes, in batches.
+
+The hot path of every door. A batch is one look-up and one read, however many keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from maruhub.errors import InvalidName, MaruError, NoSuchKey
+from maruhub.namespace.bucket import bucket_key, decode_bucket, find_bucket, no_such_bucket
+from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
+from maruhub.namespace.object import ObjectInfo, object_prefix
+from maruhub.store.extent import EXTENT_DTYPE, Blobs
+from maruhub.store.protocol import Store
+from maruhub.store.row import Row
+
+_CHUNK_EXTENTS: Final = 8
+
+
+class ObjectReads:
+    """Reads. Safe from many threads and processes; always sees what is committed now."""
+
+    def __init__(self, store: Store, actor: str = "") -> None:
+        self._store = store
+        self._actor = actor
+        self._prefixes: dict[str, bytes] = {}
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """What a key holds; raises NoSuchKey, NoSuchBucket, InvalidName."""
+        encode_key(key)
+        row = self._rows(bucket, [key.encode()])[0]
+        if row is None:
+            raise no_such_key(bucket, key)
+        return ObjectInfo.of_row(bucket, row, key)
+
+    def head_many(self, bucket: str, keys: Sequence[str]) -> list[ObjectInfo | None]:
+        """What each key holds, None for nothing; one consistent moment."""
+        raws, faults = encode_keys(keys)
+        if faults:
+            raise next(iter(faults.values()))
+        of_row = ObjectInfo.of_row
+        rows = zip(keys, self._rows(bucket, raws), strict=True)
+        return [None if row is None else of_row(bucket, row, key) for key, row in rows]
+
+    def read_many(
+        self, bucket: str, keys: Sequence[str], *, verify: bool = True
+    ) -> list[memoryview | MaruError]:
+        """The bytes of each key, or the error of that one key (NoSuchKey, InvalidName, Corrupt).
+
+        Read-only views that live as long as they are referenced. With ``verify`` every
+        byte is summed in this call.
+        """
+        raws, faults = encode_keys(keys)
+        rows = self._rows(bucket, raws)
+        blobs = Blobs.of_raw([b"" if row is None else row.extents_raw for row in rows])
+        results = self._store.read_many(blobs, verify=verify)
+        if faults or None in rows:
+            for i, row in enumerate(rows):
+                if row is None or i in faults:
+                    results[i] = faults.get(i) or no_such_key(bucket, keys[i])
+        return results
+
+    def read(self, bucket: str, key: str, *, verify: bool = True) -> memoryview:
+        """The bytes of one key; raises what :meth:`read_many` would return."""
+        result = self.read_many(bucket, [key], verify=verify)[0]
+        if isinstance(result, MaruError):
+            raise result
+        return result
+
+    def read_infos(self, infos: Sequence[ObjectInfo], *, verify: bool = True) -> list[memoryview | MaruError]:
+        """The bytes of exactly these versions, current or not, without looking up names."""
+        return self._store.read_many(Blobs.of_raw([info.extents_raw for info in infos]), verify=verify)
+
+    def chunks(self, info: ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
+        """The bytes of one version, at most 8 MiB at a time, for objects larger than memory."""
+        extents = np.frombuffer(info.extents_raw, dtype=EXTENT_DTYPE)
+        for at in range(0, len(extents), _CHUNK_EXTENTS):
+            part = extents[at : at + _CHUNK_EXTENTS]
+            blobs = Blobs(part, np.arange(len(part) + 1, dtype=np.int64))
+            for result in self._store.read_many(blobs, verify=verify):
+                if isinstance(result, MaruError):
+                    raise result
+                yield result
+
+    def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> list[Row | None]:
+        """Rows of keys, in one moment with the bucket's own: its id may have changed since."""
+        while True:
+            prefix = self._prefixes.get(bucket) or object_prefix(find_bucket(self._store, bucket))
+            found = self._store.get_many([bucket_key(bucket), *[prefix + raw for raw in raw_keys]])
+            row = found.pop(0)
+            if row is None:
+                self._prefixes.pop(bucket, None)
+                raise no_such_bucket(bucket)
+            self._prefixes[bucket] = now = object_prefix(decode_bucket(row))
+            if now == prefix:
+                return found
+
+
+def no_such_key(bucket: str, key: str) -> NoSuchKey:
+    """The error for a key that holds nothing."""
+    hint = "`maru history` says whether it was deleted, `maru undelete` brings it back."
+    return NoSuchKey(f"maru://{bucket}/{key} does not exist.", hint=hint)
+
+
+def encode_keys(keys: Sequence[str]) -> tuple[list[bytes], dict[int, InvalidName]]:
+    """UTF-8 of keys, and the faults by position (whose bytes are those of some other key)."""
+    try:
+        raws = [key.encode() for key in keys]
+        if all(0 < len(raw) <= KEY_BYTES_MAX for raw in raws):
+            return raws, {}
+    except UnicodeEncodeError:
+        pass
+    return _encode_doubtful(keys)
+
+
+def _encode_doubtful(keys: Sequence[str]) -> tuple[list[bytes], dict[int, InvalidName]]:
+    raws: list[bytes] = []
+    faults: dict[int, InvalidName] = {}
+    for i, key in enumerate(keys):
+        try:
+            raws.append(encode_key(key))
+        except InvalidName as fault:
+            faults[i] = fault
+            raws.append(b"?")
+    return raws, faults

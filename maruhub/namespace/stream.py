@@ -1,0 +1,94 @@
+"""An upload: an object handed over piece by piece, in bounded memory.
+
+Nothing is visible before :meth:`Upload.commit`; an upload that is dropped leaves no name
+behind, and its bytes are reclaimed as any that no row names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from maruhub.errors import InvalidInput
+from maruhub.namespace.digests import Digest, Hasher
+from maruhub.namespace.object import ObjectInfo
+from maruhub.store.extent import Blob, Extent
+from maruhub.store.protocol import Buffer, Store
+
+PIECE_BYTES: Final = 8 << 20
+"""Held at a time; a multiple of 4 KiB, as all pieces but the last must be."""
+
+Finish = Callable[[Digest, int, Blob], ObjectInfo]
+
+
+class Readable(Protocol):
+    """Anything with ``read(n)``: at most n bytes, none at the end."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes."""
+
+
+class Upload:
+    """Collects bytes of any length; used by one thread at a time.
+
+    Args:
+        store: Where pieces are appended.
+        finish: Makes the version of the whole: (digest, size_bytes, blob).
+    """
+
+    def __init__(self, store: Store, finish: Finish) -> None:
+        self._store = store
+        self._finish = finish
+        self._held = bytearray()
+        self._extents: list[Extent] = []
+        self._hasher = Hasher()
+        self._closed = False
+        self.size_bytes = 0
+
+    def write(self, data: Buffer) -> None:
+        """Takes the next bytes; they are the caller's again when it returns."""
+        if self._closed:
+            raise InvalidInput("this upload has ended.", hint="Begin another one.")
+        view = memoryview(data).cast("B")
+        self.size_bytes += len(view)
+        while view:
+            room = PIECE_BYTES - len(self._held)
+            self._held += view[:room]
+            view = view[room:]
+            if len(self._held) == PIECE_BYTES:
+                self._flush()
+
+    def commit(self) -> ObjectInfo:
+        """Makes the object; durable when this returns."""
+        if self._closed:
+            raise InvalidInput("this upload has ended.", hint="Begin another one.")
+        if self._held:
+            self._flush()
+        self._closed = True
+        return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents))
+
+    def abort(self) -> None:
+        """Gives it up; no name was taken."""
+        self._closed = True
+        self._held.clear()
+
+    def _flush(self) -> None:
+        piece = bytes(self._held)
+        self._held.clear()
+        sums = self._hasher.update(piece)
+        try:
+            self._extents += self._store.append([piece])[0]
+        finally:
+            for future in sums:
+                future.result()
+
+
+def pour(stream: Readable, upload: Upload) -> ObjectInfo:
+    """Reads ``stream`` to its end into ``upload`` and commits it."""
+    try:
+        while piece := stream.read(1 << 20):
+            upload.write(piece)
+    except BaseException:
+        upload.abort()
+        raise
+    return upload.commit()
