@@ -14,12 +14,9 @@ from typing import NamedTuple
 
 import lmdb
 
-from maruhub.errors import ReadOnly, Unavailable
+from maruhub.errors import Unavailable
 from maruhub.index.lmdb_error import REBUILD_HINT, translated
-from maruhub.index.lmdb_file import DATA_NAME, folder_lock, identity, open_environment
-from maruhub.index.lmdb_tree import Spaces
-
-_NAMES = (b"keys", b"rest")
+from maruhub.index.lmdb_file import folder_lock, identity, open_environment
 
 
 class SharedEnvironment(NamedTuple):
@@ -27,7 +24,6 @@ class SharedEnvironment(NamedTuple):
 
     Attributes:
         env: The environment.
-        spaces: Its two databases.
         pid: The process that opened it, the only one that may use it.
         identity: Which file it is.
         locked: Readers are registered, so that writers keep their pages.
@@ -35,7 +31,6 @@ class SharedEnvironment(NamedTuple):
     """
 
     env: lmdb.Environment
-    spaces: Spaces
     pid: int
     identity: str
     locked: bool
@@ -115,29 +110,11 @@ class EnvironmentTable:
 def _describe(env: lmdb.Environment, path: str, *, locked: bool) -> SharedEnvironment:
     return SharedEnvironment(
         env=env,
-        spaces=_open_spaces(env, path),
         pid=os.getpid(),
         identity=identity(path),
         locked=locked,
         writable=not env.flags()["readonly"],
     )
-
-
-def _open_spaces(env: lmdb.Environment, path: str) -> Spaces:
-    """Open the databases without the writer's lock, which another process may hold for long."""
-    try:
-        with env.begin() as txn:
-            keys, rest = (env.open_db(name, txn=txn, create=False) for name in _NAMES)
-            return Spaces(keys, rest)
-    except lmdb.NotFoundError:
-        if env.flags()["readonly"]:
-            raise ReadOnly(
-                f"The index at {os.path.join(path, DATA_NAME)} is empty and cannot be written.",
-                hint=REBUILD_HINT,
-            ) from None
-    with env.begin(write=True) as txn:
-        keys, rest = (env.open_db(name, txn=txn) for name in _NAMES)
-    return Spaces(keys, rest)
 
 
 ENVIRONMENTS = EnvironmentTable()

@@ -111,7 +111,6 @@ def _open(path: str, *, readonly: bool, lock: bool, forked: bool) -> lmdb.Enviro
             metasync=False,
             mode=0o666,
             max_readers=READERS_MAX,
-            max_dbs=2,
             max_spare_txns=1,
             lib_version=0,
         )

@@ -113,7 +113,7 @@ class LmdbIndex:
                 return self._read_unlocked(shared, act)
             txn = _begin_read(shared)
             try:
-                return act(LmdbTree(txn, shared.spaces))
+                return act(LmdbTree(txn))
             finally:
                 txn.abort()
         except lmdb.Error as error:
@@ -129,7 +129,7 @@ class LmdbIndex:
             txn = _begin_read(shared)
             failure: lmdb.Error | None = None
             try:
-                result = act(LmdbTree(txn, shared.spaces))
+                result = act(LmdbTree(txn))
             except lmdb.Error as error:
                 failure = error
             begun = txn.id()
@@ -143,15 +143,15 @@ class LmdbIndex:
     @contextlib.contextmanager
     def write(self) -> Iterator[LmdbTxn]:
         """See ``Index.write``."""
-        with self._write() as tree:
-            yield LmdbTxn(tree, self._path)
+        with self._write() as txn:
+            yield LmdbTxn(LmdbTree(txn), self._path)
 
     @contextlib.contextmanager
-    def _write(self) -> Iterator[LmdbTree]:
+    def _write(self) -> Iterator[lmdb.Transaction[bytes]]:
         shared = self._environment()
         txn = self._begin_write(shared)
         try:
-            yield LmdbTree(txn, shared.spaces)
+            yield txn
         except BaseException:
             if shared.pid == os.getpid():
                 txn.abort()
@@ -171,15 +171,15 @@ class LmdbIndex:
                 f"The index at {self._path} was replaced while it was open.", hint="Open the hub again."
             )
         try:
-            return shared.env.begin(db=shared.spaces.keys, write=True)
+            return shared.env.begin(write=True)
         except lmdb.Error as error:
             raise self._explained(error) from error
 
     def clear(self) -> None:
         """See ``Index.clear``."""
-        with self._write() as tree:
+        with self._write() as txn:
             try:
-                tree.clear()
+                txn.drop(self._environment().env.open_db(), delete=False)
             except lmdb.Error as error:
                 raise self._explained(error) from error
 
@@ -206,7 +206,7 @@ class LmdbIndex:
 def _begin_read(shared: SharedEnvironment) -> lmdb.Transaction[bytes]:
     """Begin reading; if all slots are taken, first free those of processes that died."""
     try:
-        return shared.env.begin(db=shared.spaces.keys)
+        return shared.env.begin()
     except lmdb.ReadersFullError:
         shared.env.reader_check()
-        return shared.env.begin(db=shared.spaces.keys)
+        return shared.env.begin()

@@ -15,41 +15,31 @@ from maruhub.errors import Corrupt, InvalidInput
 from maruhub.index.lmdb_error import REBUILD_HINT
 from maruhub.index.long_key import (
     DIRECT_BYTES_MAX,
+    GROUP_BYTES,
+    GROUPS,
+    GROUPS_END,
     HEAD_BYTES,
-    ID_BYTES,
+    KEYS,
+    NO_GROUP,
     group_start,
     group_stop,
     head_of,
+    is_group,
     lower_bound,
-    next_id,
+    next_group,
     upper_bound,
 )
 from maruhub.index.protocol import KEY_BYTES_MAX
 
-FIRST_ID = (1).to_bytes(ID_BYTES, "big")
-
-
-class Spaces(NamedTuple):
-    """The two spaces of physical keys."""
-
-    keys: lmdb._Database
-    rest: lmdb._Database
+_text_of = KEYS.__add__
+_SHORT_MAX = DIRECT_BYTES_MAX - len(KEYS)
 
 
 class Step(NamedTuple):
     """One head on the way to a long key's value."""
 
-    space: lmdb._Database
     head: bytes
     group: bytes
-
-
-class Place(NamedTuple):
-    """Where a key's value stands, and the heads that lead there."""
-
-    space: lmdb._Database
-    physical: bytes
-    steps: list[Step]
 
 
 def longest(keys: Sequence[bytes]) -> int:
@@ -68,86 +58,93 @@ def longest(keys: Sequence[bytes]) -> int:
     return most
 
 
+def checked(group: bytes) -> bytes:
+    """A head's value, if it can be a group."""
+    if not is_group(group):
+        raise Corrupt("The index holds a damaged long key.", hint=REBUILD_HINT)
+    return group
+
+
 class LmdbTree:
-    """The tree as one transaction sees it.
+    """The tree as one transaction on the environment's main database sees it; it gives bytes."""
 
-    Args:
-        txn: A transaction whose default database is ``spaces.keys``, giving bytes.
-        spaces: The two databases.
-    """
-
-    def __init__(self, txn: lmdb.Transaction[bytes], spaces: Spaces) -> None:
+    def __init__(self, txn: lmdb.Transaction[bytes]) -> None:
         self._txn = txn
-        self._spaces = spaces
-        self._last_id: bytes | None = None
+        self._last_group: bytes | None = None
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Values in the order of ``keys``."""
-        if longest(keys) <= DIRECT_BYTES_MAX:
+        if longest(keys) <= _SHORT_MAX:
             # Measured fastest for 1, 256 and 10,000 keys (docs/internals/index.md).
-            return list(map(self._txn.get, keys))
+            return list(map(self._txn.get, map(_text_of, keys)))
         return [self._get(key) for key in keys]
 
     def _get(self, key: bytes) -> bytes | None:
-        if len(key) <= DIRECT_BYTES_MAX:
-            return self._txn.get(key)
-        place = self._find(key)
-        return None if place is None else self._txn.get(place.physical, db=place.space)
+        physical = self._find(key, [])
+        return None if physical is None else self._txn.get(physical)
 
-    def _find(self, key: bytes, *, make: bool = False) -> Place | None:
-        """Follow the heads of a key; None where one is missing, unless ``make`` adds it."""
-        space, text, steps = self._spaces.keys, key, []
+    def _find(self, key: bytes, steps: list[Step], *, make: bool = False) -> bytes | None:
+        """The physical key of a key's value; None where a head is missing, unless ``make`` adds it.
+
+        Args:
+            key: The whole key.
+            steps: The heads on the way are appended here.
+            make: Add heads that are missing.
+        """
+        text = _text_of(key)
         while len(text) > DIRECT_BYTES_MAX:
             head = head_of(text)
-            group = self._txn.get(head, db=space)
+            group = self._txn.get(head)
             if group is None:
                 if not make:
                     return None
-                group = self._new_id()
-                self._txn.put(head, group, db=space)
-            steps.append(Step(space, head, checked(group)))
-            space, text = self._spaces.rest, group + text[DIRECT_BYTES_MAX:]
-        return Place(space, text, steps)
+                group = self._new_group()
+                self._txn.put(head, group)
+            steps.append(Step(head, checked(group)))
+            text = group + text[DIRECT_BYTES_MAX:]
+        return text
 
-    def _new_id(self) -> bytes:
-        """An id above all that are in use; ids of groups that are gone may come back."""
-        if self._last_id is None:
-            with self._txn.cursor(db=self._spaces.rest) as cursor:
-                self._last_id = cursor.key()[:ID_BYTES] if cursor.last() else bytes(ID_BYTES)
-        self._last_id = next_id(self._last_id)
-        return self._last_id
+    def _new_group(self) -> bytes:
+        """A group after all that are in use; the number of one that is gone may come back."""
+        if self._last_group is None:
+            with self._txn.cursor() as cursor:
+                there = seek_last(cursor, GROUPS_END) and cursor.key().startswith(GROUPS)
+                self._last_group = cursor.key()[:GROUP_BYTES] if there else NO_GROUP
+        self._last_group = next_group(self._last_group)
+        return self._last_group
 
     def put_many(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Set keys to values; all keys are checked before the first is set."""
         listed = items if isinstance(items, list) else list(items)
-        if longest([key for key, _ in listed]) <= DIRECT_BYTES_MAX:
+        if longest([key for key, _ in listed]) <= _SHORT_MAX:
             with self._txn.cursor() as cursor:
-                cursor.putmulti(listed)
+                cursor.putmulti([(KEYS + key, value) for key, value in listed])
             return
         for key, value in listed:
-            place = self._find(key, make=True)
-            assert place is not None
-            self._txn.put(place.physical, value, db=place.space)
+            physical = self._find(key, [], make=True)
+            assert physical is not None
+            self._txn.put(physical, value)
 
     def remove_many(self, keys: Iterable[bytes]) -> None:
         """Remove keys, and the heads that lead to nothing then."""
         listed = keys if isinstance(keys, list) else list(keys)
         longest(listed)
         for key in listed:
-            if len(key) <= DIRECT_BYTES_MAX:
-                self._txn.delete(key)
+            if len(key) <= _SHORT_MAX:
+                self._txn.delete(_text_of(key))
             else:
                 self._remove_long(key)
 
     def _remove_long(self, key: bytes) -> None:
-        place = self._find(key)
-        if place is None or not self._txn.delete(place.physical, db=place.space):
+        steps: list[Step] = []
+        physical = self._find(key, steps)
+        if physical is None or not self._txn.delete(physical):
             return
-        with self._txn.cursor(db=self._spaces.rest) as cursor:
-            for step in reversed(place.steps):
+        with self._txn.cursor() as cursor:
+            for step in reversed(steps):
                 if cursor.set_range(step.group) and cursor.key().startswith(step.group):
                     return
-                self._txn.delete(step.head, db=step.space)
+                self._txn.delete(step.head)
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool) -> list[tuple[bytes, bytes]]:
         """Items of a range, at most ``limit``, downwards if ``reverse``."""
@@ -155,22 +152,16 @@ class LmdbTree:
             raise InvalidInput(f"A scan's limit is {limit}; it must not be negative.")
         found: list[tuple[bytes, bytes]] = []
         if start < stop and limit:
-            scan = LmdbScan(self._txn, self._spaces.rest, found, limit=limit, reverse=reverse)
-            scan.collect(self._spaces.keys, b"", start, stop)
+            scan = LmdbScan(self._txn, found, limit=limit, reverse=reverse)
+            scan.collect(b"", len(KEYS), _text_of(start), _text_of(stop))
         return found
 
-    def clear(self) -> None:
-        """Remove everything."""
-        for space in self._spaces:
-            self._txn.drop(space, delete=False)
-        self._last_id = None
 
-
-def checked(group: bytes) -> bytes:
-    """A head's value, if it is an id."""
-    if len(group) != ID_BYTES:
-        raise Corrupt("The index holds a damaged long key.", hint=REBUILD_HINT)
-    return group
+def seek_last(cursor: lmdb.Cursor[bytes], high: bytes) -> bool:
+    """Go to the last physical key below ``high`` (an ``upper_bound``), if there is one."""
+    if not cursor.set_range(high[:HEAD_BYTES]):
+        return cursor.last()
+    return cursor.key() < high or cursor.prev()
 
 
 class LmdbScan:
@@ -179,32 +170,29 @@ class LmdbScan:
     def __init__(
         self,
         txn: lmdb.Transaction[bytes],
-        rest: lmdb._Database,
         found: list[tuple[bytes, bytes]],
         *,
         limit: int,
         reverse: bool,
     ) -> None:
         self._txn = txn
-        self._rest = rest
         self._found = found
         self._limit = limit
         self._reverse = reverse
 
-    def collect(self, space: lmdb._Database, prefix: bytes, start: bytes, stop: bytes) -> None:
-        """Append what lies in ``start <= text < stop`` of one space.
+    def collect(self, prefix: bytes, cut: int, start: bytes, stop: bytes) -> None:
+        """Append what lies in ``start <= text < stop``, which is within one group or none.
 
         Args:
-            space: ``keys``, or ``rest`` within one group.
-            prefix: What of the whole key comes before a text of this group.
-            start: First text, in ``rest`` with the group's id in front.
-            stop: End of the texts, likewise.
+            prefix: What of the whole key comes before these texts' own part.
+            cut: Bytes in front of that part: the group's, or ``KEYS``.
+            start: First text.
+            stop: End of the texts.
         """
         found, limit = self._found, self._limit
-        cut = 0 if space is not self._rest else ID_BYTES
         low, high = lower_bound(start), upper_bound(stop)
-        with self._txn.cursor(db=space) as cursor:
-            if not self._seek(cursor, low, high):
+        with self._txn.cursor() as cursor:
+            if not (seek_last(cursor, high) if self._reverse else cursor.set_range(low)):
                 return
             for physical, value in cursor.iterprev() if self._reverse else cursor.iternext():
                 if physical < low if self._reverse else physical >= high:
@@ -212,16 +200,8 @@ class LmdbScan:
                 if len(physical) == HEAD_BYTES:
                     group = checked(value)
                     first, end = group_start(physical, group, start), group_stop(physical, group, stop)
-                    self.collect(self._rest, prefix + physical[cut:DIRECT_BYTES_MAX], first, end)
+                    self.collect(prefix + physical[cut:DIRECT_BYTES_MAX], GROUP_BYTES, first, end)
                 else:
-                    found.append((prefix + physical[cut:] if cut else physical, value))
+                    found.append((prefix + physical[cut:], value))
                 if len(found) == limit:
                     return
-
-    def _seek(self, cursor: lmdb.Cursor[bytes], low: bytes, high: bytes) -> bool:
-        """Go to the first entry of the range in the scan's direction, if there is one."""
-        if not self._reverse:
-            return cursor.set_range(low) if low else cursor.first()
-        if not cursor.set_range(high[:HEAD_BYTES]):
-            return cursor.last()
-        return cursor.key() < high or cursor.prev()
