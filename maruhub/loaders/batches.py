@@ -98,6 +98,7 @@ class Batches:
         )
         self._place = Place(0, 0)
         self._pass: _Pass | None = None
+        self._ended = False
 
     def __len__(self) -> int:
         """Batches that this rank gets in a whole epoch."""
@@ -109,9 +110,12 @@ class Batches:
         # A pass whose last batch is out already is over; one left in the middle goes on.
         if self._pass is not None and self._place.epoch == self._pass.last_epoch:
             self.close()
+        self._ended = False
         return self
 
     def __next__(self) -> Batch:
+        if self._ended:
+            raise StopIteration
         self._meter.start()
         running = self._running()
         try:
@@ -123,6 +127,7 @@ class Batches:
             self.close()
             if running.last_epoch is not None:
                 self._place = Place(running.last_epoch, 0)
+            self._ended = True  # until the next iter(), as every iterator does
             raise StopIteration
         return self._hand_out(ready)
 
@@ -144,6 +149,7 @@ class Batches:
         place = loaded.check(source=self._source, seed=self._seed, size=self._reader.plan.size)
         self.close()
         self._place = place
+        self._ended = False
 
     def stats(self) -> LoaderStats:
         """Where the time went so far; ``str()`` of it is a line for people."""
