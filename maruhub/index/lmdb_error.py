@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import lmdb
 
@@ -24,6 +25,9 @@ NO_RIGHT = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
+_LEFT_BYTES_MAX = 64 * 1024
+"""A disk on which a write stopped for want of room has less than this left."""
+
 _DAMAGED = (
     lmdb.CorruptedError,
     lmdb.PageNotFoundError,
@@ -37,7 +41,16 @@ def code_of(error: Exception) -> int:
     """The system's error number in an ``OSError`` or ``lmdb.Error``; 0 if none."""
     if isinstance(error, OSError):
         return error.errno or 0
-    return error.code if isinstance(error, lmdb.Error) else 0
+    return int(getattr(error, "code", 0))
+
+
+def _is_full(path: str) -> bool:
+    """Whether an I/O error was the disk's end: LMDB says so of a write that stopped half-way."""
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _LEFT_BYTES_MAX
 
 
 def translated(error: Exception, path: str) -> MaruError:
@@ -48,7 +61,7 @@ def translated(error: Exception, path: str) -> MaruError:
         path: The index's folder, for the message.
     """
     code = code_of(error)
-    if code in _FULL or isinstance(error, lmdb.MapFullError):
+    if code in _FULL or isinstance(error, lmdb.MapFullError) or (code == errno.EIO and _is_full(path)):
         return NoSpace(f"No room for the index at {path}: {error}.", hint="Free space on its disk.")
     if code in NO_RIGHT or isinstance(error, lmdb.ReadonlyError):
         return ReadOnly(f"The index at {path} cannot be written: {error}.")

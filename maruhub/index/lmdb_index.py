@@ -166,7 +166,7 @@ class LmdbIndex:
     def _begin_write(self, shared: SharedEnvironment) -> lmdb.Transaction[bytes]:
         if self._read_only or not shared.writable:
             raise ReadOnly(f"The index at {self._path} is open for reading only.")
-        if identity(self._path) != shared.identity:
+        if self.identity() != shared.identity:
             raise Unavailable(
                 f"The index at {self._path} was replaced while it was open.", hint="Open the hub again."
             )
@@ -193,7 +193,9 @@ class LmdbIndex:
         try:
             return identity(self._path)
         except OSError as error:
-            raise Unavailable(f"The index at {self._path} is gone: {error}.") from error
+            raise Unavailable(
+                f"The index at {self._path} is gone: {error}.", hint="Open the hub again."
+            ) from error
 
     def close(self) -> None:
         """See ``Index.close``."""
