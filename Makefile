@@ -27,7 +27,7 @@ bench: ## measure this machine: the hub beside plain files and fio, with tables 
 
 docs: ## build docs/ into site/; a broken link or anchor fails
 	@scripts/setup docs
-	@.venv/bin/mkdocs build --strict --quiet
+	@.venv/bin/mkdocs build --strict
 	@echo "Built: site/index.html"
 
 clean: ## remove what these commands made, the virtual environment too

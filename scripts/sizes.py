@@ -67,7 +67,8 @@ def _measure(path: Path) -> Iterator[tuple[Measure, Size]]:
         if isinstance(node, Function):
             where = f"{name}:{node.lineno} {node.name}"
             yield FUNCTION, Size(_lines(node), where)
-            yield POSITIONAL, Size(_positional(node), where)
+            if not _is_command(node):
+                yield POSITIONAL, Size(_positional(node), where)
         elif isinstance(node, ast.ClassDef) and _is_protocol(node):
             yield PROTOCOL, Size(_methods(node), f"{name}:{node.lineno} {node.name}")
 
@@ -83,6 +84,11 @@ def _lines(node: Function) -> int:
 def _positional(node: Function) -> int:
     names = [arg.arg for arg in node.args.posonlyargs + node.args.args]
     return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def _is_command(node: Function) -> bool:
+    """Whether click calls it, always by name."""
+    return any("command(" in ast.unparse(decorator) for decorator in node.decorator_list)
 
 
 def _is_protocol(node: ast.ClassDef) -> bool:
