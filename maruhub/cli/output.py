@@ -42,13 +42,11 @@ def size_text(size_bytes: int) -> str:
     return decimal(size_bytes)
 
 
-def time_text(time_us: int) -> str:
-    """Microseconds since 1970 as local time to the second."""
-    return (
-        datetime.datetime.fromtimestamp(time_us / 1e6, datetime.UTC)
-        .astimezone()
-        .strftime("%Y-%m-%d %H:%M:%S")
-    )
+def time_text(time: int | datetime.datetime) -> str:
+    """A time, or microseconds since 1970, as local time to the second."""
+    if isinstance(time, int):
+        time = datetime.datetime.fromtimestamp(time / 1e6, datetime.UTC)
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def to_json(value: object) -> object:
@@ -164,6 +162,8 @@ def _cell(value: object) -> str:
     """One value in a table."""
     if value is None:
         return ""
+    if isinstance(value, datetime.datetime):
+        return time_text(value)
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping | list | tuple):

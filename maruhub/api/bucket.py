@@ -1,0 +1,205 @@
+"""A bucket as a mapping from key to bytes, and what a mapping has no word for.
+
+No rule about names, versions or deletes is here; those are the namespace's.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from maruhub import errors
+from maruhub.namespace import PutItem
+from maruhub.store.protocol import Buffer
+
+if TYPE_CHECKING:
+    from maruhub.namespace import Namespace, ObjectInfo
+    from maruhub.namespace.past import Event
+
+
+class NoSuchEntry(errors.NoSuchKey, KeyError):
+    """A key without an object, also as the ``KeyError`` that mappings raise."""
+
+
+class Listing:
+    """Objects in key order, read a page at a time while you iterate.
+
+    Iterating again reads again. ``len`` walks all pages; ``[i]`` walks to the i-th.
+    """
+
+    def __init__(self, namespace: Namespace, bucket: str, prefix: str) -> None:
+        self._namespace = namespace
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def __iter__(self) -> Iterator[ObjectInfo]:
+        for page in self._namespace.listing.scan(self._bucket, self._prefix):
+            yield from page
+
+    def __len__(self) -> int:
+        return sum(len(page) for page in self._namespace.listing.scan(self._bucket, self._prefix))
+
+    def __getitem__(self, index: int) -> ObjectInfo:
+        found = next(itertools.islice(self, index, None), None) if index >= 0 else list(self)[index]
+        if found is None:
+            raise IndexError(index)
+        return found
+
+
+class BucketView(MutableMapping[str, memoryview]):
+    """One bucket. It is made by the first put; reading one that is not there raises NoSuchBucket.
+
+    Values are read-only memoryviews, checked against their sums in the very call; they
+    stay valid as long as you hold them. ``bytes(view)`` copies.
+    """
+
+    def __init__(self, namespace: Namespace, name: str) -> None:
+        self.name = name
+        self._namespace = namespace
+        self._objects = namespace.objects
+
+    def __repr__(self) -> str:
+        return f"<bucket {self.name!r}>"
+
+    def __getitem__(self, key: str) -> memoryview:
+        return self.get_many([key])[0]
+
+    def __setitem__(self, key: str, data: Buffer) -> None:
+        self.put(key, data)
+
+    def __delitem__(self, key: str) -> None:
+        if not self._objects.delete_many(self.name, [key])[0]:
+            raise _missing(self.name, key)
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return isinstance(key, str) and self._objects.head_many(self.name, [key])[0] is not None
+        except errors.NoSuchBucket:  # not made yet: the first put does
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        """All keys in byte order, a page at a time."""
+        return (info.key for info in self.list())
+
+    def __len__(self) -> int:
+        """How many objects: walks the whole listing, so it costs time in step with it."""
+        return len(self.list())
+
+    def list(self, prefix: str = "") -> Listing:
+        """The objects whose key starts with ``prefix``, read as you iterate."""
+        return Listing(self._namespace, self.name, prefix)
+
+    def folders(self, prefix: str = "", *, delimiter: str = "/") -> Iterator[ObjectInfo | str]:
+        """One level below ``prefix``: objects, and as text each folder (ending in ``/``)."""
+        after: str | None = ""
+        while after is not None:
+            page = self._namespace.listing.page(
+                self.name, prefix=prefix, delimiter=delimiter, start_after=after, limit=1000
+            )
+            level = [(info.key, info) for info in page.objects] + [(name, name) for name in page.prefixes]
+            yield from (entry for _, entry in sorted(level, key=lambda pair: pair[0].encode()))
+            after = page.next_start_after
+
+    def get_many(self, keys: Iterable[str], *, verify: bool = True) -> builtins.list[memoryview]:
+        """The bytes of many keys, in their order; raises the first error there is."""
+        found = self.read_many(keys, verify=verify)
+        for one in found:
+            if isinstance(one, errors.MaruError):
+                raise one
+        return [one for one in found if not isinstance(one, errors.MaruError)]
+
+    def read_many(
+        self, keys: Iterable[str], *, verify: bool = True
+    ) -> builtins.list[memoryview | errors.MaruError]:
+        """As ``get_many``, but one bad key spares the others: its error stands in its place."""
+        wanted = list(keys)
+        found = self._objects.read_many(self.name, wanted, verify=verify)
+        return [
+            _missing(self.name, key) if isinstance(one, errors.NoSuchKey) else one
+            for key, one in zip(wanted, found, strict=True)
+        ]
+
+    def pieces(self, item: str | ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
+        """An object's bytes in pieces of at most 1 MiB, for objects larger than memory.
+
+        ``item`` is a key, or what ``list`` or ``stat`` said of it (saves a look-up).
+        """
+        info = self.stat(item) if isinstance(item, str) else item
+        return self._objects.chunks(info, verify=verify)
+
+    def put(
+        self,
+        key: str,
+        data: Buffer | BinaryIO,
+        *,
+        content_type: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        mtime_ns: int | None = None,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+    ) -> ObjectInfo:
+        """Stores an object durably; ``data`` may be an open binary file of any size.
+
+        Raises:
+            PreconditionFailed: the key's ETag is not ``if_match``, or with
+                ``if_none_match`` the key exists.
+        """
+        how: dict[str, Any] = {
+            "content_type": content_type,
+            "metadata": metadata,
+            "mtime_ns": mtime_ns,
+            "if_match": if_match,
+            "if_none_match": if_none_match,
+            "create_bucket": True,
+        }
+        if isinstance(data, bytes | bytearray | memoryview):
+            return self._objects.put(self.name, key, data, **how)
+        if hasattr(data, "read"):
+            return self._objects.put_stream(self.name, key, data, **how)
+        raise errors.InvalidInput(
+            f"an object is bytes or an open binary file, not {type(data).__name__}.",
+            hint="Encode text: text.encode()",
+        )
+
+    def put_many(
+        self, items: Mapping[str, Buffer] | Iterable[tuple[str, Buffer]]
+    ) -> builtins.list[ObjectInfo]:
+        """Stores many objects in one commit: all of them, or on an error none."""
+        pairs = items.items() if isinstance(items, Mapping) else items
+        return self.put_items([PutItem(key, data) for key, data in pairs])
+
+    def put_items(self, items: Sequence[PutItem]) -> builtins.list[ObjectInfo]:
+        """As ``put_many``, each with its content type, metadata and time."""
+        return self._objects.put_many(self.name, items, create_bucket=True)
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Size, sums, times, metadata; no byte is read."""
+        return self._objects.head(self.name, key)
+
+    def copy(self, key: str, to: str, *, bucket: str | None = None) -> ObjectInfo:
+        """Another key (perhaps in another bucket) for the same bytes; no byte moves."""
+        return self._objects.copy(self.name, key, bucket or self.name, to, create_bucket=True)
+
+    def copy_all(self, prefix: str, to: str, *, bucket: str | None = None) -> int:
+        """Copies every object below ``prefix`` to ``to`` + the rest of its key, by reference; how many."""
+        return self._objects.copy_prefix(self.name, prefix, bucket or self.name, to, create_bucket=True)
+
+    def delete_many(self, keys: Iterable[str]) -> builtins.list[bool]:
+        """Deletes; True where there was an object. Restorable until the bucket's delay ends."""
+        return self._objects.delete_many(self.name, list(keys))
+
+    def undelete(self, key: str, version_id: str | None = None) -> ObjectInfo:
+        """Brings back the newest hidden version of a key, or the one named."""
+        return self._namespace.past.undelete(self.name, key, version_id)
+
+    def history(self, key: str) -> builtins.list[Event]:
+        """Who did what to a key, and when, the newest last."""
+        return self._namespace.past.history(self.name, key)
+
+
+def _missing(bucket: str, key: str) -> NoSuchEntry:
+    return NoSuchEntry(
+        f"There is no object {key!r} in bucket {bucket!r}.", hint="A deleted one may come back: undelete."
+    )

@@ -1,0 +1,100 @@
+"""Objects out into local files: one, or a folder of them.
+
+Keys become paths by the one rule of ``namespace.paths``, so no key leads out of the target.
+A file appears under its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from maruhub.errors import NoSuchKey
+from maruhub.namespace.paths import also_folders, key_to_path, prefix_to_folder
+
+if TYPE_CHECKING:
+    from maruhub.api.bucket import BucketView
+    from maruhub.namespace import ObjectInfo
+
+Advance = Callable[[int, int | None], None]
+"""``advance(done, total)``; total None: not known."""
+
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a copy between hub and files moved."""
+
+    objects: int
+    size_bytes: int
+
+
+def write_object(bucket: BucketView, item: str | ObjectInfo, out: BinaryIO) -> None:
+    """Writes an object's bytes into an open file, in pieces."""
+    out.writelines(bucket.pieces(item))
+    out.flush()
+
+
+def export_object(bucket: BucketView, key: str, target: Path) -> Path:
+    """Writes an object to file ``target``, or into folder ``target``; returns the file."""
+    info = bucket.stat(key)
+    path = target / key_to_path(key).rsplit("/", 1)[-1] if target.is_dir() else target
+    _write_file(bucket, info, path)
+    return path
+
+
+def export_folder(bucket: BucketView, prefix: str, target: Path, *, progress: Advance | None = None) -> Moved:
+    """Writes every object below ``prefix`` (empty, or ending in ``/``) to ``target`` / the rest of its key.
+
+    Raises:
+        NoSuchKey: Nothing lies below ``prefix``.
+    """
+    objects = size_bytes = 0
+    for info, path in _paths(bucket, prefix):
+        whole = target / path
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        _write_file(bucket, info, whole)
+        objects, size_bytes = objects + 1, size_bytes + info.size
+        if progress is not None:
+            progress(objects, None)
+    if not objects and prefix:
+        raise NoSuchKey(f"nothing lies below maru://{bucket.name}/{prefix}")
+    return Moved(objects, size_bytes)
+
+
+def _paths(bucket: BucketView, prefix: str) -> Iterator[tuple[ObjectInfo, str]]:
+    """Objects below a folder with their paths in it."""
+    folder = prefix_to_folder(prefix)
+    cut = len(folder) + 1 if folder else 0
+    listed = iter(bucket.list(prefix))
+    while page := list(itertools.islice(listed, _PAGE)):
+        folders = _also_folders(bucket, [info.key for info in page])
+        for info in page:
+            yield info, key_to_path(info.key, is_also_folder=info.key in folders)[cut:]
+
+
+def _also_folders(bucket: BucketView, keys: Sequence[str]) -> set[str]:
+    """Keys of a page, in order, that are folders too; looks beyond the page only where it may matter."""
+    found = also_folders(keys)
+    # What lies between a key and the keys below it begins with the key.
+    open_ended = [key for key in keys if keys[-1].startswith(key) and key not in found]
+    return found | {key for key in open_ended if next(iter(bucket.list(key + "/")), None) is not None}
+
+
+def _write_file(bucket: BucketView, info: ObjectInfo, path: Path) -> None:
+    partial = path.parent / f".maru-{secrets.token_hex(8)}"
+    try:
+        with partial.open("xb") as file:
+            write_object(bucket, info, file)
+        if info.mtime_ns is not None:
+            os.utime(partial, ns=(info.mtime_ns, info.mtime_ns))
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,53 @@
+"""``maru mb``, ``maru rb``: buckets made and removed."""
+
+from __future__ import annotations
+
+import click
+
+from maruhub.cli.address import place
+from maruhub.cli.session import Session, with_session
+from maruhub.errors import InvalidInput
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@click.command("mb", short_help="Make a bucket.")
+@click.argument("name")
+@click.option(
+    "--delay",
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="How long deleted and overwritten objects stay restorable: 90s, 15m, 24h, 30d.",
+)
+@with_session
+def mb_command(session: Session, name: str, delay: str) -> None:
+    """Make bucket NAME.
+
+    The first put or ingest makes a bucket too; this is for choosing its delay.
+    """
+    bucket = session.hub().namespace.buckets.create(_bucket(name), delay_s=_seconds(delay))
+    session.output.record({"bucket": bucket.name, "delay_s": bucket.delay_s}, f"Made bucket {bucket.name}.")
+
+
+@click.command("rb", short_help="Remove an empty bucket.")
+@click.argument("name")
+@with_session
+def rb_command(session: Session, name: str) -> None:
+    """Remove bucket NAME, which must be empty."""
+    session.hub().namespace.buckets.delete(_bucket(name))
+    session.output.record({"bucket": _bucket(name), "removed": True}, f"Removed bucket {_bucket(name)}.")
+
+
+def _bucket(text: str) -> str:
+    found = place(text)
+    if found.key:
+        raise InvalidInput(f"{text!r} names an object, not a bucket.", hint="Write only the bucket's name.")
+    return found.bucket
+
+
+def _seconds(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdigit():
+        raise InvalidInput(f"--delay {text!r} is not a time.", hint="Write a number and s, m, h or d: 24h.")
+    return int(number) * _UNITS[unit]

@@ -1,0 +1,60 @@
+"""``maru label``: labels join their samples, late or again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maruhub.cli.session import Session, with_session
+from maruhub.errors import InvalidInput
+
+_SHOWN = 5
+
+
+@click.command("label", short_help="Join labels from a table as a new version.")
+@click.argument("dataset")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--name", default="labels", show_default=True, help="Whose labels these are: a set of their own."
+)
+@click.option(
+    "--by", type=click.Choice(["key", "id"]), help="The column that names the sample (default: found)."
+)
+@click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="A column's type: label=int64.")
+@with_session
+def label_command(
+    session: Session, dataset: str, file: Path, name: str, by: str | None, types: tuple[str, ...]
+) -> None:
+    """Join the columns of FILE (CSV, JSON lines, Parquet) to DATASET as a new version.
+
+    A column ``key`` (the key in the bucket) or ``id`` (bucket/key) says which sample a row
+    is for. No byte of a sample moves.
+    """
+    report = session.hub().dataset(dataset).label(file, name=name, by=by, types=_types(types))
+    text = (
+        f"{report.version.name}: {report.matched} samples labelled, {report.unlabelled} without a label, "
+        f"{len(report.unmatched)} rows without a sample; {report.bytes_written} bytes written."
+    )
+    fields = {
+        "dataset": dataset,
+        "version": report.version.version,
+        "matched": report.matched,
+        "unlabelled": report.unlabelled,
+        "unmatched": report.unmatched,
+        "bytes_written": report.bytes_written,
+    }
+    session.output.record(fields, text)
+    for row in report.unmatched[:_SHOWN]:
+        session.output.note(f"without a sample: {row}")
+    if len(report.unmatched) > _SHOWN:
+        session.output.note(f"… {len(report.unmatched) - _SHOWN} more; --json lists them.")
+
+
+def _types(pairs: tuple[str, ...]) -> dict[str, str] | None:
+    types = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+    if len(types) != len(pairs):
+        raise InvalidInput(
+            f"--type {' '.join(pairs)} is not understood.", hint="Write --type COLUMN=TYPE, once a column."
+        )
+    return types or None

@@ -1,0 +1,175 @@
+"""``maru ls|cat|stat|rm|undelete|history``: objects seen, deleted and brought back."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maruhub.cli.address import Place, object_place, place
+from maruhub.cli.output import printable, time_text
+from maruhub.cli.session import Session, with_session
+from maruhub.errors import InvalidInput, NoSuchKey
+
+if TYPE_CHECKING:
+    from maruhub.api import Hub
+    from maruhub.namespace import ObjectInfo
+
+_DELETE_PAGE = 1000
+
+
+def object_fields(info: ObjectInfo) -> dict[str, Any]:
+    """An object as JSON shows it."""
+    return {
+        "address": f"maru://{info.bucket}/{info.key}",
+        "bucket": info.bucket,
+        "key": info.key,
+        "size": info.size,
+        "etag": info.etag,
+        "sha256": info.sha256.hex(),
+        "version_id": info.version_id,
+        "content_type": info.content_type,
+        "metadata": info.metadata,
+        "created_us": info.created_us,
+        "mtime_ns": info.mtime_ns,
+    }
+
+
+@click.command("ls", short_help="List buckets, folders and objects.")
+@click.argument("address", required=False)
+@click.option("-r", "--recursive", is_flag=True, help="All objects below, not one level.")
+@with_session
+def ls_command(session: Session, address: str | None, recursive: bool) -> None:
+    """List buckets, or what lies below ADDRESS (BUCKET or BUCKET/PREFIX).
+
+    One level is shown, as in a folder; a line holds the size in bytes, when it was
+    stored, and the key.
+    """
+    hub = session.hub(read_only=True)
+    if address is None:
+        buckets = hub.namespace.buckets.all()
+        rows = ({"bucket": b.name, "delay_s": b.delay_s, "created_us": b.created_us} for b in buckets)
+        session.output.stream(rows, lambda row: f"maru://{row['bucket']}")
+        return
+    where = place(address)
+    hub.namespace.buckets.get(where.bucket)
+    found = session.output.stream(_entries(hub, where, recursive=recursive), _entry_line)
+    if not found and where.key:
+        raise NoSuchKey(f"Nothing lies at {where}.", hint=f"See: maru ls maru://{where.bucket}")
+
+
+def _entries(hub: Hub, where: Place, *, recursive: bool) -> Iterator[dict[str, Any]]:
+    bucket = hub.bucket(where.bucket)
+    if recursive:
+        yield from map(object_fields, bucket.list(where.key))
+        return
+    entries = bucket.folders(where.key)
+    first = list(itertools.islice(entries, 2))
+    if where.key and first == [where.key + "/"]:
+        entries, first = bucket.folders(where.key + "/"), []
+    for entry in itertools.chain(first, entries):
+        yield {"prefix": entry} if isinstance(entry, str) else object_fields(entry)
+
+
+def _entry_line(row: Any) -> str:
+    if "prefix" in row:
+        return f"{'folder':>12}  {'':19}  {row['prefix']}"
+    return f"{row['size']:>12}  {time_text(row['created_us'])}  {row['key']}"
+
+
+@click.command("cat", short_help="Write objects to standard output.")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@with_session
+def cat_command(session: Session, addresses: tuple[str, ...]) -> None:
+    """Write the bytes of objects to standard output, one after the other."""
+    hub = session.hub(read_only=True)
+    out = click.get_binary_stream("stdout")
+    for where in map(object_place, addresses):
+        for piece in hub.bucket(where.bucket).pieces(where.key):
+            out.write(piece)
+    out.flush()
+
+
+@click.command("stat", short_help="Show all that is known of an object.")
+@click.argument("address")
+@with_session
+def stat_command(session: Session, address: str) -> None:
+    """Show size, sums, times and metadata of the object at ADDRESS."""
+    where = object_place(address)
+    session.output.record(object_fields(session.hub(read_only=True).bucket(where.bucket).stat(where.key)))
+
+
+@click.command("rm", short_help="Delete objects (restorable for a time).")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
+@click.option("-r", "--recursive", is_flag=True, help="Everything below ADDRESS.")
+@click.option("-f", "--force", is_flag=True, help="What is not there is no error.")
+@with_session
+def rm_command(session: Session, addresses: tuple[str, ...], recursive: bool, force: bool) -> None:
+    """Delete objects. Until the bucket's delay ends, ``maru undelete`` brings them back."""
+    hub = session.hub()
+    deleted = 0
+    for text in addresses:
+        where = place(text) if recursive else object_place(text)
+        count = _delete_below(hub, where) if recursive else sum(_delete(hub, where.bucket, [where.key]))
+        if not count and not force:
+            raise NoSuchKey(f"There is nothing at {where}.", hint="A folder needs -r.")
+        deleted += count
+    session.output.record({"deleted": deleted}, f"Deleted {deleted} objects.")
+
+
+def _delete_below(hub: Hub, where: Place) -> int:
+    """Everything below a folder, a page a commit; also the object of the very name."""
+    if where.key.strip("/") == "" and where.key:
+        raise InvalidInput(f"{where} names no folder.")
+    keys = (info.key for info in hub.bucket(where.bucket).list(where.key) if _below(info.key, where.key))
+    deleted = 0
+    while page := list(itertools.islice(keys, _DELETE_PAGE)):
+        deleted += sum(_delete(hub, where.bucket, page))
+    return deleted
+
+
+def _below(key: str, folder: str) -> bool:
+    return not folder or folder.endswith("/") or key == folder or key.startswith(folder + "/")
+
+
+def _delete(hub: Hub, bucket: str, keys: list[str]) -> list[bool]:
+    return hub.bucket(bucket).delete_many(keys)
+
+
+@click.command("undelete", short_help="Bring back a deleted or overwritten object.")
+@click.argument("address")
+@click.option(
+    "--version", "version_id", metavar="ID", help="The version to bring back (default: the newest hidden)."
+)
+@with_session
+def undelete_command(session: Session, address: str, version_id: str | None) -> None:
+    """Bring back the object at ADDRESS as it was before it was deleted or overwritten."""
+    where = object_place(address)
+    info = session.hub().bucket(where.bucket).undelete(where.key, version_id)
+    session.output.record(
+        object_fields(info), f"{where} is back: {info.size} bytes, version {info.version_id}."
+    )
+
+
+@click.command("history", short_help="Show who did what to a key, and when.")
+@click.argument("address")
+@with_session
+def history_command(session: Session, address: str) -> None:
+    """Show who did what to the object at ADDRESS, and when; the newest last."""
+    where = object_place(address)
+    events = session.hub(read_only=True).bucket(where.bucket).history(where.key)
+    rows = [
+        {
+            "time_us": event.time_us,
+            "time": time_text(event.time_us),
+            "who": event.actor,
+            "what": event.what,
+            "version_id": event.version_id,
+            "size": event.size,
+        }
+        for event in events
+    ]
+    headings = {"time": "when", "who": "who", "what": "what", "size": "bytes", "version_id": "version"}
+    session.output.table(rows, headings, empty=f"Nothing is known of {printable(str(where))}.")
