@@ -1,0 +1,142 @@
+"""An ingest from start to end: threads, one feed, one tally, a report."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from maruhub.errors import MaruError
+from maruhub.ingest.feed import Feed
+from maruhub.ingest.lander import Lander
+from maruhub.ingest.opening import open_source
+from maruhub.ingest.options import IngestOptions
+from maruhub.ingest.progress import Progress
+from maruhub.ingest.report import Report
+from maruhub.ingest.reports import Reports
+from maruhub.ingest.source import Source
+from maruhub.ingest.tally import Tally
+from maruhub.namespace import Namespace
+from maruhub.namespace.names import check_bucket_name, encode_text
+
+
+def ingest(
+    ns: Namespace,
+    source: str | Path,
+    bucket: str,
+    prefix: str = "",
+    *,
+    options: IngestOptions | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Brings what a source holds into a bucket; a second time copies nothing.
+
+    Args:
+        ns: The hub's names.
+        source: A folder, a file, a glob, a tar or zip, or any fsspec URL.
+        bucket: Made if there is none.
+        prefix: The source's content goes below it.
+        options: See :class:`IngestOptions`.
+        progress: Called now and then, from other threads.
+
+    Returns:
+        What was done; what was refused stands in it. The hub keeps it (:class:`Reports`).
+
+    Raises:
+        NotFound, InvalidInput: The source isn't there or can't be one; nothing changed.
+        NoSpace, ReadOnly, BladeLost: The hub takes no more. What was reported stored is
+            durable, nothing is half there, and the same call goes on from there.
+    """
+    options = options or IngestOptions()
+    check_bucket_name(bucket)
+    encode_text(prefix, "prefix")
+    opened = open_source(source, options)
+    try:
+        return ingest_source(ns, opened, bucket, prefix, options=options, progress=progress)
+    finally:
+        opened.close()
+
+
+def ingest_source(
+    ns: Namespace,
+    source: Source,
+    bucket: str,
+    prefix: str = "",
+    *,
+    options: IngestOptions,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """:func:`ingest` for a source of one's own making; the caller closes it."""
+    below = prefix if not prefix or prefix.endswith("/") else prefix + "/"
+    tally = Tally(options.refusals_max, progress)
+    feed = Feed(source, options, tally)
+    lander = Lander(ns, source, bucket=bucket, prefix=below, options=options, tally=tally)
+    workers = Workers(feed, lander)
+    try:
+        workers.run(options.worker_count)
+    except BaseException as error:
+        stopped = str(error) or type(error).__name__
+        _keep_if_possible(ns, tally.report(source.name, bucket, prefix, stopped=stopped))
+        if isinstance(error, MaruError):
+            raise _told(error, tally.report(source.name, bucket, prefix)) from None
+        raise
+    finally:
+        tally.tell()
+    report = tally.report(source.name, bucket, prefix)
+    if not (report.stored or report.unchanged or report.metadata_updated or report.refused_total):
+        ns.buckets.create(bucket, exist_ok=True)
+    Reports(ns).keep(report)
+    return report
+
+
+class Workers:
+    """Threads that take chunks from a feed until it ends or one of them fails."""
+
+    def __init__(self, feed: Feed, lander: Lander) -> None:
+        self._feed = feed
+        self._lander = lander
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+
+    def run(self, count: int) -> None:
+        """Runs to the end; raises the first failure, or KeyboardInterrupt.
+
+        Either way every thread has ended its commit when this returns or raises.
+        """
+        threads = [threading.Thread(target=self._work, name=f"maru-ingest-{i}") for i in range(count)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            self._stop.set()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set() and (chunk := self._feed.take()):
+                self._lander.land(chunk)
+        except BaseException as error:  # noqa: BLE001 - raised again by run
+            self._failure = self._failure or error
+            self._stop.set()
+
+
+def _keep_if_possible(ns: Namespace, report: Report) -> None:
+    try:
+        Reports(ns).keep(report)
+    except MaruError:
+        # The hub that stopped the ingest may not take a report either.
+        pass
+
+
+def _told(error: MaruError, report: Report) -> MaruError:
+    kept = report.stored + report.unchanged + report.metadata_updated
+    if not kept:
+        return error
+    hint = f"{error.hint} {kept} objects are stored and stay; the same ingest goes on from there.".strip()
+    return type(error)(error.what, hint=hint)

@@ -1,0 +1,77 @@
+"""The options of an ingest: each with its unit, default, bounds and a line of help."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from maruhub.errors import InvalidInput
+
+Labels = Literal["none", "folder", "sidecar"]
+_LABELS: Final = ("none", "folder", "sidecar")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOptions:
+    """How to ingest. The defaults are right for most sources.
+
+    Args:
+        workers: Threads that read, sum and put; 0 = as many as the processors, 4 to 16.
+        batch_items: Objects a commit, 1 to 4,096.
+        batch_bytes: Bytes a commit, 1 to 256 MiB; a worker holds at most one batch.
+        large_bytes: A larger object is streamed alone, never held whole, up to 256 MiB.
+        include: Globs of names to take; none = all. See ``pattern``.
+        exclude: Globs of names to leave out, whole folders too.
+        labels: ``folder``: the first folder below the source is the class; ``sidecar``:
+            ``x.json``, ``x.txt``, ``x.cls`` describe ``x.jpg``; ``none``: neither.
+        follow_symlinks: Also take what links out of the source lead to.
+        recheck: Compare SHA-256 with what the hub has, not only size and time.
+        unpack: Take an archive's members; False stores the archive as one object.
+        ratio_max: An archive may unpack to so many times its size, at least 1.
+        members_max: Members of an archive, at least 1.
+        archive_bytes_max: Bytes that an archive may unpack to.
+        refusals_max: Refusals kept in the report with their messages; all are counted.
+        leave_out: Folders never entered, such as the hub's own.
+    """
+
+    workers: int = 0
+    batch_items: int = 256
+    batch_bytes: int = 16 << 20
+    large_bytes: int = 8 << 20
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    labels: Labels = "none"
+    follow_symlinks: bool = False
+    recheck: bool = False
+    unpack: bool = True
+    ratio_max: int = 1000
+    members_max: int = 1_000_000
+    archive_bytes_max: int = 16 << 40
+    refusals_max: int = 10_000
+    leave_out: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        _within("workers", self.workers, 0, 256)
+        _within("batch_items", self.batch_items, 1, 4096)
+        _within("batch_bytes", self.batch_bytes, 1, 256 << 20)
+        _within("large_bytes", self.large_bytes, 0, 256 << 20)
+        _within("ratio_max", self.ratio_max, 1, 1 << 30)
+        _within("members_max", self.members_max, 1, 1 << 30)
+        _within("archive_bytes_max", self.archive_bytes_max, 1, 1 << 60)
+        _within("refusals_max", self.refusals_max, 0, 10_000_000)
+        if self.labels not in _LABELS:
+            raise InvalidInput(f"labels can't be {self.labels!r}.", hint=f"Use one of {', '.join(_LABELS)}.")
+        if any(not pattern.strip("/") for pattern in self.include + self.exclude):
+            raise InvalidInput("An empty pattern names nothing.", hint="Leave it out, or use '*'.")
+
+    @property
+    def worker_count(self) -> int:
+        """Threads, the default worked out."""
+        return self.workers or min(16, max(4, os.cpu_count() or 1))
+
+
+def _within(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InvalidInput(f"{name} is {value}; it must be {low} to {high}.")
