@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maruhub import errors
 from maruhub.namespace import PutItem
+from maruhub.namespace.reads import no_such_key
 from maruhub.store.protocol import Buffer
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 class NoSuchEntry(errors.NoSuchKey, KeyError):
     """A key without an object, also as the ``KeyError`` that mappings raise."""
+
+
+class NoSuchHome(errors.NoSuchBucket, KeyError):
+    """A bucket that is not made yet, asked for a key: a ``KeyError`` too."""
 
 
 class Listing:
@@ -64,14 +69,17 @@ class BucketView(MutableMapping[str, memoryview]):
         return f"<bucket {self.name!r}>"
 
     def __getitem__(self, key: str) -> memoryview:
-        return self.get_many([key])[0]
+        try:
+            return self.get_many([key])[0]
+        except errors.NoSuchBucket as missing:
+            raise NoSuchHome(missing.what, hint=missing.hint) from None
 
     def __setitem__(self, key: str, data: Buffer) -> None:
         self.put(key, data)
 
     def __delitem__(self, key: str) -> None:
         if not self._objects.delete_many(self.name, [key])[0]:
-            raise _missing(self.name, key)
+            raise _as_key_error(no_such_key(self.name, key))
 
     def __contains__(self, key: object) -> bool:
         try:
@@ -114,12 +122,8 @@ class BucketView(MutableMapping[str, memoryview]):
         self, keys: Iterable[str], *, verify: bool = True
     ) -> builtins.list[memoryview | errors.MaruError]:
         """As ``get_many``, but one bad key spares the others: its error stands in its place."""
-        wanted = list(keys)
-        found = self._objects.read_many(self.name, wanted, verify=verify)
-        return [
-            _missing(self.name, key) if isinstance(one, errors.NoSuchKey) else one
-            for key, one in zip(wanted, found, strict=True)
-        ]
+        found = self._objects.read_many(self.name, list(keys), verify=verify)
+        return [_as_key_error(one) if isinstance(one, errors.NoSuchKey) else one for one in found]
 
     def pieces(self, item: str | ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
         """An object's bytes in pieces of at most 1 MiB, for objects larger than memory.
@@ -199,7 +203,5 @@ class BucketView(MutableMapping[str, memoryview]):
         return self._namespace.past.history(self.name, key)
 
 
-def _missing(bucket: str, key: str) -> NoSuchEntry:
-    return NoSuchEntry(
-        f"There is no object {key!r} in bucket {bucket!r}.", hint="A deleted one may come back: undelete."
-    )
+def _as_key_error(error: errors.NoSuchKey) -> NoSuchEntry:
+    return NoSuchEntry(error.what, hint=error.hint)

@@ -11,7 +11,6 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from maruhub import compose
 from maruhub.api.hub import Hub
 from maruhub.errors import NoSuchHub
 
@@ -28,6 +27,8 @@ def connect(path: str | os.PathLike[str], *, read_only: bool = False, actor: str
         NoSuchHub: The path holds no hub.
         UnsupportedFormat: A newer release wrote it.
     """
+    from maruhub import compose
+
     folder = Path(path)
     return Hub(compose.open_pool(folder, read_only=read_only), folder, actor=actor or _actor())
 
@@ -49,6 +50,8 @@ def create(
     Raises:
         AlreadyExists: There is a hub, or the folder is not empty.
     """
+    from maruhub import compose
+
     folder = Path(path)
     if blades is None or isinstance(blades, int):
         pool = compose.create_pool(folder, blades=None, n=1 if blades is None else blades)
@@ -63,6 +66,8 @@ def find_hub(start: Path) -> Path:
     Raises:
         NoSuchHub: Neither is one.
     """
+    from maruhub import compose
+
     here = start.absolute()
     for folder in (here, *here.parents):
         if compose.is_hub(folder):

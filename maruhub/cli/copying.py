@@ -6,6 +6,7 @@ out: export, inside: copy by reference).
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def _out(session: Session, source: Place, target: Path, *, recursive: bool) -> N
             moved = export_folder(bucket, _folder(source.key), target, progress=advance)
         _show_moved(session, moved, str(target))
     elif str(target) == "-":
-        write_object(bucket, _key(source), click.get_binary_stream("stdout"))
+        write_object(bucket, _key(source), sys.stdout.buffer)
     else:
         path = export_object(bucket, _key(source), target)
         session.output.record({"path": path}, f"Copied to {path}.")
@@ -98,7 +99,7 @@ def _file_in(session: Session, bucket: BucketView, source: Path, target: Place) 
         raise InvalidInput(f"{source} is a folder.", hint="Add -r to copy all that lies in it.")
     if str(source) == "-":
         key = _key(target)
-        bucket.put(key, click.get_binary_stream("stdin"))
+        bucket.put(key, sys.stdin.buffer)
     else:
         key = _named(target.key, source.name)
         import_file(bucket, key, source)

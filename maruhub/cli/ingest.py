@@ -79,17 +79,22 @@ def _follow(advance: Advance) -> Callable[[Progress], None]:
 
 def show_report(session: Session, report: Report) -> None:
     """Prints a report; ends the command with INCOMPLETE if something was refused."""
-    session.output.record(report.to_json(), _summary(report))
-    for refusal in report.refusals[:_SHOWN]:
-        session.output.note(f"refused: {refusal}")
-    if report.refused > _SHOWN:
-        session.output.note(f"… {report.refused - _SHOWN} more; --json lists them.")
-    if report.refused:
+    session.output.record(report.as_dict(), _summary(report))
+    for refusal in report.refused[:_SHOWN]:
+        session.output.note(f"refused: {refusal.name}: {refusal.message} ({refusal.reason})")
+    if report.refused_total > _SHOWN:
+        session.output.note(f"… {report.refused_total - _SHOWN} more; --json lists them.")
+    if not report.complete:
+        session.output.note(f"stopped early: {report.stopped}")
+    if report.refused_total or not report.complete:
         session.exit(exits.INCOMPLETE)
 
 
 def _summary(report: Report) -> str:
-    return (
-        f"{report.stored} objects stored ({size_text(report.stored_bytes)}), "
-        f"{report.unchanged} were there already, {report.refused} refused."
-    )
+    parts = [
+        f"{report.stored} objects stored ({size_text(report.bytes_stored)})",
+        f"{report.unchanged} were there already",
+    ]
+    if report.metadata_updated:
+        parts.append(f"{report.metadata_updated} got other labels or times")
+    return f"{', '.join(parts)}, {report.refused_total} refused; {report.seconds:.1f} s."

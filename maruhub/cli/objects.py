@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def _entry_line(row: Any) -> str:
 def cat_command(session: Session, addresses: tuple[str, ...]) -> None:
     """Write the bytes of objects to standard output, one after the other."""
     hub = session.hub(read_only=True)
-    out = click.get_binary_stream("stdout")
+    out = sys.stdout.buffer
     for where in map(object_place, addresses):
         for piece in hub.bucket(where.bucket).pieces(where.key):
             out.write(piece)
