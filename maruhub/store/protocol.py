@@ -138,9 +138,7 @@ def read(store: Store, blob: Blob, *, verify: bool = True) -> memoryview:
     return result
 
 
-def scan_all(
-    reader: Store | Rows, start: bytes, stop: bytes, *, page: int = 1000
-) -> Iterable[Row]:
+def scan_all(reader: Store | Rows, start: bytes, stop: bytes, *, page: int = 1000) -> Iterable[Row]:
     """All rows of a range, a page a transaction; rows may change between pages."""
     while rows := reader.scan(start, stop, page):
         yield from rows
@@ -154,4 +152,3 @@ def prefix_end(prefix: bytes) -> bytes:
     trimmed = prefix.rstrip(b"\xff")
     assert trimmed, "a prefix of 0xff bytes alone has no end"
     return trimmed[:-1] + bytes([trimmed[-1] + 1])
-

@@ -44,16 +44,33 @@ class Row:
     ``raw`` is the row's value as stored; ``counter`` rises with every change of a row.
     """
 
-    __slots__ = ("_actor_size", "_extent_count", "_flags", "_request_size", "counter", "key", "raw", "time_us")
+    __slots__ = (
+        "_actor_size",
+        "_extent_count",
+        "_flags",
+        "_request_size",
+        "counter",
+        "key",
+        "raw",
+        "time_us",
+    )
 
     def __init__(self, key: bytes, raw: bytes) -> None:
         self.key = key
         self.raw = raw
         if len(raw) < _HEAD.size or raw[0] != _VERSION:
-            raise Corrupt(f"row {key!r} is not a row of version {_VERSION}", hint="Run `maru check --rebuild-index`.")
-        (_, self._flags, self._actor_size, self._request_size, self._extent_count, self.counter, self.time_us) = (
-            _HEAD.unpack_from(raw)
-        )
+            raise Corrupt(
+                f"row {key!r} is not a row of version {_VERSION}", hint="Run `maru check --rebuild-index`."
+            )
+        (
+            _,
+            self._flags,
+            self._actor_size,
+            self._request_size,
+            self._extent_count,
+            self.counter,
+            self.time_us,
+        ) = _HEAD.unpack_from(raw)
 
     @property
     def gone(self) -> bool:

@@ -1,0 +1,142 @@
+"""The one place that names concrete engines and puts a hub together."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from maruhub.errors import Busy, Corrupt, Unavailable
+from maruhub.index.lmdb_index import LmdbIndex
+from maruhub.store.clock import CounterMark
+from maruhub.store.pool import (
+    INDEX_FOLDER,
+    SEGMENT_BYTES,
+    FoundPool,
+    adopt_pool,
+    find_pool,
+    is_hub,
+    make_pool,
+)
+from maruhub.store.recovery import Recovery, RecoveryReport, require_complete
+from maruhub.store.store import PoolStore
+
+__all__ = ["OpenPool", "adopt", "create_pool", "is_hub", "open_pool"]
+
+
+class OpenPool:
+    """An open pool: its store, and what only the whole of it can do.
+
+    ``found`` says which blades answer; ``recovered`` what opening had to do, None if
+    nothing.
+    """
+
+    def __init__(self, path: Path, found: FoundPool, *, read_only: bool) -> None:
+        self.path = path
+        self.found = found
+        self.read_only = read_only
+        self._lock_file = _open_lock(path / "hub.lock")
+        if self._lock_file is None:
+            self.read_only = True
+        else:
+            _take(self._lock_file, fcntl.LOCK_SH, path)
+        self._index, damaged = self._open_index()
+        self._recovery = Recovery(self._index, found.blades, found.identity.pool_id)
+        self.recovered = self._recover(rebuild=damaged)
+        self.store = PoolStore(
+            self._index,
+            found.blades,
+            found.identity,
+            open_mark=None if self.read_only else lambda: CounterMark(path / INDEX_FOLDER / "turn"),
+        )
+
+    def _open_index(self) -> tuple[LmdbIndex, bool]:
+        folder = self.path / INDEX_FOLDER
+        try:
+            index = LmdbIndex(folder, read_only=self.read_only)
+            index.get_many([b"\x01C"])
+        except Corrupt:
+            if self.read_only:
+                raise
+            folder.rename(folder.with_name(f"index.damaged.{time.time_ns()}"))
+            return LmdbIndex(folder), True
+        return index, False
+
+    def _recover(self, *, rebuild: bool) -> RecoveryReport | None:
+        if self.read_only:
+            require_complete(self._recovery)
+            return None
+        if not rebuild and not self._recovery.needed():
+            return None
+        with _held(self.path / "recovery.lock"):
+            if rebuild or self._recovery.needed():
+                return self._recovery.run()
+        return None
+
+    def rebuild_index(self) -> RecoveryReport:
+        """Makes the index anew from the segments; raises Busy if the hub is in use elsewhere."""
+        if self._lock_file is None:
+            raise Unavailable(f"{self.path} cannot be written.", hint="Check its permissions.")
+        self.store.release_logs()
+        _take(self._lock_file, fcntl.LOCK_EX, self.path)
+        try:
+            with _held(self.path / "recovery.lock"):
+                return self._recovery.run(rebuild=True)
+        finally:
+            _take(self._lock_file, fcntl.LOCK_SH, self.path)
+
+    def close(self) -> None:
+        """Lets go of everything; views live on."""
+        self.store.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+
+def create_pool(
+    path: Path, *, blades: Sequence[Path] | None = None, n: int = 1, segment_bytes: int = SEGMENT_BYTES
+) -> OpenPool:
+    """Makes a hub on the named blade folders, or on ``n`` folders inside ``path``; opens it."""
+    folders = list(blades) if blades else [path / "blades" / str(number) for number in range(n)]
+    make_pool(path, folders, segment_bytes=segment_bytes)
+    return open_pool(path)
+
+
+def adopt(path: Path, blades: Sequence[Path]) -> OpenPool:
+    """Makes a hub from blades alone; opens it, which makes the index from their segments."""
+    adopt_pool(path, blades)
+    return open_pool(path)
+
+
+def open_pool(path: Path, *, read_only: bool = False) -> OpenPool:
+    """Opens a hub, bringing its index up to the log first if that may be needed."""
+    return OpenPool(path, find_pool(path), read_only=read_only)
+
+
+def _open_lock(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError:
+        return None
+
+
+def _take(lock_file: int, kind: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock_file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(
+            f"{path} is in use by another process.", hint="Stop what uses the hub, then try again."
+        ) from None
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock_file)

@@ -1,0 +1,78 @@
+"""Taking over the open log of a writer that closed or died.
+
+So that a hundred short-lived writers make one segment. The index is complete when this
+runs (opening a hub sees to it): what lies behind the tail it knows was never acknowledged
+and stays dead, for the next batch's ``previous`` skips it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import replace
+
+from maruhub.errors import MaruError
+from maruhub.index.protocol import Index
+from maruhub.store.blades import Blades
+from maruhub.store.chain import read_header
+from maruhub.store.copies import Copies, Copy
+from maruhub.store.extent import BLOCK_BYTES
+from maruhub.store.header import log_name
+from maruhub.store.keys import OPEN_PREFIX, decode_tail, layout_key, segment_of, tail_key
+from maruhub.store.layout import Layout, decode_layout
+from maruhub.store.log import Log
+from maruhub.store.protocol import SegmentClass, prefix_end
+from maruhub.store.row import Row
+
+_AT_ONCE = 256
+
+
+class Adoption:
+    """Finds open logs of this pool that no living process holds."""
+
+    def __init__(self, index: Index, blades: Blades) -> None:
+        self._index = index
+        self._blades = blades
+
+    def adopt(self, segment_class: SegmentClass, avoid: Container[int]) -> Log | None:
+        """An open log of the class, locked and ready to be appended to; None if there is none."""
+        for layout in self._open_layouts():
+            if layout.segment_class == segment_class and layout.segment not in avoid:
+                log = self._take(layout)
+                if log is not None:
+                    return log
+        return None
+
+    def _open_layouts(self) -> list[Layout]:
+        marks = self._index.scan(OPEN_PREFIX, prefix_end(OPEN_PREFIX), _AT_ONCE)
+        segments = [segment_of(key) for key, _ in marks]
+        values = self._index.get_many([layout_key(segment) for segment in segments])
+        rows = [Row(layout_key(s), value) for s, value in zip(segments, values, strict=True) if value]
+        return [decode_layout(segment_of(row.key), row.payload) for row in rows]
+
+    def _take(self, layout: Layout) -> Log | None:
+        copies = self._blades.open_copies(log_name(layout.segment), layout.blades, write=True)
+        try:
+            log = self._locked_log(layout, copies)
+        except (OSError, MaruError):
+            log = None
+        if log is None:
+            for copy in copies:
+                copy.close()
+        return log
+
+    def _locked_log(self, layout: Layout, copies: list[Copy]) -> Log | None:
+        """A log over all its copies, none missing: one that lacks a copy is care's to mend."""
+        if len(copies) < max(len(layout.blades), self._blades.wanted_copies):
+            return None
+        if not all(copy.file.lock() for copy in copies):
+            return None
+        # Read again under the lock: the last owner may have closed or mended it meanwhile.
+        key = layout_key(layout.segment)
+        raw, tail_raw = self._index.get_many([key, tail_key(layout.segment)])
+        if raw is None or decode_layout(layout.segment, Row(key, raw).payload) != layout or layout.closed:
+            return None
+        tail = decode_tail(tail_raw)
+        end = max(copy.file.size() for copy in copies)
+        end = max(tail.end, end + -end % BLOCK_BYTES)
+        fresh = replace(layout, epoch=layout.epoch + 1, end=end)
+        return Log(read_header(copies), Copies(copies), layout=fresh, end=end, previous=tail.batch)

@@ -1,0 +1,61 @@
+"""Putting records into the index: the same for a turn, a replay and a rebuild.
+
+A record sets its row, moves the reference rows that follow from it, and keeps the marks
+of open segments. Knows nothing of payloads but the layouts' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maruhub.index.protocol import IndexTxn
+from maruhub.store.keys import LAYOUT_PREFIX, open_key, segment_of
+from maruhub.store.layout import decode_layout
+from maruhub.store.liveness import reference_keys
+from maruhub.store.row import Row
+
+Record = tuple[bytes, bytes]
+"""Key and row value."""
+
+
+def apply_records(txn: IndexTxn, records: Sequence[Record]) -> None:
+    """Sets the rows of ``records``; of a key that comes twice, the last one counts."""
+    last = dict(records)
+    new = [Row(key, raw) for key, raw in last.items()]
+    old = txn.get_many(list(last))
+    removed: set[bytes] = set()
+    added: dict[bytes, bytes] = {}
+    for row, old_raw in zip(new, old, strict=True):
+        if old_raw is not None:
+            removed.update(reference_keys(Row(row.key, old_raw)))
+        if row.gone:
+            removed.add(row.key)
+        else:
+            added.update(dict.fromkeys(reference_keys(row), row.key))
+            added[row.key] = row.raw
+        if row.key.startswith(LAYOUT_PREFIX):
+            _mark_open(row, added, removed)
+    if removed := removed - added.keys():
+        txn.remove_many(sorted(removed))
+    txn.put_many(sorted(added.items()))
+
+
+def apply_newer(txn: IndexTxn, records: Sequence[Record]) -> None:
+    """Like :func:`apply_records`, but leaves rows alone that have a higher counter."""
+    held = txn.get_many([key for key, _ in records])
+    apply_records(
+        txn,
+        [
+            (key, raw)
+            for (key, raw), present in zip(records, held, strict=True)
+            if present is None or Row(key, raw).counter >= Row(key, present).counter
+        ],
+    )
+
+
+def _mark_open(row: Row, added: dict[bytes, bytes], removed: set[bytes]) -> None:
+    segment = segment_of(row.key)
+    if row.gone or decode_layout(segment, row.payload).closed:
+        removed.add(open_key(segment))
+    else:
+        added[open_key(segment)] = b""

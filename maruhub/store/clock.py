@@ -1,0 +1,55 @@
+"""This machine's clocks, and the counter that its running processes share."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import time
+from pathlib import Path
+from typing import Final
+
+from maruhub.store.state import Moment
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_MARK: Final = struct.Struct("<16sQ")
+_UNKNOWN_BOOT: Final = bytes(16)
+
+
+def read_moment() -> Moment:
+    """Now. Where the system names no boot, the boot id is zeros, equal to none."""
+    try:
+        boot_id = bytes.fromhex(_BOOT_ID.read_text().strip().replace("-", ""))
+    except (OSError, ValueError):
+        boot_id = _UNKNOWN_BOOT
+    boot_clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return Moment(boot_id, time.clock_gettime_ns(boot_clock) // 1000, time.time_ns() // 1000)
+
+
+class CounterMark:
+    """The highest counter that a process of this boot has drawn, even one that died since.
+
+    A page of memory shared through a file, not durable and not meant to be: after a reboot
+    the log says what was drawn. Only used inside the index's write transaction.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._boot_id = read_moment().boot_id
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            if os.fstat(fd).st_size < mmap.PAGESIZE:
+                os.ftruncate(fd, mmap.PAGESIZE)
+            self._page = mmap.mmap(fd, mmap.PAGESIZE)
+        finally:
+            os.close(fd)
+
+    def draw(self, known: int, count: int) -> int:
+        """Reserves ``count`` counters above ``known`` and all drawn; returns the one before."""
+        boot_id, drawn = _MARK.unpack_from(self._page)
+        base = max(known, drawn) if boot_id == self._boot_id else known
+        _MARK.pack_into(self._page, 0, self._boot_id, base + count)
+        return base
+
+    def close(self) -> None:
+        """Unmaps the page."""
+        self._page.close()

@@ -1,0 +1,150 @@
+"""The copies of one log: written together, synced together, given up one by one.
+
+A copy that fails, or doesn't sync in time, is dropped here and never written again (a
+file whose sync failed isn't trusted); who owns the log decides about a replacement.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from maruhub.errors import BladeLost, MaruError, NoSpace, ReadOnly, Unavailable
+from maruhub.store.blade import Blade, BladeFile, Buffer
+
+SYNC_SECONDS: Final = 10.0
+"""A blade's time for one sync; after it the copy is given up."""
+
+
+class _Hand:
+    """A daemon thread that syncs one file, so that a stalled drive stalls nobody else."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="maruhub-sync", daemon=True).start()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def run(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
+
+    def stop(self) -> None:
+        self._jobs.put(None)
+
+
+@dataclass
+class Copy:
+    """One copy: its blade and its open file."""
+
+    blade: Blade
+    file: BladeFile
+    hand: _Hand | None = field(default=None, repr=False)
+
+    def close(self) -> None:
+        """Lets go of the file and its lock."""
+        if self.hand is not None:
+            self.hand.stop()
+            self.hand = None
+        self.file.close()
+
+
+class Copies:
+    """The copies that are still good, and why the others were dropped.
+
+    ``write`` is safe from many threads on disjoint ranges; ``sync`` is for one at a time.
+    """
+
+    def __init__(self, good: Sequence[Copy], *, sync_seconds: float = SYNC_SECONDS) -> None:
+        self.good = list(good)
+        self.dropped: list[tuple[Blade, OSError]] = []
+        self._sync_seconds = sync_seconds
+        self._lock = threading.Lock()
+
+    def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
+        """Writes the same bytes into every good copy; raises if none took them."""
+        for copy in tuple(self.good):
+            try:
+                copy.file.write(offset, buffers)
+            except OSError as error:
+                self._drop(copy, error)
+        self.require()
+
+    def sync(self) -> None:
+        """Makes every good copy durable; a copy that can't in time is dropped."""
+        copies = tuple(self.good)
+        if len(copies) == 1:
+            self._sync_here(copies[0])
+        else:
+            self._sync_beside(copies)
+        self.require()
+
+    def _sync_here(self, copy: Copy) -> None:
+        try:
+            copy.file.sync()
+        except OSError as error:
+            self._drop(copy, error)
+
+    def _sync_beside(self, copies: Sequence[Copy]) -> None:
+        results: queue.SimpleQueue[tuple[Copy, OSError | None]] = queue.SimpleQueue()
+        for copy in copies:
+            if copy.hand is None:
+                copy.hand = _Hand()
+            copy.hand.run(lambda copy=copy: results.put((copy, _sync_error(copy.file))))  # type: ignore[misc]
+        waiting = list(copies)
+        while waiting:
+            try:
+                copy, error = results.get(timeout=self._sync_seconds)
+            except queue.Empty:
+                break
+            waiting.remove(copy)
+            if error is not None:
+                self._drop(copy, error)
+        for copy in waiting:
+            self._drop(copy, OSError(errno.ETIMEDOUT, f"no sync within {self._sync_seconds:g} s"))
+
+    def _drop(self, copy: Copy, error: OSError) -> None:
+        with self._lock:
+            if copy in self.good:
+                self.good.remove(copy)
+                self.dropped.append((copy.blade, error))
+
+    def require(self) -> None:
+        """Raises what the last failure means, if no good copy is left."""
+        if not self.good:
+            raise blade_error([error for _, error in self.dropped], "writing a log")
+
+    def close(self) -> None:
+        """Closes all good copies' files, and with them their locks."""
+        for copy in self.good:
+            copy.close()
+
+
+def _sync_error(file: BladeFile) -> OSError | None:
+    try:
+        file.sync()
+    except OSError as error:
+        return error
+    return None
+
+
+def blade_error(errors: Sequence[OSError], what: str) -> MaruError:
+    """What failures of all blades that were asked mean to the caller."""
+    kinds = {error.errno for error in errors}
+    said = "; ".join(
+        sorted({f"{e.strerror or e}" + (f" ({e.filename})" if e.filename else "") for e in errors})
+    )
+    if kinds & {errno.ENOSPC, errno.EDQUOT}:
+        return NoSpace(
+            f"{what}: no room on any blade: {said}.", hint="Free space or add a blade; reads go on."
+        )
+    if kinds and kinds <= {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return ReadOnly(f"{what}: {said}.", hint="Check the permissions of the blades' folders.")
+    if kinds and kinds <= {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}:
+        return BladeLost(f"{what}: no blade answers: {said}.", hint="Are the drives mounted?")
+    return Unavailable(f"{what}: {said or 'no blade is left'}.", hint="See `maru status`.")

@@ -1,0 +1,133 @@
+"""Where extents lie now: layouts of this process's segments, resolved many at once.
+
+A cache of layout rows as one sorted table of ranges. Resolving a batch is one
+searchsorted, with no look-up per object; only segments not met before are fetched.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from maruhub.index.protocol import Index
+from maruhub.store.extent import ExtentArray
+from maruhub.store.keys import layout_key
+from maruhub.store.layout import Layout, decode_layout
+from maruhub.store.row import Row
+
+_OFFSET_BITS: Final = 40
+_COPY_STRIPE_BITS: Final = 22
+"""Reads go round the copies each 4 MiB: spread over blades, yet one copy warm in memory."""
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+
+class FileKey(NamedTuple):
+    """One file of a segment: the blade it is on and its number in the layout."""
+
+    segment: int
+    blade_id: bytes
+
+
+class _Table(NamedTuple):
+    segments: U64  # sorted
+    ranks: U64  # ordinal of the segment << 40 | range start, sorted
+    shift: I64  # place - start of each range
+    first_file: I64
+    copies: I64
+    files: tuple[FileKey, ...]
+
+
+_EMPTY: Final = _Table(
+    np.zeros(0, np.uint64),
+    np.zeros(0, np.uint64),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
+    np.ones(0, np.int64),
+    (),
+)
+
+
+class Places(NamedTuple):
+    """Resolved extents: ``files[i]`` (index into ``keys``, −1: unknown segment), ``offsets[i]``."""
+
+    files: I64
+    offsets: I64
+    keys: tuple[FileKey, ...]
+
+
+class Layouts:
+    """The cache; safe from many threads."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._known: dict[int, Layout] = {}
+        self._table = _EMPTY
+        self._lock = threading.Lock()
+
+    def locate(self, extents: ExtentArray) -> Places:
+        """Where each of ``EXTENT_DTYPE[n]`` starts; which copy is a function of its offset."""
+        table = self._table
+        segments, offsets = extents["segment"], extents["offset"]
+        ordinals = self._ordinals(table, segments)
+        unknown = segments[ordinals < 0]
+        if len(unknown):
+            table = self._learn([int(s) for s in np.unique(unknown)])
+            ordinals = self._ordinals(table, segments)
+        if not len(table.ranks):
+            return Places(np.full(len(extents), -1), np.zeros(len(extents), np.int64), ())
+        wanted = (np.maximum(ordinals, 0).astype(np.uint64) << np.uint64(_OFFSET_BITS)) | offsets
+        ranges = np.searchsorted(table.ranks, wanted, side="right") - 1
+        stripe = (offsets >> np.uint64(_COPY_STRIPE_BITS)).astype(np.int64)
+        files = table.first_file[ranges] + stripe % table.copies[ranges]
+        places = offsets.astype(np.int64) + table.shift[ranges]
+        return Places(np.where(ordinals < 0, -1, files), places, table.files)
+
+    @staticmethod
+    def _ordinals(table: _Table, segments: U64) -> I64:
+        """Ordinal of each segment in the table, −1 where it isn't known."""
+        if not len(table.segments):
+            return np.full(len(segments), -1, np.int64)
+        at = np.minimum(np.searchsorted(table.segments, segments), len(table.segments) - 1)
+        return np.where(table.segments[at] == segments, at, -1).astype(np.int64)
+
+    def _learn(self, segments: Sequence[int]) -> _Table:
+        keys = [layout_key(segment) for segment in segments]
+        raws = self._index.get_many(keys)
+        with self._lock:
+            for segment, key, raw in zip(segments, keys, raws, strict=True):
+                if raw is not None:
+                    self._known[segment] = decode_layout(segment, Row(key, raw).payload)
+            self._table = _build_table(self._known)
+            return self._table
+
+    def refresh(self, segment: int) -> Layout | None:
+        """Reads a segment's layout again; None if the index has none."""
+        self._learn([segment])
+        return self._known.get(segment)
+
+
+def _build_table(known: dict[int, Layout]) -> _Table:
+    layouts = [known[segment] for segment in sorted(known)]
+    ranks, shift, first_file, copies = [], [], [], []
+    files: list[FileKey] = []
+    for ordinal, layout in enumerate(layouts):
+        for part in layout.ranges:
+            ranks.append(ordinal << _OFFSET_BITS | part.start)
+            shift.append(part.place - part.start)
+            first_file.append(len(files) + part.file)
+            copies.append(len(layout.blades))
+        files += [FileKey(layout.segment, blade) for blade in layout.blades]
+    return _Table(
+        np.array([layout.segment for layout in layouts], np.uint64),
+        np.array(ranks, np.uint64),
+        np.array(shift, np.int64),
+        np.array(first_file, np.int64),
+        np.array(copies, np.int64),
+        tuple(files),
+    )

@@ -1,0 +1,148 @@
+"""A log: one open segment, appended to by one process.
+
+Appending reserves a range and writes it from the caller's thread, many at once. Only the
+commit turn writes batches and syncs, one at a time. The file is never truncated: what a
+refused put or a dead writer left behind is dead bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from maruhub.store.batch import BATCH_ALIGN, BatchPlace, encode_batch
+from maruhub.store.copies import Copies
+from maruhub.store.header import SegmentHeader
+from maruhub.store.layout import Layout
+from maruhub.store.packing import ZEROS, Piece
+
+Records = Sequence[tuple[bytes, bytes]]
+
+
+class Log:
+    """One open segment.
+
+    Args:
+        header: What the files' first 4 KiB say.
+        copies: Its open, locked files.
+        layout: As it will be recorded; ``layout.end`` is where this writer begins.
+        end: Offset behind everything in the files.
+        previous: Offset of the last batch that counts, 0 if there is none.
+    """
+
+    def __init__(
+        self, header: SegmentHeader, copies: Copies, *, layout: Layout, end: int, previous: int = 0
+    ) -> None:
+        self.header = header
+        self.copies = copies
+        self.layout = layout
+        self.unrecorded = True
+        self.dirty = False
+        self._end = end
+        self._previous = previous
+        self._full = False
+        self._writing = 0
+        self._idle = threading.Condition()
+
+    @property
+    def segment(self) -> int:
+        """Id of the segment."""
+        return self.header.segment
+
+    @property
+    def end(self) -> int:
+        """Offset behind everything reserved so far."""
+        return self._end
+
+    @property
+    def full(self) -> bool:
+        """Whether the next writer should open another segment."""
+        return self._full or self._end >= self.header.segment_bytes
+
+    def reserve(self, pieces: Sequence[Piece]) -> tuple[int, list[Piece]]:
+        """Claims room for the first of ``pieces`` that still fit (at least one if not full).
+
+        Returns where their bytes start, and those that didn't fit. If any was claimed, the
+        caller must call ``fill`` for them.
+        """
+        with self._idle:
+            start = end = self._end
+            taken = 0
+            for piece in pieces:
+                next_end = piece.offset(end) + len(piece.data)
+                if next_end > self.header.segment_bytes and end > 4096:
+                    break
+                end = next_end
+                taken += 1
+            self._end = end
+            self._full = taken < len(pieces)
+            self._writing += bool(taken)
+        return start, list(pieces[taken:])
+
+    def fill(self, start: int, pieces: Sequence[Piece]) -> list[int]:
+        """Writes claimed pieces; returns each one's offset."""
+        buffers: list[memoryview] = []
+        offsets = []
+        end = start
+        for piece in pieces:
+            offset = piece.offset(end)
+            if offset > end:
+                buffers.append(ZEROS[: offset - end])
+            buffers.append(piece.data)
+            offsets.append(offset)
+            end = offset + len(piece.data)
+        try:
+            if buffers:
+                self.copies.write(start, buffers)
+        finally:
+            # After the write, never before: a sync in between must not hide these bytes.
+            self.dirty = True
+            with self._idle:
+                self._writing -= 1
+                self._idle.notify_all()
+        return offsets
+
+    def append_batch(self, place: BatchPlace, records: Records) -> BatchPlace:
+        """Writes a batch behind everything; ``place.offset`` and chain fields are set here."""
+        with self._idle:
+            offset = self._end + (-self._end % BATCH_ALIGN)
+            placed = BatchPlace(
+                offset,
+                self._previous,
+                self.layout.epoch,
+                place.first,
+                place.last,
+                place.after,
+                place.pool_time_us,
+                place.flags,
+            )
+            data = encode_batch(self.header.marker, placed, records)
+            gap, self._end = offset - self._end, offset + len(data)
+        self.dirty = True
+        self.copies.write(offset - gap, [ZEROS[:gap], data])
+        return placed
+
+    def accept_batch(self, place: BatchPlace) -> None:
+        """Makes an appended batch the chain's last, once the index has committed it."""
+        self._previous = place.offset
+
+    def on_record(self) -> None:
+        """The layout as it is now stands in a committed turn."""
+        self.unrecorded = False
+
+    def sync(self) -> None:
+        """Makes everything written so far durable in all good copies."""
+        self.dirty = False
+        self.copies.sync()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Holds back appends, for replacing a copy or closing; waits for those under way."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._writing == 0)
+            yield
+
+    def close(self) -> None:
+        """Lets go of the files; the next writer may adopt the segment."""
+        self.copies.close()

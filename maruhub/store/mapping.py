@@ -1,0 +1,127 @@
+"""Mapped files: read-only windows on segments, kept open and grown as the logs grow.
+
+Nobody touches a mapped page before it was populated (MADV_POPULATE_READ, Linux 5.14): an
+unreadable page is then an error number instead of a dead process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from maruhub.store.blade import BladeFile
+from maruhub.store.layouts import FileKey
+
+_POPULATE_READ: Final = 22
+_PAGE_MASK: Final = ~(mmap.PAGESIZE - 1)
+_FILES_OPEN_MAX: Final = 4096
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
+class MappedFile:
+    """One file of a blade: its descriptor, and a mapping of what it held when last looked at."""
+
+    __slots__ = ("_address", "_map", "_view", "file", "size")
+
+    def __init__(self, file: BladeFile) -> None:
+        self.file = file
+        self.size = 0
+        self._map: mmap.mmap | None = None
+        self._view = memoryview(b"")
+        self._address = 0
+        self.grow()
+
+    def grow(self) -> None:
+        """Maps the file anew; views of the old mapping live on."""
+        mapped = self.file.map()
+        if mapped is None:
+            raise OSError(errno.ENODEV, "this blade has no mapping")
+        self._map = mapped
+        self._view = memoryview(mapped)
+        self.size = len(self._view)
+        self._address = _address_of(self._view)
+
+    @property
+    def descriptor(self) -> int:
+        """The file's descriptor, for advice to the kernel; −1 where there is none."""
+        fileno = getattr(self.file, "fileno", None)
+        return fileno() if fileno else -1
+
+    def is_resident(self, offset: int) -> bool:
+        """Whether the page at ``offset`` is in memory now (False where that can't be asked)."""
+        try:
+            return os.preadv(self.descriptor, [bytearray(1)], offset, os.RWF_NOWAIT) == 1
+        except OSError:
+            return False
+
+    def view(self, start: int, end: int) -> memoryview:
+        """A populated, read-only view of ``[start, end)``, which must lie below ``size``.
+
+        Holds the interpreter while it populates: for pages that are in memory.
+        """
+        assert self._map is not None
+        first = start & _PAGE_MASK
+        self._map.madvise(_POPULATE_READ, first, end - first)
+        return self._view[start:end]
+
+    def view_cold(self, start: int, end: int) -> memoryview:
+        """Like :meth:`view`; other threads run while the drive is read."""
+        first = start & _PAGE_MASK
+        if _libc.madvise(self._address + first, end - first, _POPULATE_READ):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return self._view[start:end]
+
+
+def _address_of(view: memoryview) -> int:
+    return int(np.frombuffer(view, np.uint8).ctypes.data) if len(view) else 0
+
+
+class MappedFiles:
+    """Open files of a process by key, opened when first asked for, the oldest let go of."""
+
+    def __init__(self, open_file: Callable[[FileKey], BladeFile]) -> None:
+        self._open_file = open_file
+        self._files: OrderedDict[FileKey, MappedFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: FileKey, end: int) -> MappedFile:
+        """The file, mapped at least up to ``end``; raises OSError if it can't be had."""
+        mapped = self._files.get(key)
+        if mapped is None:
+            with self._lock:
+                mapped = self._files.get(key) or self._admit(key)
+        if mapped.size < end:
+            with self._lock:
+                if mapped.size < end:
+                    mapped.grow()
+            if mapped.size < end:
+                raise OSError(errno.ENODATA, "the file is shorter than its layout says")
+        return mapped
+
+    def _admit(self, key: FileKey) -> MappedFile:
+        mapped = MappedFile(self._open_file(key))
+        self._files[key] = mapped
+        if len(self._files) > _FILES_OPEN_MAX:
+            self._files.popitem(last=False)
+        return mapped
+
+    def drop(self, key: FileKey) -> None:
+        """Forgets a file that failed, so that the next read opens it anew."""
+        with self._lock:
+            self._files.pop(key, None)
+
+    def close(self) -> None:
+        """Forgets all; views that are held elsewhere live on."""
+        with self._lock:
+            self._files.clear()

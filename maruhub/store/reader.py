@@ -1,0 +1,180 @@
+"""Reading extents: views of mapped memory, checked, from another copy where one is bad.
+
+A healthy read touches one blade. A missing file, a read error or a wrong sum sends just
+that extent to the other copies and is counted; wrong bytes are never returned.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import xxhash
+
+from maruhub.errors import Corrupt, MaruError
+from maruhub.store.blade import BladeFile
+from maruhub.store.blades import Blades
+from maruhub.store.extent import Blobs, Extent, ExtentArray
+from maruhub.store.header import log_name
+from maruhub.store.layouts import FileKey, Layouts, Places
+from maruhub.store.mapping import MappedFile, MappedFiles
+
+_PROBES: Final = 4
+
+
+@dataclass
+class ReadCounts:
+    """What this process has read since it opened the store; approximate under threads.
+
+    ``degraded`` counts extents for which the first copy failed, ``bad_copies`` failures a
+    blade (key: blade id).
+    """
+
+    extents: int = 0
+    size_bytes: int = 0
+    degraded: int = 0
+    lost: int = 0
+    bad_copies: Counter[bytes] = field(default_factory=Counter)
+
+
+class Reader:
+    """Reads of one process. Any thread may call; views handed out live on their own."""
+
+    def __init__(self, layouts: Layouts, blades: Blades) -> None:
+        self._layouts = layouts
+        self._blades = blades
+        self._files = MappedFiles(self._open)
+        self.counts = ReadCounts()
+
+    def _open(self, key: FileKey) -> BladeFile:
+        blade = self._blades.get(key.blade_id)
+        if blade is None:
+            raise OSError(errno.ENODEV, "the blade is missing")
+        return blade.open(log_name(key.segment))
+
+    def read_many(self, blobs: Blobs, *, verify: bool) -> list[memoryview | MaruError]:
+        """Each blob's bytes, or its error; see ``Store.read_many``."""
+        extents = blobs.extents
+        places = self._layouts.locate(extents)
+        warm = self._is_warm(extents, places)
+        if not warm and len(extents) > 1:
+            self.announce(extents, places)
+        parts = self._read_extents(extents, places, verify=verify, warm=warm)
+        self.counts.extents += len(extents)
+        self.counts.size_bytes += int(extents["length"].sum(dtype=np.int64))
+        if len(blobs) == len(extents) and bool((np.diff(blobs.starts) == 1).all()):
+            return parts
+        starts = blobs.starts.tolist()
+        return [_joined(parts[a:b]) for a, b in zip(starts, starts[1:], strict=False)]
+
+    def _read_extents(
+        self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
+    ) -> list[memoryview | MaruError]:
+        files, starts = places.files.tolist(), places.offsets.tolist()
+        ends = (places.offsets + extents["length"]).tolist()
+        sums = extents["checksum"].tolist()
+        opened: dict[int, MappedFile | None] = {}
+        digest = xxhash.xxh3_64_intdigest
+        parts: list[memoryview | MaruError] = []
+        for i, (number, start, end) in enumerate(zip(files, starts, ends, strict=True)):
+            mapped = opened.get(number)
+            if mapped is None or mapped.size < end:
+                mapped = opened[number] = self._mapped(places, number, end)
+            try:
+                if mapped is None:
+                    part: memoryview | MaruError = self._degraded(extents, i, places, number)
+                else:
+                    part = mapped.view(start, end) if warm else mapped.view_cold(start, end)
+                    if verify and digest(part) != sums[i]:
+                        part = self._degraded(extents, i, places, number)
+            except OSError:
+                part = self._degraded(extents, i, places, number)
+            parts.append(part)
+        return parts
+
+    def _mapped(self, places: Places, number: int, end: int) -> MappedFile | None:
+        if number < 0:
+            return None
+        try:
+            return self._files.get(places.keys[number], end)
+        except (OSError, ValueError):
+            return None
+
+    def _degraded(self, extents: ExtentArray, i: int, places: Places, number: int) -> memoryview | MaruError:
+        """One extent from any other copy, always checked."""
+        segment, offset, length, _, checksum = extents[i].tolist()
+        extent = Extent(segment, offset, length, checksum)
+        if number >= 0:
+            self.counts.bad_copies[places.keys[number].blade_id] += 1
+            self._files.drop(places.keys[number])
+        self.counts.degraded += 1
+        layout = self._layouts.refresh(segment)
+        for blade_id in layout.blades if layout else ():
+            data = self._read_copy(FileKey(segment, blade_id), extent)
+            if data is not None:
+                return data
+        self.counts.lost += 1
+        return Corrupt(
+            f"segment {segment:016x}, offset {offset}, {length} bytes: no intact copy is left"
+            + ("." if layout else " (the segment is unknown)."),
+            hint="Bring missing blades back; see `maru check`.",
+        )
+
+    def _read_copy(self, key: FileKey, extent: Extent) -> memoryview | None:
+        buffer = memoryview(bytearray(extent.length))
+        try:
+            file = self._open(key)
+            try:
+                count = file.read_into(extent.offset, buffer)
+            finally:
+                file.close()
+        except OSError:
+            self.counts.bad_copies[key.blade_id] += 1
+            return None
+        if count < extent.length or xxhash.xxh3_64_intdigest(buffer) != extent.checksum:
+            self.counts.bad_copies[key.blade_id] += 1
+            return None
+        return buffer.toreadonly()
+
+    def announce(self, extents: ExtentArray, places: Places | None = None) -> None:
+        """Asks the kernel to read extents ahead; errors show when they are read."""
+        places = self._layouts.locate(extents) if places is None else places
+        ends = (places.offsets + extents["length"]).tolist()
+        lengths = extents["length"].tolist()
+        for number, start, end, length in zip(
+            places.files.tolist(), places.offsets.tolist(), ends, lengths, strict=True
+        ):
+            mapped = self._mapped(places, number, end)
+            descriptor = mapped.descriptor if mapped else -1
+            if descriptor >= 0:
+                os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_WILLNEED)
+
+    def _is_warm(self, extents: ExtentArray, places: Places) -> bool:
+        """Whether a few extents of the batch are in memory; a guess that costs microseconds."""
+        count = len(extents)
+        for i in {count * probe // _PROBES for probe in range(_PROBES)} if count else ():
+            end = int(places.offsets[i]) + int(extents["length"][i])
+            mapped = self._mapped(places, int(places.files[i]), end)
+            if mapped is not None and not mapped.is_resident(end - 1):
+                return False
+        return True
+
+    def close(self) -> None:
+        """Forgets open files; views live on."""
+        self._files.close()
+
+
+def _joined(parts: list[memoryview | MaruError]) -> memoryview | MaruError:
+    """One blob of its extents' bytes: no copy if there is just one."""
+    if len(parts) == 1:
+        return parts[0]
+    good: list[memoryview] = []
+    for part in parts:
+        if isinstance(part, MaruError):
+            return part
+        good.append(part)
+    return memoryview(b"".join(good))

@@ -1,0 +1,148 @@
+"""The store of a pool: segments on blades behind the ``Store`` protocol."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+
+from maruhub.errors import MaruError, ReadOnly
+from maruhub.index.protocol import Index
+from maruhub.store.adoption import Adoption
+from maruhub.store.blades import Blades
+from maruhub.store.clock import CounterMark, read_moment
+from maruhub.store.extent import Blob, Blobs, ExtentArray
+from maruhub.store.identity import BladeIdentity
+from maruhub.store.keys import STATE_KEY
+from maruhub.store.layouts import Layouts
+from maruhub.store.protocol import Buffer, Change, SegmentClass, T
+from maruhub.store.reader import ReadCounts, Reader
+from maruhub.store.row import Row
+from maruhub.store.state import decode_state
+from maruhub.store.turn import CommitTurn
+from maruhub.store.writer import Writer
+
+_living: weakref.WeakSet[PoolStore] = weakref.WeakSet()
+
+
+class _WritingSide:
+    """What only writers need: made at the first write, and anew in a forked child."""
+
+    def __init__(self, index: Index, blades: Blades, identity: BladeIdentity, mark: CounterMark) -> None:
+        adoption = Adoption(index, blades)
+        self.writer = Writer(blades, adoption, pool_id=identity.pool_id, segment_bytes=identity.segment_bytes)
+        self.turn = CommitTurn(index, self.writer, blades, mark)
+
+
+class PoolStore:
+    """``Store`` over an index and blades; see there for the promises.
+
+    Args:
+        index: Complete: recovery has run.
+        blades: Those that answer, and the ids of those that don't.
+        identity: The pool's parameters, as on any of its blades.
+        open_mark: Opens the counter shared by the processes; None for a read-only store.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        blades: Blades,
+        identity: BladeIdentity,
+        *,
+        open_mark: Callable[[], CounterMark] | None,
+    ) -> None:
+        self.blades = blades
+        self._index = index
+        self._identity = identity
+        self._open_mark = open_mark
+        self._reader = Reader(Layouts(index), blades)
+        self._writing: _WritingSide | None = None
+        self._lock = threading.Lock()
+        _living.add(self)
+
+    @property
+    def pool_id(self) -> bytes:
+        """16 random bytes, the same on every blade."""
+        return self._identity.pool_id
+
+    @property
+    def split_key(self) -> int:
+        """Seed of the pool's split hash."""
+        return self._identity.split_key
+
+    @property
+    def read_counts(self) -> ReadCounts:
+        """What this process has read, and from how many bad copies."""
+        return self._reader.counts
+
+    def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass = SegmentClass.RAW) -> list[Blob]:
+        """See ``Store.append``."""
+        return self._writer_side().writer.append(blobs, segment_class)
+
+    def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
+        """See ``Store.commit``."""
+        return self._writer_side().turn.commit(change, actor=actor, request=request)
+
+    def _writer_side(self) -> _WritingSide:
+        side = self._writing
+        if side is None:
+            with self._lock:
+                side = self._writing = self._writing or self._begin_writing()
+        return side
+
+    def _begin_writing(self) -> _WritingSide:
+        if self._open_mark is None:
+            raise ReadOnly("This hub is open read-only.", hint="Open it where its folders can be written.")
+        return _WritingSide(self._index, self.blades, self._identity, self._open_mark())
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        """See ``Store.get_many``."""
+        raws = self._index.get_many(keys)
+        return [None if raw is None else Row(key, raw) for key, raw in zip(keys, raws, strict=True)]
+
+    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
+        """See ``Store.scan``."""
+        return [Row(key, raw) for key, raw in self._index.scan(start, stop, limit, reverse=reverse)]
+
+    def read_many(self, blobs: Blobs, *, verify: bool = True) -> list[memoryview | MaruError]:
+        """See ``Store.read_many``."""
+        return self._reader.read_many(blobs, verify=verify)
+
+    def announce(self, extents: ExtentArray) -> None:
+        """See ``Store.announce``."""
+        self._reader.announce(extents)
+
+    def pool_time_us(self) -> int:
+        """The pool clock now, microseconds."""
+        return decode_state(self._index.get_many([STATE_KEY])[0]).pool_time_at(read_moment())
+
+    def close(self) -> None:
+        """Lets go of logs, files and the index; views live on."""
+        self.release_logs()
+        self._reader.close()
+        self._index.close()
+
+    def release_logs(self) -> None:
+        """Lets another writer adopt this one's logs; the next write takes one again."""
+        with self._lock:
+            side, self._writing = self._writing, None
+        if side is not None:
+            side.writer.close()
+
+    def after_fork(self) -> None:
+        """In the child: the parent's logs are the parent's; locks may be held by dead threads."""
+        side, self._writing = self._writing, None
+        self._lock = threading.Lock()
+        if side is not None:
+            side.writer.disown()
+        self._reader = Reader(Layouts(self._index), self.blades)
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_living):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,279 @@
+"""The commit turn: the one way in which the state of a hub changes.
+
+Draw counters, run the waiting changes, append the batch, sync, commit the index,
+acknowledge: in this order, inside the index's write transaction, so that the index is
+never ahead of the log and nobody sees a write that isn't durable. One turn serves all
+threads that wait (group commit). docs/format.md, "The commit turn", is its law.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from maruhub.errors import InvalidInput, MaruError
+from maruhub.index.protocol import KEY_BYTES_MAX, Index, IndexTxn
+from maruhub.store.apply import Record, apply_records
+from maruhub.store.batch import BatchPlace
+from maruhub.store.blades import Blades
+from maruhub.store.clock import CounterMark, read_moment
+from maruhub.store.extent import Extent
+from maruhub.store.keys import STATE_KEY, Tail, encode_tail, layout_key, tail_key
+from maruhub.store.layout import encode_layout
+from maruhub.store.log import Log
+from maruhub.store.protocol import Change, SegmentClass, T
+from maruhub.store.row import Row, encode_row
+from maruhub.store.state import IndexState, decode_state, encode_state
+from maruhub.store.writer import Writer
+
+_CHANGES_A_TURN: Final = 1024
+_OWN_COUNTERS: Final = 2
+"""A turn's own layout records, and those that follow the mending of a copy."""
+
+
+class _TurnRows:
+    """``Rows`` of one change inside the turn."""
+
+    def __init__(self, txn: IndexTxn, job: _Job, *, counter: int, time_us: int, pool_time_us: int) -> None:
+        self._txn = txn
+        self._job = job
+        self.staged: dict[bytes, bytes] = {}
+        self.segments: set[int] = set()
+        self.counter = counter
+        self.time_us = time_us
+        self.pool_time_us = pool_time_us
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+        held = self._txn.get_many(keys)
+        rows = []
+        for key, raw in zip(keys, held, strict=True):
+            raw = self.staged.get(key, raw)
+            row = Row(key, raw) if raw is not None else None
+            rows.append(None if row is None or row.gone else row)
+        return rows
+
+    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
+        return [Row(key, raw) for key, raw in self._txn.scan(start, stop, limit, reverse=reverse)]
+
+    def put(
+        self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
+    ) -> None:
+        self.segments.update(extent.segment for extent in extents)
+        self._stage(key, payload, extents, segments)
+
+    def remove(self, key: bytes) -> None:
+        self._stage(key, None, (), ())
+
+    def _stage(
+        self, key: bytes, payload: bytes | None, extents: Sequence[Extent], segments: Sequence[int]
+    ) -> None:
+        assert key[:1] != b"\x01", "rows of the store are its own"
+        if len(key) > KEY_BYTES_MAX:
+            raise InvalidInput(f"a row key of {len(key)} bytes; {KEY_BYTES_MAX} is the most")
+        self.staged[key] = encode_row(
+            payload,
+            counter=self.counter,
+            time_us=self.time_us,
+            actor=self._job.actor,
+            request=self._job.request,
+            extents=extents,
+            segments=segments,
+        )
+
+
+class _Job:
+    """One writer waiting for its turn."""
+
+    def __init__(self, change: Change[Any], actor: str, request: bytes) -> None:
+        self.change = change
+        self.actor = actor
+        self.request = request
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+
+
+class _Batch:
+    """What one turn is going to write."""
+
+    def __init__(self, state: IndexState, base: int, changes: int) -> None:
+        self.records: list[Record] = []
+        self.segments: set[int] = set()
+        self.after = state.counter
+        self.first = base + 1
+        self.own_counter = base + changes + 1
+
+
+class CommitTurn:
+    """Turns of one process. ``commit`` is safe from any thread."""
+
+    def __init__(self, index: Index, writer: Writer, blades: Blades, mark: CounterMark) -> None:
+        self._index = index
+        self._writer = writer
+        self._blades = blades
+        self._mark = mark
+        self._waiting: list[_Job] = []
+        self._queue_lock = threading.Lock()
+        self._turn_lock = threading.Lock()
+
+    def commit(self, change: Change[T], *, actor: str, request: bytes) -> T:
+        """Waits for a turn that carries ``change``; returns its result, durable."""
+        job = _Job(change, actor, request)
+        with self._queue_lock:
+            self._waiting.append(job)
+        with self._turn_lock:
+            if not job.done:
+                self._serve_waiting()
+        if job.error is not None:
+            raise job.error
+        result: T = job.result
+        return result
+
+    def _serve_waiting(self) -> None:
+        with self._queue_lock:
+            jobs, self._waiting = self._waiting[:_CHANGES_A_TURN], self._waiting[_CHANGES_A_TURN:]
+        try:
+            self._turn(jobs)
+        except BaseException as error:
+            for job in jobs:
+                job.error = job.error or error
+        for job in jobs:
+            job.done = True
+
+    def _turn(self, jobs: Sequence[_Job]) -> None:
+        settle: list[Callable[[], None]] = []
+        with self._index.write() as txn:
+            state = decode_state(txn.get_many([STATE_KEY])[0])
+            base = self._mark.draw(state.counter, len(jobs) + _OWN_COUNTERS)
+            batch = _Batch(state, base, len(jobs))
+            now = read_moment()
+            pool_time = state.pool_time_at(now)
+            for number, job in enumerate(jobs):
+                rows = _TurnRows(
+                    txn, job, counter=base + 1 + number, time_us=now.wall_us, pool_time_us=pool_time
+                )
+                self._decide(txn, job, rows, batch)
+            if batch.records:
+                state = replace(
+                    state,
+                    pool_time_us=pool_time,
+                    boot_us=now.boot_us,
+                    boot_id=now.boot_id,
+                    identity=self._index.identity().encode()[:32],
+                )
+                settle = self._write(txn, batch, state)
+        for action in settle:
+            action()
+
+    @staticmethod
+    def _decide(txn: IndexTxn, job: _Job, rows: _TurnRows, batch: _Batch) -> None:
+        """Runs one change; what it staged counts only if it didn't raise."""
+        try:
+            job.result = job.change(rows)
+        except Exception as error:
+            job.error = error
+            return
+        records = list(rows.staged.items())
+        apply_records(txn, records)
+        batch.records += records
+        batch.segments |= rows.segments
+
+    def _write(self, txn: IndexTxn, batch: _Batch, state: IndexState) -> list[Callable[[], None]]:
+        """Makes the turn durable and the index say so; returns what to do once it is committed."""
+        carrier = self._carrier(batch)
+        retired = self._writer.retired()
+        named = [log for log in self._writer.logs(batch.segments) if log is not carrier]
+        logs = [carrier, *(log for log in named if log not in retired)]
+        try:
+            for log in retired:
+                _finish(log)
+            fresh = any(log.unrecorded for log in (*logs, *retired))
+            self._record_layouts(txn, batch, [*logs, *retired])
+            last = self._append(carrier, batch, state)
+            for log in logs:
+                log.sync()
+            if any([self._writer.mend(log) for log in logs]):
+                carrier.accept_batch(last)
+                batch = self._mended(txn, batch, logs)
+                last = self._append(carrier, batch, state)
+                carrier.sync()
+        except MaruError:
+            for log in logs:
+                if not log.copies.good:
+                    self._writer.abandon(log)
+            raise
+        stamps = read_stamps(self._blades) if fresh else state.stamps
+        tail = Tail(last.offset, carrier.end)
+        txn.put_many(
+            [
+                (tail_key(carrier.segment), encode_tail(tail)),
+                (STATE_KEY, encode_state(replace(state, counter=last.last, stamps=stamps))),
+            ]
+        )
+        return [
+            lambda: carrier.accept_batch(last),
+            *(log.on_record for log in (*logs, *retired)),
+            *(lambda log=log: self._writer.forget(log) for log in retired),  # type: ignore[misc]
+        ]
+
+    def _carrier(self, batch: _Batch) -> Log:
+        """The raw log if this turn's bytes are there, so that one sync does; else meta."""
+        for log in self._writer.logs(batch.segments):
+            if log.layout.segment_class == SegmentClass.RAW and not log.full:
+                return log
+        return self._writer.log_for(SegmentClass.META)
+
+    @staticmethod
+    def _record_layouts(txn: IndexTxn, batch: _Batch, logs: Sequence[Log]) -> None:
+        records = [
+            (
+                layout_key(log.segment),
+                encode_row(encode_layout(log.layout), counter=batch.own_counter, time_us=0),
+            )
+            for log in logs
+            if log.unrecorded
+        ]
+        apply_records(txn, records)
+        batch.records += records
+
+    @staticmethod
+    def _append(carrier: Log, batch: _Batch, state: IndexState) -> BatchPlace:
+        place = BatchPlace(
+            offset=0,
+            previous=0,
+            epoch=0,
+            first=batch.first,
+            last=batch.own_counter,
+            after=batch.after,
+            pool_time_us=state.pool_time_us,
+        )
+        return carrier.append_batch(place, batch.records)
+
+    def _mended(self, txn: IndexTxn, batch: _Batch, logs: Sequence[Log]) -> _Batch:
+        """The batch written so far is good; another one follows with the new layouts."""
+        follow = _Batch(IndexState(counter=batch.own_counter), batch.own_counter, 0)
+        self._record_layouts(txn, follow, logs)
+        return follow
+
+
+def _finish(log: Log) -> None:
+    """Syncs a full log and says in its layout where it ends."""
+    if log.layout.closed:
+        return
+    with log.alone():
+        log.sync()
+        log.layout = replace(log.layout, closed=True, end=log.end)
+        log.unrecorded = True
+
+
+def read_stamps(blades: Blades) -> dict[bytes, int]:
+    """Each blade's folder stamp; a blade that doesn't answer has none."""
+    stamps = {}
+    for blade in blades:
+        try:
+            stamps[blade.blade_id] = blade.names_stamp()
+        except OSError:
+            continue
+    return stamps

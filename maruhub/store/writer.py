@@ -1,0 +1,170 @@
+"""The writer of one process: at most one open log a class, adopted or new.
+
+It appends objects and keeps the logs; it knows nothing of rows but their bytes. The commit
+turn tells it when a log's layout is on record.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import xxhash
+
+from maruhub.errors import MaruError
+from maruhub.store.adoption import Adoption
+from maruhub.store.blades import Blades
+from maruhub.store.copies import Copies
+from maruhub.store.extent import Blob, Extent
+from maruhub.store.header import SegmentHeader, encode_header, log_name
+from maruhub.store.identity import BLOCK_BYTES
+from maruhub.store.layout import Layout
+from maruhub.store.log import Log
+from maruhub.store.packing import Piece, cut
+from maruhub.store.protocol import Buffer, SegmentClass
+
+_COPY_BYTES = 4 << 20
+
+
+class Writer:
+    """Open logs of one process. Appends from any thread; the rest inside the commit turn."""
+
+    def __init__(self, blades: Blades, adoption: Adoption, *, pool_id: bytes, segment_bytes: int) -> None:
+        self._blades = blades
+        self._adoption = adoption
+        self._pool_id = pool_id
+        self._segment_bytes = segment_bytes
+        self._open: dict[SegmentClass, Log] = {}
+        self._retired: list[Log] = []
+        self._abandoned: set[int] = set()
+        self._lock = threading.Lock()
+
+    def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass) -> list[Blob]:
+        """Writes blobs, rolling over to new logs as they fill; returns their extents."""
+        pieces = list(cut([memoryview(blob).cast("B") for blob in blobs]))
+        extents: list[list[Extent]] = [[] for _ in blobs]
+        while pieces:
+            log = self.log_for(segment_class)
+            start, rest = log.reserve(pieces)
+            taken = pieces[: len(pieces) - len(rest)]
+            if taken:
+                self._fill(log, start, taken, extents)
+            pieces = rest
+        return [tuple(parts) for parts in extents]
+
+    def _fill(self, log: Log, start: int, taken: Sequence[Piece], extents: list[list[Extent]]) -> None:
+        try:
+            offsets = log.fill(start, taken)
+        except MaruError:
+            self.abandon(log)
+            raise
+        for piece, offset in zip(taken, offsets, strict=True):
+            checksum = xxhash.xxh3_64_intdigest(piece.data)
+            extents[piece.blob].append(Extent(log.segment, offset, len(piece.data), checksum))
+
+    def log_for(self, segment_class: SegmentClass) -> Log:
+        """The open log of a class; a full one is retired and the next begun."""
+        with self._lock:
+            log = self._open.get(segment_class)
+            while log is None or log.full:
+                if log is not None:
+                    self._retired.append(log)
+                log = self._adoption.adopt(segment_class, self._abandoned) or self._create(segment_class)
+                self._open[segment_class] = log
+            return log
+
+    def _create(self, segment_class: SegmentClass) -> Log:
+        segment = secrets.randbits(64)
+        wanted = self._blades.wanted_copies
+        copies, errors = self._blades.create_files(log_name(segment), wanted)
+        self._blades.require_any(copies, errors, "opening a new segment")
+        ids = tuple(copy.blade.blade_id for copy in copies)
+        header = SegmentHeader(
+            pool_id=self._pool_id,
+            segment=segment,
+            segment_class=segment_class,
+            generation=1,
+            created_us=time.time_ns() // 1000,
+            segment_bytes=self._segment_bytes,
+            marker=secrets.token_bytes(16),
+            blades=ids,
+        )
+        group = Copies(copies)
+        group.write(0, [encode_header(header)])
+        group.sync()
+        for copy in copies:
+            copy.blade.sync_names()
+        layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
+        return Log(header, group, layout=layout, end=BLOCK_BYTES)
+
+    def logs(self, segments: set[int]) -> list[Log]:
+        """Logs of this process among ``segments`` that hold unsynced bytes."""
+        with self._lock:
+            mine = [*self._open.values(), *self._retired]
+        return [log for log in mine if log.segment in segments and log.dirty]
+
+    def retired(self) -> list[Log]:
+        """Full logs, closed to appends: to be synced and recorded as closed."""
+        with self._lock:
+            return list(self._retired)
+
+    def forget(self, log: Log) -> None:
+        """Lets go of a log that is on record as closed."""
+        with self._lock:
+            self._retired = [other for other in self._retired if other is not log]
+        log.close()
+
+    def abandon(self, log: Log) -> None:
+        """Never writes a log again after its copies failed; what is in it stays."""
+        with self._lock:
+            self._open = {c: other for c, other in self._open.items() if other is not log}
+            self._retired = [other for other in self._retired if other is not log]
+            self._abandoned.add(log.segment)
+        log.close()
+
+    def mend(self, log: Log) -> bool:
+        """Replaces lost copies of a log on spare blades, synced; True if its layout changed."""
+        if not log.copies.dropped or _blade_ids(log) == log.layout.blades:
+            return False
+        taken = [*log.layout.blades, *(blade.blade_id for blade, _ in log.copies.dropped)]
+        with log.alone():
+            lacking = self._blades.wanted_copies - len(log.copies.good)
+            fresh, _ = self._blades.create_files(log_name(log.segment), lacking, avoid=taken)
+            for copy in fresh:
+                _copy_file(log, Copies([copy]))
+                copy.blade.sync_names()
+                log.copies.good.append(copy)
+        log.layout = replace(log.layout, generation=log.layout.generation + 1, blades=_blade_ids(log))
+        log.unrecorded = True
+        return True
+
+    def close(self) -> None:
+        """Lets go of all logs; what no committed row names is dead."""
+        with self._lock:
+            logs = [*self._open.values(), *self._retired]
+            self._open, self._retired = {}, []
+        for log in logs:
+            log.close()
+
+    def disown(self) -> None:
+        """In a forked child: closes this process's descriptors; the parent keeps its locks."""
+        for log in [*self._open.values(), *self._retired]:
+            for copy in log.copies.good:
+                copy.file.close()
+
+
+def _blade_ids(log: Log) -> tuple[bytes, ...]:
+    return tuple(copy.blade.blade_id for copy in log.copies.good)
+
+
+def _copy_file(log: Log, target: Copies) -> None:
+    source = log.copies.good[0].file
+    buffer = memoryview(bytearray(_COPY_BYTES))
+    offset = 0
+    while count := source.read_into(offset, buffer):
+        target.write(offset, [buffer[:count]])
+        offset += count
+    target.sync()
