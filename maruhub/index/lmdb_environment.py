@@ -59,7 +59,7 @@ class EnvironmentTable:
         """
         for shared, _ in self._open.values():
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(shared.env))
-            self._inherited = True
+        self._inherited = True  # even of an empty table: a thread may have been opening one
         self._forget()
 
     def acquire(self, path: str, *, create: bool) -> SharedEnvironment:

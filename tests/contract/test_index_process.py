@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -14,12 +15,16 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from maruhub.errors import Busy, MaruError, ReadOnly, Unavailable
 from maruhub.index import lmdb_file
 from maruhub.index.lmdb_index import LmdbIndex
 from maruhub.index.protocol import AFTER_ALL
+
+# Python 3.12 and later warn of what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
 
 def in_child(act: Callable[[], bytes]) -> bytes:
@@ -262,3 +267,73 @@ def test_read_only_handle_writes_nothing(index: LmdbIndex, tmp_path: Path) -> No
     with pytest.raises(Unavailable, match="no index"):
         LmdbIndex(tmp_path / "missing", read_only=True)
     assert not (tmp_path / "missing").exists()
+
+
+def test_closing_under_readers_tells_them(tmp_path: Path) -> None:
+    index = LmdbIndex(tmp_path / "index")
+    keys = [b"k%06d" % number for number in range(2000)]
+    with index.write() as txn:
+        txn.put_many([(key, b"v") for key in keys])
+    ends: list[object] = []
+
+    def read() -> None:
+        try:
+            while True:
+                assert index.get_many(keys) == [b"v"] * len(keys)
+                assert len(index.scan(b"", AFTER_ALL, 9999)) == len(keys)
+        except BaseException as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)
+    index.close()
+    for thread in threads:
+        thread.join(10)
+    assert [type(end) for end in ends] == [Unavailable] * 3
+
+
+def test_kill_at_any_moment_leaves_one_whole_commit(index: LmdbIndex) -> None:
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    keys = [b"k%04d" % number + b"l" * (number % 3 * 600) for number in range(300)]
+
+    def commit(turn: int) -> None:
+        with index.write() as txn:
+            txn.remove_many(keys)
+            txn.put_many([(key, str(turn).encode()) for key in keys])
+
+    def commit_for_ever() -> bytes:
+        turn = 0
+        while True:
+            commit(turn := turn + 1)
+
+    commit(0)
+    for _ in range(40):
+        pid = os.fork()
+        if pid == 0:
+            commit_for_ever()
+        time.sleep(chance.uniform(0.005, 0.03))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        held = index.scan(b"k", b"l", 999)
+        assert [key for key, _ in held] == sorted(keys)
+        assert len({value for _, value in held}) == 1
+        begun = time.monotonic()
+        commit(0)
+        assert time.monotonic() - begun < 1
+    assert lmdb_file.find_damage(index._path) == []
+
+
+def test_leaked_handle_is_joined_not_opened_twice(tmp_path: Path) -> None:
+    first = LmdbIndex(tmp_path / "index")
+    (tmp_path / "link").symlink_to(tmp_path / "index")
+    second = LmdbIndex(tmp_path / "link")
+    assert first._shared is second._shared
+    first.close()
+    put(second, b"a", b"1")
+    second.close()
+    with lmdb.open(str(tmp_path / "index")) as env:  # everything is closed
+        assert env.stat()["entries"] == 1
