@@ -97,7 +97,7 @@ def batch_is_whole(head: BatchHead, data: bytes | memoryview) -> bool:
     """Whether ``data`` (from the batch's first byte on) holds it whole, by its CRC."""
     if len(data) < head.size:
         return False
-    (crc,) = struct.unpack_from("<I", data, MARKER_BYTES)
+    crc: int = struct.unpack_from("<I", data, MARKER_BYTES)[0]
     return zlib.crc32(data[_CRC_START : head.size]) == crc
 
 

@@ -7,6 +7,7 @@ that extent to the other copies and is counted; wrong bytes are never returned.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ class Reader:
         if len(blobs) == len(extents) and bool((np.diff(blobs.starts) == 1).all()):
             return parts
         starts = blobs.starts.tolist()
-        return [_joined(parts[a:b]) for a, b in zip(starts, starts[1:], strict=False)]
+        return [_joined(parts[a:b]) for a, b in itertools.pairwise(starts)]
 
     def _read_extents(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool

@@ -107,7 +107,7 @@ class Row:
         if not self._flags & _SEGMENTS:
             return ()
         start = self._tail()
-        (count,) = struct.unpack_from("<I", self.raw, start)
+        count: int = struct.unpack_from("<I", self.raw, start)[0]
         return struct.unpack_from(f"<{count}Q", self.raw, start + 4)
 
     @property

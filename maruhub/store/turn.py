@@ -136,7 +136,7 @@ class CommitTurn:
             jobs, self._waiting = self._waiting[:_CHANGES_A_TURN], self._waiting[_CHANGES_A_TURN:]
         try:
             self._turn(jobs)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - every waiting thread must hear of it
             for job in jobs:
                 job.error = job.error or error
         for job in jobs:
@@ -172,7 +172,7 @@ class CommitTurn:
         """Runs one change; what it staged counts only if it didn't raise."""
         try:
             job.result = job.change(rows)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
             job.error = error
             return
         records = list(rows.staged.items())
@@ -194,7 +194,8 @@ class CommitTurn:
             last = self._append(carrier, batch, state)
             for log in logs:
                 log.sync()
-            if any([self._writer.mend(log) for log in logs]):
+            mended = [self._writer.mend(log) for log in logs]
+            if any(mended):
                 carrier.accept_batch(last)
                 batch = self._mended(txn, batch, logs)
                 last = self._append(carrier, batch, state)
@@ -215,7 +216,7 @@ class CommitTurn:
         return [
             lambda: carrier.accept_batch(last),
             *(log.on_record for log in (*logs, *retired)),
-            *(lambda log=log: self._writer.forget(log) for log in retired),  # type: ignore[misc]
+            *(lambda log=log: self._writer.forget(log) for log in retired),
         ]
 
     def _carrier(self, batch: _Batch) -> Log:
