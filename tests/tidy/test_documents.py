@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.tidy.tree import ROOT, code_blocks, documents, name, prose, tracked_files
+from tests.tidy.tree import ROOT, code_blocks, documents, modules, name, prose, tracked_files
 
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -68,6 +68,18 @@ def test_every_link_inside_the_repository_leads_somewhere(document: Path):
     assert _broken(document) == []
 
 
+def test_every_page_is_linked_from_another():
+    pages = {path for path in documents() if path.is_relative_to(ROOT / "docs")}
+    linked = {
+        (page.parent / target.partition("#")[0]).resolve()
+        for page in pages
+        for target in LINK.findall(prose(page))
+        if not ELSEWHERE.match(target) and not target.startswith("#")
+    }
+    alone = pages - linked - {ROOT / "docs" / "README.md"}
+    assert sorted(map(name, alone)) == [], "link it from docs/README.md or from a page that leads to it"
+
+
 @pytest.mark.parametrize("document", documents(), ids=name)
 def test_python_in_documents_compiles(document: Path):
     for block in code_blocks(document):
@@ -108,6 +120,13 @@ def test_a_dependency_says_why_it_is_here(dependency: str):
 def test_every_dependency_has_its_version_in_the_lock():
     locked = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
     assert {name.lower() for name in _dependencies()} <= locked
+
+
+def test_every_dependency_of_the_core_is_used_by_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    source = "\n".join(path.read_text() for path in modules())
+    core = {re.split(r"[\[<>=!~; ]", line)[0] for line in project["dependencies"]}
+    assert {d for d in core if not re.search(rf"^\s*(import|from) {d}\b", source, re.MULTILINE)} == set()
 
 
 def test_dependencies_that_left_leave_the_table_too():
