@@ -22,7 +22,7 @@ def log_name(segment: int) -> str:
 
 def log_segment(name: str) -> int | None:
     """The segment of a log's file name; None for any other name."""
-    stem, dot, suffix = name.partition(".")
+    stem, _, suffix = name.partition(".")
     if suffix != "log" or len(stem) != 16 or not set(stem) <= set("0123456789abcdef"):
         return None
     return int(stem, 16)

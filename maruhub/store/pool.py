@@ -105,7 +105,7 @@ def _require_room_for_hub(path: Path) -> None:
     others = {p.name for p in path.iterdir()} - OWN_NAMES if path.exists() else set()
     if others:
         raise InvalidInput(
-            f"{path} is not empty (it holds {sorted(others)[0]!r}).", hint="Name a new or an empty folder."
+            f"{path} is not empty (it holds {min(others)!r}).", hint="Name a new or an empty folder."
         )
 
 

@@ -108,7 +108,8 @@ class Row:
             return ()
         start = self._tail()
         count: int = struct.unpack_from("<I", self.raw, start)[0]
-        return struct.unpack_from(f"<{count}Q", self.raw, start + 4)
+        segments: tuple[int, ...] = struct.unpack_from(f"<{count}Q", self.raw, start + 4)
+        return segments
 
     @property
     def payload(self) -> bytes:
