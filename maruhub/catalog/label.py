@@ -1,0 +1,223 @@
+"""Joining labels to the samples of a version: new columns, no byte of a sample moved.
+
+A label set is a column group of its own. Its next revision replaces it: rows that the file
+names get the file's values, nulls too, and all others keep what they had. Rows of the file
+without a sample are reported and not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from maruhub.catalog.column_group import ColumnGroup
+from maruhub.catalog.draft import Draft, GroupWriter, columns_of, digest_of, removal_bits
+from maruhub.catalog.label_file import LabelFile
+from maruhub.catalog.manifest import Manifest
+from maruhub.catalog.root import LABELS, Group, Root
+from maruhub.catalog.row import LabelRow
+from maruhub.catalog.typed_column import cast
+from maruhub.errors import InvalidData, InvalidInput
+from maruhub.store.protocol import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from maruhub.catalog.version import Version
+
+UNMATCHED_MAX = 1000
+"""Keys without a sample that a report lists; ``unmatched_count`` counts all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReport:
+    """What a label file did.
+
+    ``matched`` and ``unlabelled`` count live samples with and without a row in the file;
+    ``bytes_written`` is all that the revision appended to the hub, its root included.
+    """
+
+    version: Version
+    matched: int
+    unlabelled: int
+    unmatched: list[str] = field(default_factory=list)
+    unmatched_count: int = 0
+    bytes_written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Which row of the file each position takes (``int64[positions]``, -1: none)."""
+
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    matched: int
+    unmatched: list[str]
+    unmatched_count: int
+
+
+def join(manifest: Manifest, labels: LabelFile, buckets: Sequence[str]) -> Join:
+    """Finds each live sample's row of the file; InvalidData if none has one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = np.full(manifest.root.positions, -1, dtype=np.int64)
+    for keys in _candidates(labels, buckets):
+        found = pc.index_in(_samples(manifest, labels.by), value_set=keys)
+        rows = np.maximum(rows, np.asarray(pc.fill_null(found, -1), dtype=np.int64))
+    if manifest.removed is not None:
+        rows[manifest.removed] = -1
+    used = np.zeros(len(labels.keys), dtype=np.bool_)
+    used[rows[rows >= 0]] = True
+    missing = np.flatnonzero(~used)
+    listed = labels.keys.take(pa.array(missing[:UNMATCHED_MAX])).to_pylist()
+    matched = int((rows >= 0).sum())
+    if not matched:
+        raise _nothing_matched(manifest, labels, listed)
+    return Join(rows, matched, listed, len(missing))
+
+
+def _candidates(labels: LabelFile, buckets: Sequence[str]) -> list[pa.Array]:
+    """The file's keys as what samples are compared with: ids, or digests as bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys = labels.keys.combine_chunks()
+    if labels.by == "id":
+        return [keys]
+    if labels.by == "key":
+        return [pc.binary_join_element_wise(bucket, keys, "/") for bucket in buckets]
+    try:
+        raw = [bytes.fromhex(text) for text in keys.to_pylist()]
+        return [pa.array(raw, pa.binary(32))]
+    except (ValueError, pa.ArrowException) as error:
+        bad = next(text for text in keys.to_pylist() if len(text) != 64 or not _is_hex(text))
+        raise InvalidData(
+            f"{labels.source}: {bad!r:.80} is not a SHA-256 digest.", hint="Give 64 hex digits."
+        ) from error
+
+
+def _is_hex(text: str) -> bool:
+    return all(letter in "0123456789abcdef" for letter in text)
+
+
+def _samples(manifest: Manifest, by: str) -> pa.ChunkedArray:
+    return manifest.column("sha256" if by == "digest" else "id")
+
+
+def _nothing_matched(manifest: Manifest, labels: LabelFile, listed: list[str]) -> InvalidData:
+    sample = manifest.ids(np.zeros(1, dtype=np.int64))[0] if manifest.root.positions else "(none)"
+    first = listed[0] if listed else "(none)"
+    return InvalidData(
+        f"{labels.source}: no row belongs to a sample of {manifest.root.dataset}: "
+        f"its {labels.by} are like {first!r}, samples are like {sample!r}.",
+        hint="`key` is the key in the bucket, `id` is bucket/key, `digest` the SHA-256.",
+    )
+
+
+def label_draft(
+    store: Store, manifest: Manifest, labels: LabelFile, joined: Join, *, name: str, number: int
+) -> Draft:
+    """Version ``number``: the same samples, one label set replaced or added."""
+    writer = GroupWriter(store)
+    old = next((g for g in manifest.groups if g.group.kind == LABELS and g.group.name == name), None)
+    _check_clashes(manifest, labels, name)
+    table = _merged(manifest.root.positions, labels, joined.rows, old)
+    revision = old.group.revision + 1 if old else 1
+    group = Group(LABELS, columns_of(table), tuple(writer.write(LABELS, table)), name, revision, labels.by)
+    kept = [g for g in manifest.root.groups if not (g.kind == LABELS and g.name == name)]
+    # A set keeps its place, so that a revision changes no other column's order.
+    place = manifest.root.groups.index(old.group) if old else len(kept)
+    groups = (*kept[:place], group, *kept[place:])
+    root = replace(manifest.root, version=number, groups=groups)
+    draft = Draft(root, _digest(manifest, root, table, group), writer.fragments)
+    row = LabelRow(
+        version=root.version,
+        by=labels.by,
+        source=labels.source,
+        columns={column.name: column.type for column in group.columns},
+        matched=joined.matched,
+        unmatched=joined.unmatched_count,
+        unlabelled=root.rows - joined.matched,
+    )
+    draft.labels = (name, revision, row)
+    return draft
+
+
+def _digest(manifest: Manifest, root: Root, table: pa.Table, changed: Group) -> str:
+    def column(group: Group, name: str) -> Iterable[Any]:
+        chunks: Iterable[Any] = (table if group is changed else manifest).column(name).chunks
+        return chunks
+
+    return digest_of(root.groups, column, removal_bits(manifest.removed), root.positions)
+
+
+def _check_clashes(manifest: Manifest, labels: LabelFile, name: str) -> None:
+    for group in manifest.groups:
+        if group.group.kind == LABELS and group.group.name == name:
+            continue
+        taken = {column.casefold(): column for column in group.names}
+        for column in labels.columns.column_names:
+            if column.casefold() in taken:
+                raise InvalidInput(
+                    _clash(taken[column.casefold()], group.group), hint=_CLASH_HINT.format(column)
+                )
+
+
+_CLASH_HINT = "Rename it on the way in: rename={{'{0}': 'another name'}} (or in the file)."
+
+
+def _clash(column: str, group: Group) -> str:
+    owner = {"base": "every sample", "attributes": "the objects' own metadata"}.get(group.kind)
+    if owner is None:
+        return f"column {column!r} belongs to label set {group.name!r}: use name={group.name!r} to revise it."
+    return f"column {column!r} belongs to {owner}."
+
+
+def _merged(
+    positions: int,
+    labels: LabelFile,
+    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    old: ColumnGroup | None,
+) -> pa.Table:
+    """The set's columns over all positions: the file's values over those before."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    named = pa.array(rows >= 0)
+    picks = pa.array(rows, mask=rows < 0)
+    columns: dict[str, pa.ChunkedArray] = {}
+    before = {name.casefold(): name for name in old.names} if old else {}
+    for name in labels.columns.column_names:
+        values = labels.columns.column(name)
+        own = before.pop(name.casefold(), name)
+        previous = old.column(own) if old and own in old.names else None
+        if previous is not None:
+            values, previous = _agree(values, previous, name=name, source=labels.source)
+        taken = values.combine_chunks().take(picks)
+        columns[own] = pa.chunked_array([taken]) if previous is None else pc.if_else(named, taken, previous)
+    kept = {name: old.column(name) for name in before.values()} if old else {}
+    order = [
+        *(name for name in (old.names if old else ())),
+        *(n for n in columns if not old or n not in old.names),
+    ]
+    return pa.table({name: columns.get(name, kept.get(name)) for name in order})
+
+
+def _agree(
+    values: pa.ChunkedArray, previous: pa.ChunkedArray, *, name: str, source: str
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Both in one type: the column's, unless it had no type yet."""
+    import pyarrow as pa
+
+    if pa.types.is_null(previous.type):
+        return values, previous.cast(values.type)
+    try:
+        return cast(values, previous.type, name=name), previous
+    except InvalidData as error:
+        raise InvalidData(
+            f"{source}: {error.what}",
+            hint=f"The column is {previous.type}; use another label set or column name.",
+        ) from error

@@ -1,0 +1,101 @@
+"""SQL over Arrow tables through DuckDB, with nothing but those tables in reach.
+
+The text is hostile. So: a database in memory a call; no files, network, extensions,
+settings or Python variables in reach (DuckDB's own switches, locked); one filter
+expression or one SELECT, nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from maruhub.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "enable_external_access": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+    "lock_configuration": True,
+}
+_ROW: Final = "__row"
+_QUOTED: Final = re.compile(r'"((?:[^"]|"")+)"')
+_BARE: Final = re.compile(r"[^\W\d]\w*")
+_TABLES_MAX: Final = 10_000
+
+
+def connect() -> Any:
+    """A locked, empty DuckDB connection; the caller closes it."""
+    import duckdb
+
+    return duckdb.connect(":memory:", config=_LOCKED)
+
+
+def matching(table: pa.Table, expression: str) -> npt.NDArray[np.int64]:
+    """Rows of ``table`` for which the SQL ``expression`` is true, ascending, ``int64[m]``.
+
+    Raises:
+        InvalidInput: it is not one filter expression over these columns.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
+    try:
+        with connect() as connection:
+            connection.register("samples", numbered)
+            found = connection.table("samples").filter(expression).project(_ROW).to_arrow_table()
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise _refused(f"the expression {expression[:200]!r} can't be used", error, table) from error
+    rows: npt.NDArray[np.int64] = found.column(0).to_numpy()
+    return np.sort(rows)
+
+
+def mentioned(names: list[str], text: str) -> list[str]:
+    """Those column ``names`` that an expression may refer to: a superset, by its text alone."""
+    folded = text.casefold()
+    if "*" in folded or "columns" in folded:
+        return names
+    return [name for name in names if name.casefold().replace('"', '""') in folded]
+
+
+def table_words(query: str) -> list[str]:
+    """Every word of a query that might name a table."""
+    words = [word.replace('""', '"') for word in _QUOTED.findall(query)] + _BARE.findall(query)
+    return list(dict.fromkeys(words))[:_TABLES_MAX]
+
+
+def select(query: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """The answer to one SELECT over ``tables``.
+
+    Raises:
+        InvalidInput: not exactly one SELECT, or DuckDB refuses it (its message is shown).
+    """
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        with connect() as connection:
+            statements = connection.extract_statements(query)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise InvalidInput("only one SELECT can be asked.", hint="Datasets are read-only here.")
+            for name, table in tables.items():
+                connection.register(name, table)
+            return connection.execute(query).to_arrow_table()
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise _refused("the query can't be answered", error) from error
+
+
+def _refused(what: str, error: Exception, table: pa.Table | None = None) -> InvalidInput:
+    names = [] if table is None else [name for name in table.column_names if name != _ROW]
+    hint = f"Columns in it: {', '.join(names[:30]) or 'none of this version'}." if table is not None else ""
+    return InvalidInput(f"{what}: {error}", hint=hint)
