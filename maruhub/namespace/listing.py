@@ -106,8 +106,8 @@ class _Walk:
         cursor: bytes | None = self._first(start_after)
         rows = _PROBE_ROWS if self._delimiter else _SCAN_ROWS
         while cursor is not None and len(self._names) <= limit:
-            cursor, seeked = self._fetch(cursor, min(rows, limit + 1 - len(self._names)))
-            rows = _PROBE_ROWS if seeked else min(rows * 2, _SCAN_ROWS)
+            cursor, wasteful = self._fetch(cursor, min(rows, limit + 1 - len(self._names)))
+            rows = _PROBE_ROWS if wasteful else min(rows * 2, _SCAN_ROWS)
         more = len(self._names) > limit
         if more:
             (
@@ -138,9 +138,10 @@ class _Walk:
         return None if at < 0 else key[: at + len(self._delimiter)]
 
     def _fetch(self, cursor: bytes, count: int) -> tuple[bytes | None, bool]:
-        """Takes in up to ``count`` rows; where to go on (None: nowhere), and whether by a seek."""
+        """Takes in up to ``count`` rows; where to go on (None: nowhere), and whether most showed nothing."""
         rows = self._store.scan(cursor, self._stop, count) if cursor < self._stop else []
         common: bytes | None = None
+        names_before = len(self._names)
         for row in rows:
             key = row.key[_KEY_AT:]
             if common is not None and key.startswith(common):
@@ -153,4 +154,5 @@ class _Walk:
             self._names.append(common or key)
         if len(rows) < count:
             return None, False
-        return (rows[-1].key + b"\0", False) if common is None else (prefix_end(self._base + common), True)
+        cursor = rows[-1].key + b"\0" if common is None else prefix_end(self._base + common)
+        return cursor, 2 * (len(self._names) - names_before) < len(rows)

@@ -22,7 +22,7 @@ from maruhub.namespace.put import (
     put_change,
 )
 from maruhub.namespace.reads import ObjectReads
-from maruhub.namespace.stream import Readable, Upload, pour
+from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
 from maruhub.store.extent import Blob
 from maruhub.store.protocol import Buffer, Rows
 
@@ -92,7 +92,7 @@ class Objects(ObjectReads):
         )
         if not items:
             return []
-        data = [_flat(item.data) for item in items]
+        data = [as_bytes(item.data) for item in items]
         digests = start_digests(data)
         blobs = self._store.append(data)
         news = []
@@ -225,10 +225,6 @@ def _take(held: set[bytes], key: bytes) -> bool:
     taken = key in held
     held.discard(key)
     return taken
-
-
-def _flat(data: Buffer) -> Buffer:
-    return data if isinstance(data, bytes) else memoryview(data).cast("B")
 
 
 def _distinct_keys(items: Sequence[PutItem]) -> list[bytes]:

@@ -49,7 +49,7 @@ class Upload:
         """Takes the next bytes; they are the caller's again when it returns."""
         if self._closed:
             raise InvalidInput("this upload has ended.", hint="Begin another one.")
-        view = memoryview(data).cast("B")
+        view = memoryview(as_bytes(data))
         self.size_bytes += len(view)
         while view:
             room = PIECE_BYTES - len(self._held)
@@ -92,3 +92,16 @@ def pour(stream: Readable, upload: Upload) -> ObjectInfo:
         upload.abort()
         raise
     return upload.commit()
+
+
+def as_bytes(data: Buffer) -> Buffer:
+    """``data`` so that its length is its size in bytes, not copied; InvalidInput if it is no buffer."""
+    if isinstance(data, bytes):
+        return data
+    try:
+        view = memoryview(data)
+        return view.cast("B") if view.nbytes else b""
+    except TypeError:
+        raise InvalidInput(
+            f"a {type(data).__name__} cannot be stored.", hint="Give bytes or a contiguous buffer of them."
+        ) from None
