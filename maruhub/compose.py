@@ -6,8 +6,9 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maruhub.errors import Busy, Corrupt, Unavailable
 from maruhub.index.lmdb_index import LmdbIndex
@@ -23,6 +24,11 @@ from maruhub.store.pool import (
 )
 from maruhub.store.recovery import Recovery, RecoveryReport, require_complete
 from maruhub.store.store import PoolStore
+
+if TYPE_CHECKING:
+    from maruhub.care.check import CheckReport
+    from maruhub.care.speed import Speed
+    from maruhub.care.status import Status
 
 __all__ = ["OpenPool", "adopt", "create_pool", "is_hub", "open_pool"]
 
@@ -87,6 +93,30 @@ class OpenPool:
                 return self._recovery.run(rebuild=True)
         finally:
             _take(self._lock_file, fcntl.LOCK_SH, self.path)
+
+    def status(self) -> Status:
+        """What the hub holds and which failures it survives."""
+        from maruhub.care.status import read_status
+
+        return read_status(self.path, self.found, self.store, read_only=self.read_only)
+
+    def check(
+        self, *, rebuild_index: bool = False, progress: Callable[[int], None] | None = None
+    ) -> CheckReport:
+        """Verifies every copy of everything, after a rebuild of the index if asked."""
+        from maruhub.care.check import check
+        from maruhub.care.naming import RowNames
+
+        rebuilt = self.rebuild_index() if rebuild_index else None
+        report = check(self.store, name_row=RowNames(self.store), progress=progress)
+        report.rebuilt = rebuilt
+        return report
+
+    def speed(self) -> Speed:
+        """Random reads of this very machine, beside plain files."""
+        from maruhub.care.speed import measure_speed
+
+        return measure_speed(self.store, self.path)
 
     def close(self) -> None:
         """Lets go of everything; views live on."""

@@ -51,6 +51,11 @@ class MappedFile:
         self.size = len(self._view)
         self._address = _address_of(self._view)
 
+    def release(self) -> None:
+        """Takes the mapped pages out of this process's page table, where no view holds them."""
+        assert self._map is not None
+        self._map.madvise(mmap.MADV_DONTNEED)
+
     @property
     def descriptor(self) -> int:
         """The file's descriptor, for advice to the kernel; −1 where there is none."""

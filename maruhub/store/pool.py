@@ -56,6 +56,7 @@ class FoundPool:
 
     identity: BladeIdentity
     blades: Blades
+    local_blades: tuple[LocalBlade, ...]
     problems: dict[Path, str]
 
 
@@ -187,7 +188,7 @@ def find_pool(path: Path) -> FoundPool:
         raise BladeLost(
             f"None of the {len(places)} blades of {path} answers.", hint="; ".join(problems.values())
         )
-    return FoundPool(identities[0], Blades(present, missing), problems)
+    return FoundPool(identities[0], Blades(present, missing), tuple(present), problems)
 
 
 def _read_hub_file(path: Path) -> tuple[bytes, list[BladePlace]]:

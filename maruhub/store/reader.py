@@ -154,6 +154,16 @@ class Reader:
             if descriptor >= 0:
                 os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_WILLNEED)
 
+    def drop_from_memory(self, extents: ExtentArray) -> None:
+        """Forgets this process's mappings of the extents' files, and asks the kernel to."""
+        places = self._layouts.locate(extents)
+        for number in np.unique(places.files[places.files >= 0]).tolist():
+            mapped = self._mapped(places, number, 0)
+            self._files.drop(places.keys[number])
+            if mapped is not None and mapped.descriptor >= 0:
+                mapped.release()
+                os.posix_fadvise(mapped.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def _is_warm(self, extents: ExtentArray, places: Places) -> bool:
         """Whether a few extents of the batch are in memory; a guess that costs microseconds."""
         count = len(extents)

@@ -121,7 +121,8 @@ class Row:
         return self.raw[start:]
 
     def _tail(self) -> int:
-        return _HEAD.size + self._extent_count * _EXTENT.size + self._actor_size + self._request_size
+        start: int = _HEAD.size + self._extent_count * _EXTENT.size + self._actor_size + self._request_size
+        return start
 
     def __repr__(self) -> str:
         return f"Row({self.key!r}, counter={self.counter})"

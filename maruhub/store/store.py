@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from maruhub.errors import MaruError, ReadOnly
 from maruhub.index.protocol import Index
 from maruhub.store.adoption import Adoption
+from maruhub.store.audit import Audit, AuditResult
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark, read_moment
-from maruhub.store.extent import Blob, Blobs, ExtentArray
+from maruhub.store.extent import Blob, Blobs, Extent, ExtentArray
 from maruhub.store.identity import BladeIdentity
-from maruhub.store.keys import STATE_KEY
+from maruhub.store.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
+from maruhub.store.layout import Layout, decode_layout
 from maruhub.store.layouts import Layouts
-from maruhub.store.protocol import Buffer, Change, SegmentClass, T
+from maruhub.store.protocol import Buffer, Change, SegmentClass, T, prefix_end, scan_all
 from maruhub.store.reader import ReadCounts, Reader
 from maruhub.store.row import Row
 from maruhub.store.state import decode_state
@@ -57,7 +59,8 @@ class PoolStore:
         self._index = index
         self._identity = identity
         self._open_mark = open_mark
-        self._reader = Reader(Layouts(index), blades)
+        self._layouts = Layouts(index)
+        self._reader = Reader(self._layouts, blades)
         self._writing: _WritingSide | None = None
         self._lock = threading.Lock()
         _living.add(self)
@@ -114,6 +117,19 @@ class PoolStore:
         """See ``Store.announce``."""
         self._reader.announce(extents)
 
+    def drop_from_memory(self, extents: ExtentArray) -> None:
+        """Asks the kernel to forget the files of ``EXTENT_DTYPE[n]``, for cold measurements."""
+        self._reader.drop_from_memory(extents)
+
+    def layouts(self) -> Iterator[Layout]:
+        """The layout of every segment on record."""
+        for row in scan_all(self, LAYOUT_PREFIX, prefix_end(LAYOUT_PREFIX)):
+            yield decode_layout(segment_of(row.key), row.payload)
+
+    def audit(self, extents: Sequence[Extent]) -> AuditResult:
+        """Reads every copy of every extent; sorted by segment they are read in one go."""
+        return Audit(self._layouts, self.blades).run(extents)
+
     def pool_time_us(self) -> int:
         """The pool clock now, microseconds."""
         return decode_state(self._index.get_many([STATE_KEY])[0]).pool_time_at(read_moment())
@@ -137,7 +153,8 @@ class PoolStore:
         self._lock = threading.Lock()
         if side is not None:
             side.writer.disown()
-        self._reader = Reader(Layouts(self._index), self.blades)
+        self._layouts = Layouts(self._index)
+        self._reader = Reader(self._layouts, self.blades)
 
 
 def _after_fork_in_child() -> None:

@@ -1,0 +1,141 @@
+"""A hub's status: what it holds, where, which failures it survives.
+
+Everything here was counted a moment ago; nothing is estimated.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from maruhub.care.census import StageCount, take_census
+from maruhub.store.pool import FoundPool
+from maruhub.store.store import PoolStore
+
+
+@dataclass(frozen=True, slots=True)
+class BladeStatus:
+    """One blade. ``used_bytes``: the pool's files on it; ``device``: the drive's number."""
+
+    id: str
+    path: str
+    answers: bool
+    problem: str
+    used_bytes: int
+    free_bytes: int
+    device: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What ``maru status`` shows.
+
+    ``survives``: how many blades may fail now without a loss; ``reduced``: fewer than the
+    pool promises, because blades are missing or copies were lost.
+    """
+
+    path: str
+    pool: str
+    blades: tuple[BladeStatus, ...]
+    copies: int
+    survives: int
+    reduced: bool
+    protection: str
+    stages: dict[str, StageCount]
+    segments: dict[str, int]
+    stored_bytes: int
+    raw_bytes: int
+    index_bytes: int
+    shared_drive: bool
+    read_only: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+
+def read_status(path: Path, found: FoundPool, store: PoolStore, *, read_only: bool) -> Status:
+    """Counts everything; costs about a microsecond a row."""
+    blades = [*_present(found), *_missing(found)]
+    stages = take_census(store)
+    segments: Counter[str] = Counter()
+    fewest = wanted = min(3, len(found.blades))
+    for layout in store.layouts():
+        segments[f"{layout.segment_class.name.lower()} {'closed' if layout.closed else 'open'}"] += 1
+        answering = sum(found.blades.get(blade) is not None for blade in layout.blades)
+        fewest = min(fewest, answering)
+    reduced = fewest < wanted or bool(found.blades.missing)
+    return Status(
+        path=str(path),
+        pool=store.pool_id.hex(),
+        blades=tuple(blades),
+        copies=wanted,
+        survives=max(0, fewest - 1),
+        reduced=reduced,
+        protection=_protection(len(found.blades), fewest, reduced=reduced),
+        stages=stages,
+        segments=dict(segments),
+        stored_bytes=sum(stage.size_bytes for stage in stages.values()),
+        raw_bytes=sum(blade.used_bytes for blade in blades),
+        index_bytes=_allocated(path / "index"),
+        shared_drive=_share_a_drive(blades),
+        read_only=read_only,
+    )
+
+
+def _present(found: FoundPool) -> list[BladeStatus]:
+    return [
+        BladeStatus(
+            id=blade.blade_id.hex(),
+            path=str(blade.root),
+            answers=True,
+            problem="",
+            used_bytes=_allocated(blade.root),
+            free_bytes=blade.free_bytes(),
+            device=os.stat(blade.root).st_dev,
+        )
+        for blade in found.local_blades
+    ]
+
+
+def _missing(found: FoundPool) -> list[BladeStatus]:
+    return [
+        BladeStatus("", str(path), answers=False, problem=problem, used_bytes=0, free_bytes=0, device=-1)
+        for path, problem in found.problems.items()
+    ]
+
+
+def _allocated(folder: Path) -> int:
+    """Bytes that a folder's files take on the drive."""
+    total = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(root, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total
+
+
+def _share_a_drive(blades: Sequence[BladeStatus]) -> bool:
+    devices = [blade.device for blade in blades if blade.answers]
+    return len(set(devices)) < len(devices)
+
+
+def _protection(blades: int, copies: int, *, reduced: bool) -> str:
+    """One plain sentence about what the data survive."""
+    if copies == 0:
+        sentence = "Some data have no copy on the blades that answer: bring the missing blades back."
+    elif blades == 1:
+        sentence = "One blade: damage is noticed by checksums, but nothing survives the loss of the blade."
+    elif copies == 1:
+        sentence = "Some data have one copy only: the loss of another blade may lose data."
+    elif copies == 2:
+        sentence = "At least two copies of everything: any one blade may fail."
+    else:
+        sentence = "Three copies of everything: any two blades may fail."
+    return sentence + (" REDUCED: blades or copies are missing." if reduced else "")
