@@ -1,5 +1,4 @@
-"""What tests of MaruHub, ours and others', are built from: contract suites, trusted models,
-fault-injecting parts.
+"""What tests of MaruHub are built from: contract suites, trusted models, faulty parts.
 
 May use: every layer, pytest and hypothesis. Never happens here: anything that the product
 imports.
