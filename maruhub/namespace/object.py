@@ -30,6 +30,7 @@ _VERSION: Final = 1
 _NO_MTIME: Final = -(2**63)
 _KEY_AT: Final = 9
 _TAIL_BYTES_MAX: Final = 64 * 1024
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 class Origin(IntEnum):
@@ -249,7 +250,7 @@ def pack_tail(tail: dict[str, Any]) -> bytes:
     if not tail:
         return b""
     try:
-        packed = json.dumps(tail, separators=(",", ":"), ensure_ascii=False, sort_keys=True).encode()
+        packed = _COMPACT.encode(tail).encode()
     except UnicodeEncodeError:
         raise InvalidInput("content type or metadata are not UTF-8.", hint="Use valid Unicode.") from None
     if len(packed) > _TAIL_BYTES_MAX:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,3 +93,43 @@ def test_rows_of_a_newer_release_are_refused() -> None:
         decode_head(b"\1")
     with pytest.raises(UnsupportedFormat):
         decode_bucket(Row(b"Bphotos", encode_row(b"\2" + bytes(47), counter=1, time_us=1)))
+
+
+def test_the_documented_reader_reads_what_the_namespace_writes(store: Store) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "format-names.md").read_text()
+    source = page.partition("```python\n")[2].partition("```")[0]
+    reader: dict[str, Any] = {}
+    exec(compile(source, "format-names.md", "exec"), reader)
+
+    ns = Namespace(store, actor="ann")
+    bucket = ns.buckets.create("photos", delay_s=60)
+    old = ns.objects.put("photos", "a\0b/ü", b"hello", metadata={"l": "1"}, mtime_ns=-1, request=b"r")
+    new = ns.objects.copy("photos", "a\0b/ü", "photos", "a\0b/ü", content_type="t/x")
+    rows = {row.key[:1]: row for row in store.scan(b"B", b"W", 9)}
+    b, k, v = rows[b"B"], rows[b"K"], rows[b"V"]
+    assert reader["bucket"](b.key, b.payload)["name"] == "photos"
+    common = {"bucket": bucket.id, "key": "a\0b/ü", "size": 5, "etag": old.etag, "sha256": old.sha256.hex()}
+    common |= {"mtime_ns": -1, "meta": {"l": "1"}}
+    found = reader["current"](k.key, k.payload, k.counter)
+    assert found == common | {
+        "version_id": new.version_id,
+        "origin": 2,
+        "source": old.version_number,
+        "type": "t/x",
+        "from": {"bucket": "photos", "key": "a\0b/ü"},
+    }
+    (hidden,) = ns.past.versions("photos")
+    assert reader["hidden"](v.key, v.payload) == common | {
+        "version_id": old.version_id,
+        "origin": 1,
+        "source": 0,
+        "why": "overwritten",
+        "made_by": "ann",
+        "hidden_us": hidden.hidden_pool_us,
+        "kept_until_us": hidden.eradicate_at_us,
+    }
+    ns.objects.delete("photos", "a\0b/ü")
+    ns.buckets.delete("photos")
+    gone = next(row for row in store.scan(b"B", b"C", 9))
+    assert reader["bucket"](gone.key, gone.payload)["name"] == "photos"
+    assert reader["bucket"](gone.key, gone.payload)["deleted_us"] > 0
