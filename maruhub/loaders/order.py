@@ -28,3 +28,8 @@ class GlobalOrder:
         if self.seed is None or not len(rows):
             return rows
         return locate(rows, self.size, epoch_key(self.seed, epoch))
+
+
+def positions_of(size: int, seed: int | None, epoch: int, rows: Positions) -> Positions:
+    """At which positions of an epoch the rows come; the lab is handed this to tell what was read."""
+    return GlobalOrder(size, seed).positions(epoch, rows)

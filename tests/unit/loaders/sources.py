@@ -22,6 +22,9 @@ class StoredSource:
         self.digest = digest
         self.payloads = list(payloads)
         self.stored: list[Blob] = store.append(self.payloads)
+        # Addresses count once a committed row names them.
+        extents = [extent for blob in self.stored for extent in blob]
+        store.commit(lambda rows: rows.put(b"I" + digest.encode(), b"", extents=extents))
         self._blobs = Blobs.of(self.stored)
         self._table = pa.table({"label": np.arange(len(payloads)) % 10})
 

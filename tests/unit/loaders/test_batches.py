@@ -16,16 +16,18 @@ from maruhub.errors import Corrupt, InvalidInput, StateMismatch, Unavailable, Un
 from maruhub.loaders import Batch, Batches
 from maruhub.loaders.reading import Window
 from maruhub.store.extent import Blobs, ExtentArray
+from maruhub.store.protocol import Store
 from maruhub.testing.memory_store import MemoryStore
 from tests.unit.loaders.sources import BlankStore, StoredSource, SyntheticSource
 
 MODES = [0, 1, 64 << 20]
 SMALL = Window(chunk_samples=20, piece_extents=7, piece_bytes=1 << 20, pieces_ahead=2)
+PAYLOADS = [f"sample {i}".encode() * (i % 7) for i in range(101)]
 
 
 @pytest.fixture
-def source(store: MemoryStore) -> StoredSource:
-    return StoredSource(store, [f"sample {i}".encode() * (i % 7) for i in range(101)])
+def source(store: Store) -> StoredSource:
+    return StoredSource(store, PAYLOADS)
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +46,7 @@ def _reading_threads() -> list[threading.Thread]:
 
 @pytest.mark.parametrize("prefetch", MODES)
 def test_an_epoch_hands_out_every_sample_once_with_its_bytes_and_labels(
-    store: MemoryStore, source: StoredSource, prefetch: int
+    store: Store, source: StoredSource, prefetch: int
 ) -> None:
     batches = Batches(source, store, 8, seed=3, prefetch=prefetch, window=SMALL)
     got = list(batches)
@@ -61,9 +63,7 @@ def test_an_epoch_hands_out_every_sample_once_with_its_bytes_and_labels(
 
 
 @pytest.mark.parametrize("prefetch", MODES)
-def test_epochs_follow_each_other_in_other_orders(
-    store: MemoryStore, source: StoredSource, prefetch: int
-) -> None:
+def test_epochs_follow_each_other_in_other_orders(store: Store, source: StoredSource, prefetch: int) -> None:
     batches = Batches(source, store, 10, seed=1, prefetch=prefetch)
     epochs = [ids(batches) for _ in range(3)]
     assert epochs[0] != epochs[1] != epochs[2]
@@ -76,15 +76,13 @@ def test_epochs_follow_each_other_in_other_orders(
     endless.close()
 
 
-def test_unshuffled_is_the_views_own_sequence(store: MemoryStore, source: StoredSource) -> None:
+def test_unshuffled_is_the_views_own_sequence(store: Store, source: StoredSource) -> None:
     batches = Batches(source, store, 10, shuffle=False)
     assert ids(batches) == [f"b/{i}" for i in range(101)]
     assert batches.state_dict()["seed"] is None
 
 
-def test_state_is_what_was_handed_out_not_what_was_read_ahead(
-    store: MemoryStore, source: StoredSource
-) -> None:
+def test_state_is_what_was_handed_out_not_what_was_read_ahead(store: Store, source: StoredSource) -> None:
     batches = Batches(source, store, 10, seed=7)
     assert batches.state_dict()["position"] == 0
     next(batches)
@@ -97,7 +95,7 @@ def test_state_is_what_was_handed_out_not_what_was_read_ahead(
     batches.close()
 
 
-def test_breaking_out_of_a_loop_loses_nothing(store: MemoryStore, source: StoredSource) -> None:
+def test_breaking_out_of_a_loop_loses_nothing(store: Store, source: StoredSource) -> None:
     whole = ids(Batches(source, store, 10, seed=7))
     batches = Batches(source, store, 10, seed=7)
     first = [i for b in islice(batches, 4) for i in b.ids]
@@ -108,16 +106,14 @@ def test_breaking_out_of_a_loop_loses_nothing(store: MemoryStore, source: Stored
     assert len(ids(batches)) == 101
 
 
-def test_an_ended_iterator_stays_ended_until_iterated_anew(store: MemoryStore, source: StoredSource) -> None:
+def test_an_ended_iterator_stays_ended_until_iterated_anew(store: Store, source: StoredSource) -> None:
     batches = Batches(source, store, 101)
     assert [len(b) for b in batches] == [101]
     assert next(batches, None) is next(batches, None) is None
     assert [len(b) for b in batches] == [101]
 
 
-def test_a_state_at_an_epochs_end_gives_the_next_whole_epoch(
-    store: MemoryStore, source: StoredSource
-) -> None:
+def test_a_state_at_an_epochs_end_gives_the_next_whole_epoch(store: Store, source: StoredSource) -> None:
     batches = Batches(source, store, 10, seed=7)
     list(batches)
     state = batches.state_dict()
@@ -129,7 +125,7 @@ def test_a_state_at_an_epochs_end_gives_the_next_whole_epoch(
     assert resumed.state_dict()["epoch"] == 1
 
 
-def test_ranks_that_end_early_agree_on_the_state(store: MemoryStore, source: StoredSource) -> None:
+def test_ranks_that_end_early_agree_on_the_state(store: Store, source: StoredSource) -> None:
     ranks = [Batches(source, store, 10, seed=7, rank=r, world=3) for r in range(3)]
     assert [len(r) for r in ranks] == [4, 4, 3]
     for _ in range(3):
@@ -143,14 +139,14 @@ def test_ranks_that_end_early_agree_on_the_state(store: MemoryStore, source: Sto
         rank.close()
 
 
-def test_a_state_of_another_view_names_both(store: MemoryStore, source: StoredSource) -> None:
+def test_a_state_of_another_view_names_both(store: Store, source: StoredSource) -> None:
     state = Batches(source, store, 10).state_dict()
     other = Batches(StoredSource(store, [b"x"], digest="d1"), store, 1)
     with pytest.raises(StateMismatch, match=r"(?s)d0.*d1"):
         other.load_state_dict(state)
 
 
-def test_a_state_of_another_seed_is_refused_once_it_matters(store: MemoryStore, source: StoredSource) -> None:
+def test_a_state_of_another_seed_is_refused_once_it_matters(store: Store, source: StoredSource) -> None:
     batches = Batches(source, store, 10, seed=1)
     other = Batches(source, store, 10, seed=2)
     other.load_state_dict(batches.state_dict())
@@ -175,7 +171,7 @@ def test_a_state_of_another_seed_is_refused_once_it_matters(store: MemoryStore, 
         {"position": 102},
     ],
 )
-def test_damaged_states_are_refused(store: MemoryStore, source: StoredSource, damage: dict) -> None:
+def test_damaged_states_are_refused(store: Store, source: StoredSource, damage: dict) -> None:
     batches = Batches(source, store, 10)
     with pytest.raises(InvalidInput):
         batches.load_state_dict({**batches.state_dict(), **damage})
@@ -186,9 +182,8 @@ def test_damaged_states_are_refused(store: MemoryStore, source: StoredSource, da
 
 
 @pytest.mark.parametrize("prefetch", MODES)
-def test_a_bad_sample_raises_in_its_turn_and_names_itself(
-    store: MemoryStore, source: StoredSource, prefetch: int
-) -> None:
+def test_a_bad_sample_raises_in_its_turn_and_names_itself(prefetch: int) -> None:
+    store, source = rotting()
     order = ids(Batches(source, store, 10, seed=7))
     bad = next(i for i in order[20:30] if source.payloads[int(i[2:])])
     store.rot(source.stored[int(bad[2:])])
@@ -201,9 +196,8 @@ def test_a_bad_sample_raises_in_its_turn_and_names_itself(
 
 
 @pytest.mark.parametrize("prefetch", MODES)
-def test_a_skipped_sample_consumes_its_position_and_is_listed(
-    store: MemoryStore, source: StoredSource, prefetch: int
-) -> None:
+def test_a_skipped_sample_consumes_its_position_and_is_listed(prefetch: int) -> None:
+    store, source = rotting()
     order = ids(Batches(source, store, 10, seed=7))
     bad = [i for i in order if int(i[2:]) in (12, 60)]
     for name in bad:
@@ -218,14 +212,15 @@ def test_a_skipped_sample_consumes_its_position_and_is_listed(
     assert batches.stats().skipped == 2
 
 
-def test_a_batch_of_bad_samples_only_is_handed_out_empty(store: MemoryStore) -> None:
+def test_a_batch_of_bad_samples_only_is_handed_out_empty() -> None:
+    store = MemoryStore()
     source = StoredSource(store, [b"a", b"b", b"c"])
     store.rot(source.stored[1])
     got = list(Batches(source, store, 1, on_error="skip"))
     assert sorted(len(b) for b in got) == [0, 1, 1]
 
 
-def test_an_error_of_the_source_reaches_the_trainer(store: MemoryStore) -> None:
+def test_an_error_of_the_source_reaches_the_trainer(store: Store) -> None:
     class Broken(SyntheticSource):
         def blobs(self, rows: np.ndarray) -> Blobs:
             raise Unavailable("the view's fragment is gone")
@@ -297,16 +292,14 @@ def test_a_forgotten_loader_ends_its_thread() -> None:
     wait_for(lambda: not _reading_threads())
 
 
-def test_multi_extent_and_empty_blobs_come_whole(store: MemoryStore) -> None:
+def test_multi_extent_and_empty_blobs_come_whole(store: Store) -> None:
     payloads = [b"", b"a" * (3 << 20), b"b", b"", b"c" * ((1 << 20) + 1)]
     source = StoredSource(store, payloads)
     got = {int(b.positions[0]): bytes(b.blobs[0]) for b in Batches(source, store, 1)}
     assert got == dict(enumerate(payloads))
 
 
-def test_a_recorder_hears_of_each_step_before_it_is_handed_out(
-    store: MemoryStore, source: StoredSource
-) -> None:
+def test_a_recorder_hears_of_each_step_before_it_is_handed_out(store: Store, source: StoredSource) -> None:
     heard: list[tuple] = []
 
     class Recorder:
@@ -321,7 +314,7 @@ def test_a_recorder_hears_of_each_step_before_it_is_handed_out(
     assert heard == [("d0", 0, 4, 0, 40), ("d0", 0, 4, 40, 80), ("d0", 0, 4, 80, 101)][:handed]
 
 
-def test_a_failing_recorder_holds_the_batch_back(store: MemoryStore, source: StoredSource) -> None:
+def test_a_failing_recorder_holds_the_batch_back(store: Store, source: StoredSource) -> None:
     class Failing:
         def reads(self, *args: object) -> None:
             raise Unavailable("the hub is full")
@@ -352,7 +345,7 @@ def test_stats_say_where_the_time_goes() -> None:
     assert "trainer waited" in str(stats)
 
 
-def test_an_empty_view_has_empty_epochs(store: MemoryStore) -> None:
+def test_an_empty_view_has_empty_epochs(store: Store) -> None:
     batches = Batches(StoredSource(store, []), store, 10)
     assert list(batches) == list(batches) == []
 
@@ -368,10 +361,16 @@ def test_an_empty_view_has_empty_epochs(store: MemoryStore) -> None:
         {"on_error": "ignore"},
     ],
 )
-def test_refuses_wrong_settings(store: MemoryStore, source: StoredSource, wrong: dict) -> None:
+def test_refuses_wrong_settings(store: Store, source: StoredSource, wrong: dict) -> None:
     settings = {"batch_size": 8, **wrong}
     with pytest.raises(InvalidInput):
         Batches(source, store, settings.pop("batch_size"), **settings)
+
+
+def rotting() -> tuple[MemoryStore, StoredSource]:
+    """A store whose blobs can be damaged (the pool heals what it can, the model doesn't)."""
+    store = MemoryStore()
+    return store, StoredSource(store, PAYLOADS)
 
 
 def ids(batches: Iterator[Batch]) -> list[str]:

@@ -1,0 +1,87 @@
+"""Metrics over steps: buffered, written in chunks, bounded.
+
+A training logs a thousand times a second if it likes; a row a step would make the index
+the largest thing in the hub. So points are gathered and written some hundred at a time,
+and a run that logs on and on is thinned, not refused: after each ``POINTS_MAX`` points only
+every second, fourth, eighth … is kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from maruhub.lab.row import METRICS, decode, encode, encode_number, metrics_key, number_of, of_run
+from maruhub.store.protocol import Rows, Store, prefix_end, scan_all
+
+CHUNK_POINTS: Final = 256
+FLUSH_S: Final = 5.0
+POINTS_MAX: Final = 50_000
+
+Series = dict[str, list[tuple[int, float]]]
+"""Each metric's (step, value), by step."""
+
+
+class MetricLog:
+    """One writer's metrics of a run. Safe from many threads.
+
+    What is not flushed yet is lost with the process: at most ``CHUNK_POINTS`` points, or
+    those of the last seconds.
+    """
+
+    def __init__(self, store: Store, run: str, *, actor: str = "") -> None:
+        self._store = store
+        self._run = run
+        self._actor = actor
+        self._writer = secrets.token_hex(8)
+        self._lock = threading.Lock()
+        self._points: list[tuple[int, dict[str, float | str]]] = []
+        self._seen = 0
+        self._chunks = 0
+        self._flushed = time.monotonic()
+
+    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Adds one point."""
+        values = {name: encode_number(number_of(name, value)) for name, value in metrics.items()}
+        with self._lock:
+            every = 1 << (self._seen // POINTS_MAX)
+            if self._seen % every == 0:
+                self._points.append((int(step), values))
+            self._seen += 1
+            if len(self._points) >= CHUNK_POINTS or time.monotonic() - self._flushed > FLUSH_S:
+                self._flush()
+
+    def flush(self) -> None:
+        """Writes what is gathered."""
+        with self._lock:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._flushed = time.monotonic()
+        if not self._points:
+            return
+        payload = encode({"points": [[step, values] for step, values in self._points]})
+        key = metrics_key(self._run, self._writer, self._chunks)
+
+        def change(rows: Rows) -> None:
+            rows.put(key, payload)
+
+        self._store.commit(change, actor=self._actor)
+        self._points = []
+        self._chunks += 1
+
+
+def read_metrics(store: Store, run: str) -> Series:
+    """All metrics of a run, each sorted by step."""
+    prefix = of_run(METRICS, run)
+    series: Series = {}
+    for row in scan_all(store, prefix, prefix_end(prefix)):
+        for step, values in decode(row)["points"]:
+            for name, value in values.items():
+                series.setdefault(name, []).append((step, float(value)))
+    for points in series.values():
+        points.sort(key=lambda point: point[0])
+    return series
