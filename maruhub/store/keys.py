@@ -15,6 +15,7 @@ LAYOUT_PREFIX: Final = b"\x01L"
 TAIL_PREFIX: Final = b"\x01T"
 OPEN_PREFIX: Final = b"\x01O"
 STATE_KEY: Final = b"\x01C"
+CHECKPOINT_KEY: Final = b"\x01K"
 
 
 class Tail(NamedTuple):

@@ -14,15 +14,16 @@ from typing import Final
 from maruhub.errors import Busy, Corrupt, MaruError, ReadOnly
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import apply_newer
-from maruhub.store.batch import BatchHead, iter_records
+from maruhub.store.batch import CHECKPOINT_END, BatchHead, iter_records
 from maruhub.store.blades import Blades
 from maruhub.store.chain import Chain, read_header
+from maruhub.store.checkpoint import is_complete, is_covered, read_end
 from maruhub.store.clock import read_moment
 from maruhub.store.copies import Copy
 from maruhub.store.evidence import Evidence
 from maruhub.store.header import log_name, log_segment
 from maruhub.store.identity import BLOCK_BYTES
-from maruhub.store.keys import STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
+from maruhub.store.keys import CHECKPOINT_KEY, STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
 from maruhub.store.layout import decode_layout
 from maruhub.store.row import Row
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
@@ -30,6 +31,8 @@ from maruhub.store.turn import read_stamps
 
 _BATCHES_A_TRANSACTION: Final = 256
 _KEYS_A_LOOKUP: Final = 1000
+
+_Turn = tuple[BatchHead, Chain]
 
 
 @dataclass
@@ -206,6 +209,8 @@ class Recovery:
         )
         counting = _without_void([head for head, _ in turns])
         turns = [turn for turn in turns if turn[0].first in counting]
+        if rebuild:
+            turns = _since_checkpoint(turns)
         while rebuild and len(turns) > _BATCHES_A_TRANSACTION:
             with self._index.write() as txn:
                 _apply(txn, turns[:_BATCHES_A_TRANSACTION])
@@ -260,14 +265,25 @@ def _tails_after(found: Sequence[_Found], counting: set[int]) -> list[tuple[byte
     return tails
 
 
-def _apply(txn: IndexTxn, turns: Sequence[tuple[BatchHead, Chain]]) -> None:
+def _apply(txn: IndexTxn, turns: Sequence[_Turn]) -> None:
     for head, chain in turns:
         found = chain.batch_at(head.offset)
         if found is None:
             raise Corrupt(
                 f"segment {chain.header.segment:016x}: the batch at {head.offset} has just become unreadable"
             )
-        apply_newer(txn, list(iter_records(*found)))
+        apply_newer(txn, [record for record in iter_records(*found) if record[0] != CHECKPOINT_KEY])
+
+
+def _since_checkpoint(turns: list[_Turn]) -> list[_Turn]:
+    """Without what the newest complete checkpoint makes needless."""
+    heads = [head for head, _ in turns]
+    for head, chain in reversed(turns):
+        found = chain.batch_at(head.offset) if head.flags & CHECKPOINT_END else None
+        made = read_end(iter_records(*found)) if found else None
+        if made and is_complete(made, heads):
+            return [turn for turn in turns if not is_covered(made, turn[0])]
+    return turns
 
 
 def _without_void(heads: Sequence[BatchHead]) -> set[int]:

@@ -12,6 +12,7 @@ from maruhub.index.protocol import Index
 from maruhub.store.adoption import Adoption
 from maruhub.store.audit import Audit, AuditResult
 from maruhub.store.blades import Blades
+from maruhub.store.checkpoint import Checkpoint, write_checkpoint
 from maruhub.store.clock import CounterMark, read_moment
 from maruhub.store.extent import Blob, Blobs, Extent, ExtentArray
 from maruhub.store.identity import BladeIdentity
@@ -129,6 +130,10 @@ class PoolStore:
     def audit(self, extents: Sequence[Extent]) -> AuditResult:
         """Reads every copy of every extent; sorted by segment they are read in one go."""
         return Audit(self._layouts, self.blades).run(extents)
+
+    def checkpoint(self) -> Checkpoint:
+        """Logs all rows again, so that a rebuild may begin here; writers go on meanwhile."""
+        return write_checkpoint(self._writer_side().turn)
 
     def pool_time_us(self) -> int:
         """The pool clock now, microseconds."""

@@ -25,7 +25,7 @@ from maruhub.store.layout import encode_layout
 from maruhub.store.log import Log
 from maruhub.store.protocol import Change, SegmentClass, T
 from maruhub.store.row import Row, encode_row
-from maruhub.store.state import IndexState, decode_state, encode_state
+from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.writer import Writer
 
 _CHANGES_A_TURN: Final = 1024
@@ -100,6 +100,7 @@ class _Batch:
 
     def __init__(self, state: IndexState, base: int, changes: int) -> None:
         self.records: list[Record] = []
+        self.flags = 0
         self.segments: set[int] = set()
         self.after = state.counter
         self.first = base + 1
@@ -149,23 +150,42 @@ class CommitTurn:
             base = self._mark.draw(state.counter, len(jobs) + _OWN_COUNTERS)
             batch = _Batch(state, base, len(jobs))
             now = read_moment()
-            pool_time = state.pool_time_at(now)
+            state = self._state_at(state, now)
             for number, job in enumerate(jobs):
                 rows = _TurnRows(
-                    txn, job, counter=base + 1 + number, time_us=now.wall_us, pool_time_us=pool_time
+                    txn, job, counter=base + 1 + number, time_us=now.wall_us, pool_time_us=state.pool_time_us
                 )
                 self._decide(txn, job, rows, batch)
             if batch.records:
-                state = replace(
-                    state,
-                    pool_time_us=pool_time,
-                    boot_us=now.boot_us,
-                    boot_id=now.boot_id,
-                    identity=self._index.identity().encode()[:32],
-                )
                 settle = self._write(txn, batch, state)
         for action in settle:
             action()
+
+    def relog(self, pick: Callable[[IndexTxn], list[Record]], flags: int) -> int:
+        """A turn that logs rows as they stand, with their own counters (checkpoints).
+
+        ``pick`` chooses them inside the turn. Returns how many there were.
+        """
+        with self._turn_lock:
+            with self._index.write() as txn:
+                state = decode_state(txn.get_many([STATE_KEY])[0])
+                batch = _Batch(state, self._mark.draw(state.counter, _OWN_COUNTERS), 0)
+                batch.records = list(pick(txn))
+                batch.flags = flags
+                picked = len(batch.records)
+                settle = self._write(txn, batch, self._state_at(state, read_moment())) if picked else []
+            for action in settle:
+                action()
+        return picked
+
+    def _state_at(self, state: IndexState, now: Moment) -> IndexState:
+        return replace(
+            state,
+            pool_time_us=state.pool_time_at(now),
+            boot_us=now.boot_us,
+            boot_id=now.boot_id,
+            identity=self._index.identity().encode()[:32],
+        )
 
     @staticmethod
     def _decide(txn: IndexTxn, job: _Job, rows: _TurnRows, batch: _Batch) -> None:
@@ -249,6 +269,7 @@ class CommitTurn:
             last=batch.own_counter,
             after=batch.after,
             pool_time_us=state.pool_time_us,
+            flags=batch.flags,
         )
         return carrier.append_batch(place, batch.records)
 
