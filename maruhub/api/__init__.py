@@ -8,7 +8,7 @@ lab, ingest) is imported when it is first used.
 
 from __future__ import annotations
 
-from maruhub.api.door import connect, create, find_hub
+from maruhub.api.door import adopt, connect, create, find_hub
 from maruhub.api.hub import Hub
 
-__all__ = ["Hub", "connect", "create", "find_hub"]
+__all__ = ["Hub", "adopt", "connect", "create", "find_hub"]

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
+from maruhub import compose
 from maruhub.api.hub import Hub
 from maruhub.errors import NoSuchHub
 
@@ -27,8 +28,6 @@ def connect(path: str | os.PathLike[str], *, read_only: bool = False, actor: str
         NoSuchHub: The path holds no hub.
         UnsupportedFormat: A newer release wrote it.
     """
-    from maruhub import compose
-
     folder = Path(path)
     return Hub(compose.open_pool(folder, read_only=read_only), folder, actor=actor or _actor())
 
@@ -50,14 +49,23 @@ def create(
     Raises:
         AlreadyExists: There is a hub, or the folder is not empty.
     """
-    from maruhub import compose
-
     folder = Path(path)
     if blades is None or isinstance(blades, int):
-        pool = compose.create_pool(folder, blades=None, n=1 if blades is None else blades)
+        pool = compose.create_pool(folder, n=1 if blades is None else blades)
     else:
-        pool = compose.create_pool(folder, blades=[Path(blade) for blade in blades], n=len(blades))
+        pool = compose.create_pool(folder, blades=[Path(blade) for blade in blades])
     return Hub(pool, folder, actor=actor or _actor())
+
+
+def adopt(path: str | os.PathLike[str], blades: Sequence[str | os.PathLike[str]], *, actor: str = "") -> Hub:
+    """Makes a hub in folder ``path`` from the blades of one that is lost; opens it.
+
+    Raises:
+        Conflict: The blades belong to different pools.
+        BladeLost: Too few of them are named.
+    """
+    folder = Path(path)
+    return Hub(compose.adopt(folder, [Path(blade) for blade in blades]), folder, actor=actor or _actor())
 
 
 def find_hub(start: Path) -> Path:
@@ -66,8 +74,6 @@ def find_hub(start: Path) -> Path:
     Raises:
         NoSuchHub: Neither is one.
     """
-    from maruhub import compose
-
     here = start.absolute()
     for folder in (here, *here.parents):
         if compose.is_hub(folder):

@@ -6,24 +6,26 @@ Thin: each method names the layer that does the work.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from maruhub.api.bucket import BucketView
 from maruhub.namespace import Namespace
+from maruhub.namespace.address import parse_bucket_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from maruhub.api.dataset import DatasetHandle
-    from maruhub.api.run import Run
-    from maruhub.api.view import DatasetVersion, DataView
-    from maruhub.catalog import Catalog
+    from maruhub.care.check import CheckReport
+    from maruhub.care.speed import Speed
+    from maruhub.care.status import Status
+    from maruhub.catalog import Catalog, Dataset, Version, View
     from maruhub.compose import OpenPool
     from maruhub.ingest import Progress, Report
-    from maruhub.lab import Lab, Score
+    from maruhub.lab import Lab, Run, Runs, Score
+    from maruhub.loaders import Batches
 
 
 class Hub:
@@ -47,14 +49,15 @@ class Hub:
         """Datasets, versions and views of this hub."""
         from maruhub.catalog import Catalog
 
-        return Catalog(self.namespace)
+        return Catalog(self.namespace, loader=self.batches)
 
     @functools.cached_property
     def lab(self) -> Lab:
         """Runs and scores of this hub."""
         from maruhub.lab import Lab
+        from maruhub.loaders.order import positions_of
 
-        return Lab(self.catalog)
+        return Lab(self.catalog, self.namespace, order=positions_of)
 
     # ------------------------------------------------------------ objects
 
@@ -79,87 +82,112 @@ class Hub:
         What is there already is not copied again. The report says what came, what was
         skipped, and what was refused and why. ``options``: see :mod:`maruhub.ingest`.
         """
-        from maruhub.ingest import ingest
+        from maruhub.ingest import IngestOptions, ingest
 
-        return ingest(self.namespace, source, into, progress=progress, **options)
+        where = parse_bucket_path(into)
+        leave_out = (self.path, *(blade.root for blade in self.pool.found.local_blades))
+        return ingest(
+            self.namespace,
+            source,
+            where.bucket,
+            where.key,
+            options=IngestOptions(**{"leave_out": leave_out, **options}),
+            progress=progress,
+        )
 
     # ------------------------------------------------------------ datasets
 
-    def dataset(self, name: str) -> DatasetHandle:
+    def dataset(self, name: str) -> Dataset:
         """A dataset by name; the first commit makes it."""
-        from maruhub.api.dataset import DatasetHandle
+        return self.catalog.dataset(name)
 
-        return DatasetHandle(self.catalog.dataset(name), self.store)
-
-    def datasets(self) -> list[DatasetHandle]:
+    def datasets(self) -> list[Dataset]:
         """All datasets, by name."""
         return [self.dataset(name) for name in self.catalog.datasets()]
 
-    def version(self, name: str) -> DatasetVersion:
+    def version(self, address: str) -> Version:
         """A version by its address: ``cats@v3``, ``cats@latest``, or ``cats`` (the latest)."""
-        dataset, _, version = name.partition("@")
-        return self.dataset(dataset)[version or "latest"]
+        name, _, version = address.partition("@")
+        return self.dataset(name)[version or "latest"]
 
-    def view(self, digest: str) -> DataView:
+    def view(self, digest: str) -> View:
         """A view that was saved, by its digest."""
-        from maruhub.api.view import DataView
-
-        return DataView(self.catalog.view(digest), self.store)
+        return self.catalog.view(digest)
 
     def sql(self, query: str) -> pa.Table:
-        """An SQL query over datasets as tables: ``cats``, ``"cats@v3"``."""
+        """The answer to a SELECT over datasets as tables: ``cats``, ``"cats@v3"``."""
         return self.catalog.sql(query)
 
     # ------------------------------------------------------------ training
 
+    def batches(self, view: View, batch_size: int, *, run: Run | None = None, **options: Any) -> Batches:
+        """Random batches of a view; the same as ``view.batches(batch_size, …)``.
+
+        A batch has ``.ids``, ``.blobs`` (memoryviews) and ``.columns`` (a table). The order
+        is a pure function of view, seed and epoch; ``state_dict`` resumes exactly, under
+        another ``world`` or batch size too. With ``run`` what is handed out is recorded,
+        so that a score can be called held-out later. ``options`` are those of
+        :class:`maruhub.loaders.Batches`: seed, rank, world, epochs, shuffle, …
+        """
+        from maruhub.loaders import Batches
+
+        if run is not None:
+            options["recorder"] = run.recorder(view)
+        return Batches(view, self.store, batch_size, **options)
+
+    @property
+    def runs(self) -> Runs:
+        """The runs of this hub: ``get``, ``all``, ``leaderboard``."""
+        return self.lab.runs
+
     def run(
         self,
-        view: DataView,
+        view: View,
         *,
         name: str,
         code: str = "",
-        parameters: Mapping[str, object] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         seed: int = 0,
+        parents: Sequence[str | Run] = (),
     ) -> Run:
         """Starts a recorded run over ``view``; use it in a ``with`` statement.
 
-        ``code`` says what runs (a file's path, a commit). Its batches remember what they
-        hand out, which is what makes a later score held-out or not.
+        ``code`` says what runs (default: the git commit of this folder), ``parents`` are
+        the runs whose model it begins with. Give the run to ``batches(…, run=run)``.
         """
-        from maruhub.api.run import Run
-
-        started = self.lab.runs.start(
-            view.catalog_view, name=name, code=code, parameters=dict(parameters or {}), seed=seed
-        )
-        return Run(started, view, seed=seed)
+        return self.runs.start(view, name=name, code=code, parameters=parameters, seed=seed, parents=parents)
 
     def evaluate(
-        self, run: Run | str, view: DataView, metrics: Mapping[str, float], *, allow_leak: bool = False
+        self, run: Run | str, view: View, metrics: Mapping[str, float], *, allow_leak: bool = False
     ) -> Score:
-        """Records a score of a run on ``view``; raises NotHeldOut if it has seen one of its samples.
+        """Records a score of a run on ``view``; raises NotHeldOut if it has read one of its samples.
 
-        With ``allow_leak`` the score is kept, marked as what it is: not held-out.
+        With ``allow_leak`` the score is kept, marked as what it is: leaked.
         """
-        return self.lab.evaluate(
-            run if isinstance(run, str) else run.lab_run,
-            view.catalog_view,
-            dict(metrics),
-            allow_leak=allow_leak,
-        )
+        return self.lab.evaluate(run, view, metrics, allow_leak=allow_leak)
 
     # ------------------------------------------------------------ care
 
-    def status(self) -> Any:
-        """What the hub holds, how it is protected, how fast it was; ``to_json()`` for programs."""
+    def status(self) -> Status:
+        """What the hub holds, where, and which failures it survives; counted now."""
         return self.pool.status()
 
-    def check(self, **options: Any) -> Any:
-        """Reads and verifies everything; with ``rebuild_index=True`` makes the index again first."""
-        return self.pool.check(**options)
+    def speed(self) -> Speed:
+        """How fast this machine reads the hub's objects, beside the same bytes as plain files."""
+        return self.pool.speed()
+
+    def check(
+        self, *, rebuild_index: bool = False, progress: Callable[[int], None] | None = None
+    ) -> CheckReport:
+        """Reads and verifies every copy of everything; ``progress`` hears of the bytes read.
+
+        With ``rebuild_index`` the index is made anew first, from the segments alone.
+        """
+        return self.pool.check(rebuild_index=rebuild_index, progress=progress)
 
     def close(self) -> None:
-        """Closes this process's open segments."""
-        self.store.close()
+        """Closes this process's open segments and lets go of the hub; views live on."""
+        self.pool.close()
 
     def __enter__(self) -> Self:
         return self

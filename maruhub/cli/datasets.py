@@ -6,31 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maruhub.cli.address import place, version_name
+from maruhub.cli.address import version_name
 from maruhub.cli.output import time_text
 from maruhub.cli.session import Session, with_session
-from maruhub.errors import InvalidInput
+from maruhub.errors import InvalidInput, NoSuchDataset
 
 if TYPE_CHECKING:
-    from maruhub.api.dataset import DatasetHandle
-    from maruhub.api.view import DatasetVersion
+    from maruhub.catalog import Dataset
+    from maruhub.catalog.version import VersionInfo
 
 _SAMPLES = 10
+_SHOWN = 20
 
 
-def version_fields(version: DatasetVersion) -> dict[str, Any]:
+def version_fields(dataset: str, info: VersionInfo) -> dict[str, Any]:
     """A version as JSON shows it."""
-    info = version.info
     return {
-        "dataset": version.dataset_name,
-        "version": version.name,
-        "samples": len(version),
+        "dataset": dataset,
+        "version": info.name,
+        "address": f"{dataset}@{info.name}",
+        "samples": info.rows,
         "message": info.message,
         "created": info.created,
         "actor": info.actor,
         "sources": list(info.sources),
         "tags": list(info.tags),
-        "digest": version.digest,
+        "digest": info.digest,
     }
 
 
@@ -44,14 +45,14 @@ def commit_command(session: Session, dataset: str, source: str, message: str) ->
 
     No byte is copied. If nothing changed since the latest version, that one is returned.
     """
-    where = place(source)
     handle = session.hub().dataset(dataset)
-    with session.output.progress("Committing", unit="samples") as advance:
-        version = handle.commit(f"{where.bucket}/{where.key}", message=message, progress=advance)
-    text = f"{version.address}: {len(version)} samples."
+    with session.output.progress("Committing", unit="objects") as advance:
+        version = handle.commit(source, message, lambda seen: advance(seen, None))
+    address = f"{dataset}@{version.name}"
+    text = f"{address}: {len(version)} samples."
     if not version.is_new:
-        text = f"Nothing changed: {version.address} is the latest, {len(version)} samples."
-    session.output.record({**version_fields(version), "is_new": version.is_new}, text)
+        text = f"Nothing changed: {address} is the latest, {len(version)} samples."
+    session.output.record({**version_fields(dataset, version.info), "is_new": version.is_new}, text)
 
 
 @click.command("versions", short_help="List datasets, or the versions of one.")
@@ -61,13 +62,19 @@ def versions_command(session: Session, dataset: str | None) -> None:
     """List all datasets, or the versions of DATASET, the oldest first."""
     hub = session.hub(read_only=True)
     if dataset is None:
-        rows = [version_fields(handle.latest) for handle in hub.datasets()]
+        rows = [version_fields(each.name, each.versions()[-1]) for each in hub.datasets() if each.versions()]
         headings = {"dataset": "dataset", "version": "latest", "samples": "samples", "created": "created"}
     else:
-        rows = [version_fields(version) for version in hub.dataset(dataset).versions()]
+        rows = [version_fields(dataset, info) for info in _known(hub.dataset(dataset)).versions()]
         headings = {"version": "version", "samples": "samples", "created": "created", "message": "message"}
         headings["tags"] = "tags"
     session.output.table(rows, headings, empty="No datasets. Make one: maru commit DATASET BUCKET")
+
+
+def _known(dataset: Dataset) -> Dataset:
+    if not dataset.exists:
+        raise NoSuchDataset(f"there is no dataset {dataset.name!r}.", hint="`maru versions` lists them.")
+    return dataset
 
 
 @click.command("show", short_help="Show a version: columns, counts, first samples.")
@@ -80,11 +87,13 @@ def show_command(session: Session, version: str, count: int) -> None:
     head = found.select(range(min(max(count, 0), len(found)))).table()
     schema = {field.name: str(field.type) for field in head.schema}
     samples = head.to_pylist()
+    info = found.info
+    fields = version_fields(found.dataset_name, info)
     if session.output.as_json:
-        session.output.record({**version_fields(found), "columns": schema, "first": samples})
+        session.output.record({**fields, "columns": schema, "first": samples})
         return
     session.output.line(
-        f"{found.address}: {len(found)} samples, made {time_text(found.info.created)}. {found.info.message}"
+        f"{fields['address']}: {len(found)} samples, made {time_text(info.created)}. {info.message}"
     )
     session.output.line("")
     session.output.table(
@@ -107,13 +116,25 @@ def diff_command(session: Session, old: str, new: str | None) -> None:
     """
     dataset, _, before = old.partition("@")
     handle = session.hub(read_only=True).dataset(dataset)
-    after = new.removeprefix(f"{dataset}@") if new else handle.latest.name
+    after = new.removeprefix(f"{dataset}@") if new else "latest"
     diff = handle.diff(before or _one_before(handle), after)
-    session.output.record(diff.to_json(), str(diff))
+    changes = {name: getattr(diff, name).to_pylist() for name in ("added", "removed", "changed", "columns")}
+    if session.output.as_json:
+        session.output.record({"before": diff.before, "after": diff.after, **changes})
+        return
+    counts = ", ".join(f"{count} {name}" for name, count in diff.summary().items())
+    session.output.line(f"From {diff.before} to {diff.after}: {counts}.")
+    for mark, name in (("+", "added"), ("-", "removed"), ("~", "changed")):
+        for row in changes[name][:_SHOWN]:
+            session.output.line(f"{mark} {row['id']}")
+        if len(changes[name]) > _SHOWN:
+            session.output.line(f"{mark} … {len(changes[name]) - _SHOWN} more")
+    for row in changes["columns"]:
+        session.output.line(f"column {row['column']}: {row['change']}, {row['rows']} samples")
 
 
-def _one_before(handle: DatasetHandle) -> str:
-    versions = handle.versions()
+def _one_before(handle: Dataset) -> str:
+    versions = _known(handle).versions()
     if len(versions) < 2:
         raise InvalidInput(f"{handle.name} has only one version.", hint="Commit another to compare.")
     return versions[-2].name
@@ -122,35 +143,38 @@ def _one_before(handle: DatasetHandle) -> str:
 @click.command("tag", short_help="Give a version a name.")
 @click.argument("version", metavar="DATASET@VERSION")
 @click.argument("name")
+@click.option("--move", is_flag=True, help="Take the name from the version that has it.")
 @with_session
-def tag_command(session: Session, version: str, name: str) -> None:
-    """Give DATASET@VERSION the name NAME, or move NAME to it."""
+def tag_command(session: Session, version: str, name: str, move: bool) -> None:
+    """Give DATASET@VERSION the name NAME: it is then DATASET@NAME too."""
     dataset, which = version_name(version, hint="Write DATASET@VERSION NAME.")
     handle = session.hub().dataset(dataset)
-    handle.tag(name, handle[which])
-    tagged = handle[name]
-    session.output.record(version_fields(tagged), f"{dataset}@{name} is {tagged.address}.")
+    handle.tag(name, which, move=move)
+    tagged = f"{dataset}@{handle[name].name}"
+    session.output.record(
+        {"dataset": dataset, "tag": name, "version": handle[name].name}, f"{dataset}@{name} is {tagged}."
+    )
 
 
 @click.command("drop", short_help="Drop a version.")
 @click.argument("version", metavar="DATASET[@VERSION]")
 @click.option("--all", "every", is_flag=True, help="All versions of DATASET.")
+@click.option("--undo", is_flag=True, help="Bring a dropped version back.")
 @with_session
-def drop_command(session: Session, version: str, every: bool) -> None:
+def drop_command(session: Session, version: str, every: bool, undo: bool) -> None:
     """Drop DATASET@VERSION, or with --all every version of DATASET.
 
-    Objects in buckets stay as they are. What only this version named stays restorable
-    until the delay ends.
+    Objects in buckets stay as they are; --undo brings a version back until the delay ends.
     """
-    if every:
-        handle = session.hub().dataset(version)
-        names = [one.name for one in handle.versions()]
+    if every and not undo:
+        handle = _known(session.hub().dataset(version))
+        names = [info.name for info in handle.versions()]
     else:
         dataset, which = version_name(version, hint="Write DATASET@VERSION, or --all for every version.")
         handle = session.hub().dataset(dataset)
-        names = [handle[which].name]
+        names = [f"v{handle.number(which)}"]
     for name in names:
-        handle.drop(name)
-    session.output.record(
-        {"dataset": handle.name, "dropped": names}, f"Dropped {handle.name}@{', '.join(names)}."
-    )
+        handle.undrop(name) if undo else handle.drop(name)
+    done = "back" if undo else "dropped"
+    addresses = ", ".join(f"{handle.name}@{name}" for name in names)
+    session.output.record({"dataset": handle.name, done: names}, f"{done.capitalize()}: {addresses}.")

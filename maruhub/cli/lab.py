@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from maruhub.cli.output import time_text
@@ -21,10 +23,19 @@ def runs_command(session: Session, run: str | None) -> None:
     rows = [one.to_json() for one in hub.runs.all()]
     for row in rows:
         row["started"] = time_text(row["started_us"])
+        row["score"] = _last(row["scores"])
     headings = {"id": "run", "name": "name", "version": "trained on", "state": "state", "started": "started"}
+    headings["score"] = "last score"
     session.output.table(
         rows, headings, empty="No runs. A training records itself: with hub.run(view, name=…)"
     )
+
+
+def _last(scores: list[dict[str, Any]]) -> str:
+    if not scores:
+        return ""
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in scores[-1]["metrics"].items())
+    return f"{figures} ({scores[-1]['verdict']})"
 
 
 @click.command("evaluate", short_help="Record a score on held-out samples.")
@@ -57,7 +68,7 @@ def evaluate_command(
     """
     hub = session.hub()
     view = hub.version(version)
-    chosen = view if part == "all" else view.split(part, group=group)
+    chosen = view if part == "all" else view.split(part, None, group)
     score = hub.evaluate(
         run, chosen if where is None else chosen.where(where), _metrics(metrics), allow_leak=allow_leak
     )

@@ -19,36 +19,48 @@ _SHOWN = 5
     "--name", default="labels", show_default=True, help="Whose labels these are: a set of their own."
 )
 @click.option(
-    "--by", type=click.Choice(["key", "id"]), help="The column that names the sample (default: found)."
+    "--by",
+    type=click.Choice(["key", "id", "digest"]),
+    help="The column that names the sample (default: found).",
 )
+@click.option("-m", "--message", default="", help="What this version is about.")
 @click.option("--type", "types", multiple=True, metavar="COLUMN=TYPE", help="A column's type: label=int64.")
 @with_session
 def label_command(
-    session: Session, dataset: str, file: Path, name: str, by: str | None, types: tuple[str, ...]
+    session: Session,
+    dataset: str,
+    file: Path,
+    name: str,
+    by: str | None,
+    types: tuple[str, ...],
+    message: str,
 ) -> None:
     """Join the columns of FILE (CSV, JSON lines, Parquet) to DATASET as a new version.
 
-    A column ``key`` (the key in the bucket) or ``id`` (bucket/key) says which sample a row
-    is for. No byte of a sample moves.
+    A column ``key`` (the key in the bucket), ``id`` (bucket/key) or ``digest`` (SHA-256)
+    says which sample a row is for. No byte of a sample moves.
     """
-    report = session.hub().dataset(dataset).label(file, name=name, by=by, types=_types(types))
+    report = (
+        session.hub().dataset(dataset).label(file, name=name, by=by, types=_types(types), message=message)
+    )
     text = (
-        f"{report.version.name}: {report.matched} samples labelled, {report.unlabelled} without a label, "
-        f"{len(report.unmatched)} rows without a sample; {report.bytes_written} bytes written."
+        f"{dataset}@{report.version.name}: {report.matched} samples labelled, {report.unlabelled} without a label, "
+        f"{report.unmatched_count} rows without a sample; {report.bytes_written} bytes written."
     )
     fields = {
         "dataset": dataset,
-        "version": report.version.version,
+        "version": report.version.name,
         "matched": report.matched,
         "unlabelled": report.unlabelled,
         "unmatched": report.unmatched,
+        "unmatched_count": report.unmatched_count,
         "bytes_written": report.bytes_written,
     }
     session.output.record(fields, text)
     for row in report.unmatched[:_SHOWN]:
         session.output.note(f"without a sample: {row}")
-    if len(report.unmatched) > _SHOWN:
-        session.output.note(f"… {len(report.unmatched) - _SHOWN} more; --json lists them.")
+    if report.unmatched_count > _SHOWN:
+        session.output.note(f"… {report.unmatched_count - _SHOWN} more; --json lists them.")
 
 
 def _types(pairs: tuple[str, ...]) -> dict[str, str] | None:

@@ -166,6 +166,8 @@ def _cell(value: object) -> str:
         return time_text(value)
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return printable(", ".join(value))
     if isinstance(value, Mapping | list | tuple):
         return printable(dumps(value, indent=None))
     if isinstance(value, bytes | memoryview):

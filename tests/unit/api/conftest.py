@@ -17,6 +17,9 @@ class BarePool:
 
     store: Store
 
+    def close(self) -> None:
+        self.store.close()
+
 
 @pytest.fixture
 def hub(store: Store) -> Hub:

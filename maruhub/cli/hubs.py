@@ -1,0 +1,146 @@
+"""``maru init|status|check``: a hub made, looked at, verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maruhub.cli import exits
+from maruhub.cli.output import size_text
+from maruhub.cli.session import Session, with_session
+from maruhub.errors import Corrupt, InvalidInput, Unavailable
+
+if TYPE_CHECKING:
+    from maruhub.care.check import CheckReport
+    from maruhub.care.speed import Speed
+    from maruhub.care.status import Status
+
+_SHARED = "These blades share a drive: they guard against the loss of a folder, not of that drive."
+_SHOWN = 20
+
+
+@click.command("init", short_help="Make a hub in a folder, or adopt one from its blades.")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--blade",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="A folder on a drive to store on; repeat it for each drive.",
+)
+@click.option("--blades", "count", type=click.IntRange(1, 64), help="So many folders inside PATH instead.")
+@click.option("--adopt", is_flag=True, help="The blades hold a hub whose own folder is lost.")
+@with_session
+def init_command(
+    session: Session, path: Path, folders: tuple[Path, ...], count: int | None, adopt: bool
+) -> None:
+    """Make a hub in PATH, a new or empty folder.
+
+    It stores on the blades that are named, best one a drive; without any on one folder
+    inside PATH. With --adopt the hub of the named blades is put together again, its index
+    made anew from what they hold.
+    """
+    from maruhub import api
+
+    if folders and count is not None:
+        raise InvalidInput(
+            "--blade and --blades exclude each other.", hint="Name the folders, or count them."
+        )
+    if adopt and not folders:
+        raise InvalidInput("--adopt needs the blades.", hint="Name each of them: --blade DIR --blade DIR …")
+    hub = api.adopt(path, folders) if adopt else api.create(path, blades=folders or count)
+    with hub:
+        status = hub.status()
+    made = "Adopted" if adopt else "Made"
+    lines = [f"{made} a hub in {path} on {_count(len(status.blades), 'blade')}.", status.protection]
+    session.output.record(status.to_json(), "\n".join([*lines, *([_SHARED] if status.shared_drive else [])]))
+
+
+@click.command("status", short_help="Show what the hub holds, how safe and how fast it is.")
+@click.option(
+    "--speed", "measure", is_flag=True, help="Also measure reading, beside plain files (takes seconds)."
+)
+@with_session
+def status_command(session: Session, measure: bool) -> None:
+    """Show what the hub holds by stage, where it lies, and which failures it survives."""
+    hub = session.hub()
+    status = hub.status()
+    speed = hub.speed() if measure else None
+    fields = status.to_json() | ({} if speed is None else {"speed": speed.to_json()})
+    session.output.record(
+        fields, "\n".join([*_status_lines(status), *([] if speed is None else _speed_lines(speed))])
+    )
+
+
+def _status_lines(status: Status) -> list[str]:
+    answering = [blade for blade in status.blades if blade.answers]
+    free = sum({blade.device: blade.free_bytes for blade in answering}.values())
+    lines = [
+        f"hub         {status.path}" + (" (read-only)" if status.read_only else ""),
+        f"blades      {len(answering)} of {len(status.blades)} answer",
+        *(f"            {blade.path}: {blade.problem}" for blade in status.blades if not blade.answers),
+        f"protection  {status.protection}",
+        *([f"            {_SHARED}"] if status.shared_drive else []),
+        f"space       {size_text(status.stored_bytes)} stored in {size_text(status.raw_bytes)} on the blades; "
+        f"index {size_text(status.index_bytes)}; {size_text(free)} free",
+        "",
+        f"{'stage':12}{'rows':>12}{'bytes':>14}",
+    ]
+    return lines + [
+        f"{name:12}{stage.rows:>12,}{size_text(stage.size_bytes):>14}"
+        for name, stage in status.stages.items()
+    ]
+
+
+def _speed_lines(speed: Speed) -> list[str]:
+    rows = [
+        ("warm", speed.hub_warm, speed.files_warm),
+        ("cold", speed.hub_cold, speed.files_cold),
+    ]
+    return [
+        "",
+        f"speed of this machine: {speed.objects:,} objects of {size_text(round(speed.mean_bytes))}, random order, "
+        "every byte from the hub verified",
+        f"{'':12}{'hub':>12}{'plain files':>14}",
+        *(f"{name:12}{hub:>10,.0f}/s{files:>12,.0f}/s   {hub / files:.1f} x" for name, hub, files in rows),
+    ]
+
+
+@click.command("check", short_help="Read and verify everything; rebuild the index.")
+@click.option("--rebuild-index", is_flag=True, help="First make the index anew, from the segments alone.")
+@with_session
+def check_command(session: Session, rebuild_index: bool) -> None:
+    """Read every copy of everything and verify it.
+
+    Ends with status 9 if something is lost, 8 if a copy is wrong but another is right.
+    """
+    hub = session.hub()
+    with session.output.progress("Verifying", unit="bytes") as advance:
+        report = hub.check(rebuild_index=rebuild_index, progress=lambda done: advance(done, None))
+    session.output.record(report.to_json(), "\n".join(_check_lines(report)))
+    if report.lost:
+        session.exit(exits.STATUS[Corrupt])
+    if not report.ok:
+        session.exit(exits.STATUS[Unavailable])
+
+
+def _check_lines(report: CheckReport) -> list[str]:
+    lines = [
+        f"Read {size_text(report.bytes_read)} in {report.extents:,} pieces that {report.rows:,} rows name."
+    ]
+    if report.rebuilt is not None:
+        lines.append("The index was made anew from the segments.")
+    if report.ok:
+        return [*lines, "Every copy of everything is right."]
+    lines += [f"blade {blade}: {count} wrong or missing copies" for blade, count in report.bad_copies.items()]
+    lines += [f"lost: {name}" for name in report.lost[:_SHOWN]]
+    if len(report.lost) > _SHOWN:
+        lines.append(f"… {len(report.lost) - _SHOWN} more; --json lists them.")
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
