@@ -49,6 +49,9 @@ class Arrivals:
     gone: RowArray
     seen: int
 
+    def __bool__(self) -> bool:
+        return bool(self.base.num_rows or len(self.gone))
+
 
 def base_schema() -> pa.Schema:
     """Columns of the base group; ``docs/format-manifests.md`` explains each."""

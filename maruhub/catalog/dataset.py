@@ -5,33 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from maruhub.catalog.arrival import Arrivals, ArrivalScan, Progress, listings
+from maruhub.catalog.arrival import Progress
+from maruhub.catalog.commit import Commit
 from maruhub.catalog.diff import Diff, compare
-from maruhub.catalog.draft import Draft
-from maruhub.catalog.growth import Growth
-from maruhub.catalog.label import LabelReport, join, label_draft
-from maruhub.catalog.label_file import LabelFile, read_labels
+from maruhub.catalog.label import LabelReport, revise
+from maruhub.catalog.label_file import read_labels
 from maruhub.catalog.label_set import LabelRevision, label_revisions
-from maruhub.catalog.ledger import DELAY_S, Ledger, check_delay
-from maruhub.catalog.manifest import Manifest
-from maruhub.catalog.name import LATEST, check_name, check_tag, version_number
-from maruhub.catalog.row import DatasetRow, VersionRow, ViewRow
-from maruhub.catalog.source import Source, parse_sources
+from maruhub.catalog.ledger import DELAY_S, check_delay
+from maruhub.catalog.line import Line
+from maruhub.catalog.name import LATEST, check_name, check_tag
+from maruhub.catalog.row import ViewRow
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.version import Version, VersionInfo
 from maruhub.catalog.view import View
-from maruhub.errors import Busy, InvalidInput, NoSuchDataset, NoSuchVersion, ReadOnly, Refused
+from maruhub.errors import ReadOnly, Refused
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from maruhub.namespace.namespace import Namespace
-    from maruhub.store.row import Row
-
-_ATTEMPTS: Final = 20
-_REPACK_ROWS: Final = 1024
 
 
 class Dataset:
@@ -46,8 +40,9 @@ class Dataset:
     def __init__(self, ns: Namespace, name: str, loader: Callable[..., Any] | None = None) -> None:
         self.name = check_name("dataset", name)
         self.loader = loader
-        self._ns = ns
-        self._ledger = Ledger(ns.store, ns.actor)
+        self.split_key = ns.store.split_key
+        self._line = Line(ns, self.name, self)
+        self._ledger = self._line.ledger
 
     # -- versions
 
@@ -80,25 +75,8 @@ class Dataset:
             InvalidInput: there is nothing below ``source``.
             Busy: others commit all the time.
         """
-        for _ in range(_ATTEMPTS):
-            seen = self._ledger.dataset(self.name)
-            before = self._open_latest(seen)
-            sources = self._sources(source, before)
-            arrivals, repack = self._arrivals(sources, before, progress)
-            if not arrivals.seen and not allow_empty:
-                raise InvalidInput(
-                    f"there is nothing below {', '.join(map(str, sources))}.",
-                    hint="Check the name, or allow_empty=True.",
-                )
-            if before is not None and not repack and not len(arrivals.gone) and not arrivals.base.num_rows:
-                return before
-            growth = Growth(self._ns.store, before.manifest if before else None, arrivals, repack=repack)
-            draft = growth.draft(self.name, seen.head + 1 if seen else 1)
-            draft = replace(draft, message=message, sources=tuple(map(str, sources)))
-            row = self._ledger.publish(draft, seen)
-            if row is not None:
-                return self._version(row, is_new=True)
-        raise Busy(f"others keep committing to {self.name}.", hint="Try again.")
+        how = Commit(self._line, source, message=message, progress=progress, allow_empty=allow_empty)
+        return how.run()
 
     def label(
         self,
@@ -128,11 +106,7 @@ class Dataset:
         """
         check_name("label set", name)
         labels = read_labels(source, by=by, types=types, rename=rename)
-        for _ in range(_ATTEMPTS):
-            report = self._label(labels, name, message)
-            if report is not None:
-                return report
-        raise Busy(f"others keep committing to {self.name}.", hint="Try again.")
+        return revise(self._line, labels, name, message)
 
     def versions(self, *, dropped: bool = False) -> list[VersionInfo]:
         """All versions in order; dropped ones only if asked for."""
@@ -153,42 +127,15 @@ class Dataset:
     @property
     def latest(self) -> Version:
         """The highest version that is not dropped; NoSuchDataset, NoSuchVersion."""
-        seen = self._known()
-        latest = self._open_latest(seen)
-        if latest is None:
-            raise NoSuchVersion(
-                f"every version of {self.name} was dropped.", hint="`undrop` brings one back."
-            )
-        return latest
+        return self._line.get(LATEST)
 
     def __getitem__(self, version: str | int) -> Version:
         """A version by ``v3``, 3, ``latest`` or a tag; NoSuchDataset, NoSuchVersion."""
-        if version == LATEST:
-            return self.latest
-        row = self._ledger.version(self.name, self.number(version))
-        if VersionRow.decode(row).dropped_us:
-            raise NoSuchVersion(f"{self.name}@{version} was dropped.", hint="`undrop` brings it back.")
-        return self._version(row)
-
-    def number(self, version: str | int | View) -> int:
-        """The number of a version named in any way."""
-        if isinstance(version, View):
-            return version.manifest.root.version
-        known = self._known()
-        if version == LATEST:
-            return self.latest.number
-        number = version if isinstance(version, int) else version_number(version)
-        if number is None:
-            number = self._ledger.tags(self.name).get(str(version))
-        if number is None or not 0 < number <= known.head:
-            raise NoSuchVersion(
-                f"{self.name} has no version or tag {version!r}.", hint="`maru versions` lists them."
-            )
-        return number
+        return self._line.get(version)
 
     def tag(self, name: str, version: str | int | Version = LATEST, *, move: bool = False) -> None:
         """Gives a version another name; AlreadyExists if the tag points elsewhere, unless ``move``."""
-        self._ledger.set_tag(self.name, check_tag(name), self.number(version), move=move)
+        self._ledger.set_tag(self.name, check_tag(name), self._line.number(version), move=move)
 
     def untag(self, name: str) -> None:
         """Takes a tag away."""
@@ -196,11 +143,11 @@ class Dataset:
 
     def drop(self, version: str | int | Version, *, delay_s: float = DELAY_S) -> None:
         """Hides a version. It can be restored with :meth:`undrop`; nothing is freed before the delay."""
-        self._ledger.drop(self.name, self.number(version), check_delay(delay_s))
+        self._ledger.drop(self.name, self._line.number(version), check_delay(delay_s))
 
     def undrop(self, version: str | int) -> Version:
         """Brings a dropped version back."""
-        number = self.number(version)
+        number = self._line.number(version)
         self._ledger.undrop(self.name, number)
         return self[number]
 
@@ -214,11 +161,6 @@ class Dataset:
         return label_revisions(self._ledger, self.name)
 
     # -- split
-
-    @property
-    def split_key(self) -> int:
-        """The pool's key of the split."""
-        return self._ns.store.split_key
 
     def set_split(
         self, fractions: Sequence[float] | None = None, group: str | None = None, *, replace: bool = False
@@ -239,7 +181,7 @@ class Dataset:
 
     def split_rule(self, fractions: Sequence[float] | None, group: str | None) -> SplitRule:
         """The rule that holds; the first use fixes it. Refused if another is asked for."""
-        known = self._known()
+        known = self._line.known()
         kept = None if known.split is None else SplitRule.from_json(known.split)
         if kept is None:
             wanted = SplitRule.of(fractions, group)
@@ -270,76 +212,3 @@ class Dataset:
             self.name, root.version, view.version_digest, len(view), positions is None, view.is_split
         )
         self._ledger.save_view(view.digest, payload, raw)
-
-    # -- inside
-
-    def _known(self) -> DatasetRow:
-        row = self._ledger.dataset(self.name)
-        if row is None:
-            raise NoSuchDataset(f"there is no dataset {self.name!r}.", hint="`maru commit` makes one.")
-        return row
-
-    def _open_latest(self, seen: DatasetRow | None) -> Version | None:
-        if seen is None or not seen.latest:
-            return None
-        return self._version(self._ledger.version(self.name, seen.latest))
-
-    def _version(self, row: Row, *, is_new: bool = False) -> Version:
-        manifest = Manifest(self._ns.store, self._ledger.root(row))
-        return Version(manifest, VersionInfo.of_row(row), self, is_new=is_new)
-
-    def _sources(self, source: str | Sequence[str] | None, before: Version | None) -> list[Source]:
-        if source is None:
-            if before is None:
-                raise InvalidInput(
-                    f"{self.name} has no version yet.", hint="Say what to commit: BUCKET/FOLDER/."
-                )
-            return parse_sources(before.info.sources)
-        return parse_sources([source] if isinstance(source, str) else source)
-
-    def _arrivals(
-        self, sources: list[Source], before: Version | None, progress: Progress | None
-    ) -> tuple[Arrivals, bool]:
-        """What is new; and whether more rows are removed than live, so that all are laid out afresh."""
-        manifest = before.manifest if before else None
-        scan = self._ns.listing.scan
-        arrivals = ArrivalScan(self.split_key, manifest).run(listings(scan, sources), progress)
-        if manifest is None:
-            return arrivals, False
-        dead = manifest.root.positions - manifest.root.rows + len(arrivals.gone)
-        live = manifest.root.rows - len(arrivals.gone) + arrivals.base.num_rows
-        changed = len(arrivals.gone) or arrivals.base.num_rows
-        if not changed or dead <= max(live, _REPACK_ROWS):
-            return arrivals, False
-        again = ArrivalScan(self.split_key, manifest, repack=True)
-        return again.run(listings(scan, sources), progress), True
-
-    def _label(self, labels: LabelFile, name: str, message: str) -> LabelReport | None:
-        seen = self._known()
-        before = self._open_latest(seen) or self.latest
-        buckets = list(dict.fromkeys(source.bucket for source in parse_sources(before.info.sources)))
-        joined = join(before.manifest, labels, buckets)
-        draft = label_draft(self._ns.store, before.manifest, labels, joined, name=name, number=seen.head + 1)
-        version: Version | None = before
-        if draft.digest != before.digest:
-            version = self._publish_labels(draft, seen, before, message)
-        if version is None:
-            return None
-        return LabelReport(
-            version=version,
-            matched=joined.matched,
-            unlabelled=len(before) - joined.matched,
-            unmatched=joined.unmatched,
-            unmatched_count=joined.unmatched_count,
-            bytes_written=draft.appended_bytes,
-        )
-
-    def _publish_labels(
-        self, draft: Draft, seen: DatasetRow, before: Version, message: str
-    ) -> Version | None:
-        assert draft.labels is not None
-        name, revision, labels = draft.labels
-        draft.labels = (name, revision, replace(labels, message=message))
-        draft.message, draft.sources = message, before.info.sources
-        row = self._ledger.publish(draft, seen)
-        return None if row is None else self._version(row, is_new=True)

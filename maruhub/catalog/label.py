@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maruhub.catalog.column_group import ColumnGroup
+from maruhub.catalog.commit import ATTEMPTS
 from maruhub.catalog.draft import Draft, GroupWriter, columns_of, digest_of, removal_bits
 from maruhub.catalog.label_file import LabelFile
+from maruhub.catalog.line import Line
 from maruhub.catalog.manifest import Manifest
+from maruhub.catalog.merge import merge
+from maruhub.catalog.name import LATEST
 from maruhub.catalog.root import LABELS, Group, Root
 from maruhub.catalog.row import LabelRow
-from maruhub.catalog.typed_column import cast
-from maruhub.errors import InvalidData, InvalidInput
+from maruhub.catalog.source import parse_sources
+from maruhub.catalog.version import Version
+from maruhub.errors import Busy, InvalidData, InvalidInput
 from maruhub.store.protocol import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from maruhub.catalog.version import Version
 
 UNMATCHED_MAX = 1000
 """Keys without a sample that a report lists; ``unmatched_count`` counts all."""
@@ -117,6 +119,34 @@ def _nothing_matched(manifest: Manifest, labels: LabelFile, listed: list[str]) -
     )
 
 
+def revise(line: Line, labels: LabelFile, name: str, message: str) -> LabelReport:
+    """Publishes a revision of label set ``name``; see ``Dataset.label``."""
+    for _ in range(ATTEMPTS):
+        seen = line.known()
+        before = line.latest(seen) or line.get(LATEST)
+        buckets = list(dict.fromkeys(source.bucket for source in parse_sources(before.info.sources)))
+        joined = join(before.manifest, labels, buckets)
+        draft = label_draft(line.ns.store, before.manifest, labels, joined, name=name, number=seen.head + 1)
+        draft.message, draft.sources = message, before.info.sources
+        if draft.digest == before.digest:
+            return _report(before, joined, 0)
+        row = line.ledger.publish(draft, seen)
+        if row is not None:
+            return _report(line.open(row, is_new=True), joined, draft.appended_bytes)
+    raise Busy(f"others keep committing to {line.name}.", hint="Try again.")
+
+
+def _report(version: Version, joined: Join, bytes_written: int) -> LabelReport:
+    return LabelReport(
+        version=version,
+        matched=joined.matched,
+        unlabelled=len(version) - joined.matched,
+        unmatched=joined.unmatched,
+        unmatched_count=joined.unmatched_count,
+        bytes_written=bytes_written,
+    )
+
+
 def label_draft(
     store: Store, manifest: Manifest, labels: LabelFile, joined: Join, *, name: str, number: int
 ) -> Draft:
@@ -124,7 +154,7 @@ def label_draft(
     writer = GroupWriter(store)
     old = next((g for g in manifest.groups if g.group.kind == LABELS and g.group.name == name), None)
     _check_clashes(manifest, labels, name)
-    table = _merged(manifest.root.positions, labels, joined.rows, old)
+    table = merge(manifest.root.positions, labels, joined.rows, old)
     revision = old.group.revision + 1 if old else 1
     group = Group(LABELS, columns_of(table), tuple(writer.write(LABELS, table)), name, revision, labels.by)
     kept = [g for g in manifest.root.groups if not (g.kind == LABELS and g.name == name)]
@@ -174,50 +204,3 @@ def _clash(column: str, group: Group) -> str:
     if owner is None:
         return f"column {column!r} belongs to label set {group.name!r}: use name={group.name!r} to revise it."
     return f"column {column!r} belongs to {owner}."
-
-
-def _merged(
-    positions: int,
-    labels: LabelFile,
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
-    old: ColumnGroup | None,
-) -> pa.Table:
-    """The set's columns over all positions: the file's values over those before."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    named = pa.array(rows >= 0)
-    picks = pa.array(rows, mask=rows < 0)
-    columns: dict[str, pa.ChunkedArray] = {}
-    before = {name.casefold(): name for name in old.names} if old else {}
-    for name in labels.columns.column_names:
-        values = labels.columns.column(name)
-        own = before.pop(name.casefold(), name)
-        previous = old.column(own) if old and own in old.names else None
-        if previous is not None:
-            values, previous = _agree(values, previous, name=name, source=labels.source)
-        taken = values.combine_chunks().take(picks)
-        columns[own] = pa.chunked_array([taken]) if previous is None else pc.if_else(named, taken, previous)
-    kept = {name: old.column(name) for name in before.values()} if old else {}
-    order = [
-        *(name for name in (old.names if old else ())),
-        *(n for n in columns if not old or n not in old.names),
-    ]
-    return pa.table({name: columns.get(name, kept.get(name)) for name in order})
-
-
-def _agree(
-    values: pa.ChunkedArray, previous: pa.ChunkedArray, *, name: str, source: str
-) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Both in one type: the column's, unless it had no type yet."""
-    import pyarrow as pa
-
-    if pa.types.is_null(previous.type):
-        return values, previous.cast(values.type)
-    try:
-        return cast(values, previous.type, name=name), previous
-    except InvalidData as error:
-        raise InvalidData(
-            f"{source}: {error.what}",
-            hint=f"The column is {previous.type}; use another label set or column name.",
-        ) from error

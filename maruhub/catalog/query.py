@@ -8,7 +8,7 @@ expression or one SELECT, nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -40,8 +40,11 @@ def connect() -> Any:
     return duckdb.connect(":memory:", config=_LOCKED)
 
 
-def matching(table: pa.Table, expression: str) -> npt.NDArray[np.int64]:
+def matching(table: pa.Table, expression: str, columns: Sequence[str]) -> npt.NDArray[np.int64]:
     """Rows of ``table`` for which the SQL ``expression`` is true, ascending, ``int64[m]``.
+
+    ``columns`` are all that there are, for the message: ``table`` need only hold those that
+    are :func:`mentioned`.
 
     Raises:
         InvalidInput: it is not one filter expression over these columns.
@@ -55,7 +58,10 @@ def matching(table: pa.Table, expression: str) -> npt.NDArray[np.int64]:
             connection.register("samples", numbered)
             found = connection.table("samples").filter(expression).project(_ROW).to_arrow_table()
     except (duckdb.Error, pa.ArrowException) as error:
-        raise _refused(f"the expression {expression[:200]!r} can't be used", error, table) from error
+        raise InvalidInput(
+            f"the expression {expression[:200]!r} can't be used: {error}",
+            hint=f"Columns: {', '.join(columns[:30])}.",
+        ) from error
     rows: npt.NDArray[np.int64] = found.column(0).to_numpy()
     return np.sort(rows)
 
@@ -90,12 +96,6 @@ def select(query: str, tables: Mapping[str, pa.Table]) -> pa.Table:
                 raise InvalidInput("only one SELECT can be asked.", hint="Datasets are read-only here.")
             for name, table in tables.items():
                 connection.register(name, table)
-            return connection.execute(query).to_arrow_table()
+            return connection.sql(query).to_arrow_table()
     except (duckdb.Error, pa.ArrowException) as error:
-        raise _refused("the query can't be answered", error) from error
-
-
-def _refused(what: str, error: Exception, table: pa.Table | None = None) -> InvalidInput:
-    names = [] if table is None else [name for name in table.column_names if name != _ROW]
-    hint = f"Columns in it: {', '.join(names[:30]) or 'none of this version'}." if table is not None else ""
-    return InvalidInput(f"{what}: {error}", hint=hint)
+        raise InvalidInput(f"the query can't be answered: {error}") from error

@@ -167,7 +167,7 @@ class View:
         """
         names = query.mentioned(self.manifest.names, expression)
         table = self.manifest.table(names, self._all()) if names else self.manifest.table(["id"], self._all())
-        return self.select(query.matching(table, expression))
+        return self.select(query.matching(table, expression, self.column_names))
 
     def sample(self, n: int, seed: int = 0) -> View:
         """``n`` rows drawn by a keyed hash, in this view's order.
@@ -179,13 +179,12 @@ class View:
 
     def sort(self, column: str, *, descending: bool = False) -> View:
         """Sorted by a column, nulls last; equal values keep this view's order."""
-        import numpy
         import pyarrow as pa
         import pyarrow.compute as pc
 
         name = self.manifest.resolve(column)
         values = self.manifest.table([name], self._all()).column(0)
-        table = pa.table({"value": values, "row": numpy.arange(len(self))})
+        table = pa.table({"value": values, "row": np.arange(len(self))})
         keys = [("value", "descending" if descending else "ascending"), ("row", "ascending")]
         try:
             order = pc.sort_indices(table, sort_keys=keys)

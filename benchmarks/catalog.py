@@ -1,0 +1,209 @@
+"""What versions cost: commit, open, label, filter, draw and split of a million samples.
+
+    python benchmarks/catalog.py [--samples 1000000] [--keep FOLDER]
+
+The bucket is synthetic: its rows are put straight in through the commit turn, all naming
+one real blob, so what is measured is the catalog and not the drives. Each step runs in a
+process of its own, whose peak memory is shown beside that of a process that only opens
+the hub.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from maruhub import compose
+from maruhub.catalog import Catalog
+from maruhub.namespace import Namespace
+from maruhub.namespace.digests import Digest
+from maruhub.namespace.object import encode_payload, encode_tail, object_prefix
+from maruhub.store.protocol import Rows, Store
+
+BATCH = 10_000
+
+
+def fill(store: Store, samples: int, start: int = 0) -> None:
+    """Rows of ``samples`` objects of one blob, with a label from the folder name."""
+    ns = Namespace(store, "bench")
+    bucket = ns.buckets.create("photos", exist_ok=True)
+    blob = store.append([bytes(50_000)])[0]
+    tails = [encode_tail("image/jpeg", {"label": f"class-{i:03}"}) for i in range(1000)]
+
+    def change(rows: Rows, first: int) -> None:
+        for i in range(first, min(first + BATCH, start + samples)):
+            digest = Digest(bytes(16), i.to_bytes(32, "little"))
+            payload = encode_payload(digest, 50_000, mtime_ns=i, tail=tails[i % 1000])
+            rows.put(
+                object_prefix(bucket) + f"train/{i % 1000:03}/{i:09}.jpg".encode(), payload, extents=blob
+            )
+
+    for first in range(start, start + samples, BATCH):
+        store.commit(lambda rows, first=first: change(rows, first))
+
+
+def steps(samples: int) -> dict[str, Callable[[Store, Catalog], Iterator[dict[str, Any]]]]:
+    """Every step: yields the figures of its parts."""
+
+    def commit(store: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        yield timed("commit, first", lambda: catalog.dataset("bench").commit("photos/"))
+        yield {"what": "fragments", "bytes": fragment_bytes(store)}
+
+    def unchanged(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        yield timed("commit, nothing new", lambda: catalog.dataset("bench").commit("photos/"))
+
+    def growth(store: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        fill(store, samples // 100, start=samples)
+        before = fragment_bytes(store)
+        yield timed("commit, 1 % new", lambda: catalog.dataset("bench").commit("photos/"))
+        yield {"what": "fragments, 1 % new", "bytes": fragment_bytes(store) - before}
+
+    def opening(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        yield timed("open: root", lambda: catalog.dataset("bench").latest)
+        version = catalog.dataset("bench").latest
+        some = np.arange(0, samples, samples // 256)[:256]
+        yield timed("open: first 256 addresses", lambda: version.blobs(some))
+
+    def gather(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        version = catalog.dataset("bench").latest
+        for size in (64, 256, 4096):
+            rows = np.random.default_rng(1).integers(0, samples, (50, size))
+            for name in ("blobs", "ids", "columns"):
+                take = getattr(version, name)
+                take(rows[0])
+                row = timed(
+                    f"{name} of {size} random rows", lambda take=take, rows=rows: [take(r) for r in rows]
+                )
+                yield row | {"seconds": row["seconds"] / 50}
+
+    def label(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        import pyarrow as pa
+
+        keys = [f"train/{i % 1000:03}/{i:09}.jpg" for i in range(samples)]
+        for revision in (1, 2):
+            table = pa.table(
+                {
+                    "key": keys,
+                    "quality": np.random.default_rng(revision).random(samples),
+                    "breed": [f"breed-{(i + revision) % 120}" for i in range(samples)],
+                }
+            )
+            result: list[Any] = []
+            row = timed(
+                f"label revision {revision}, two columns",
+                lambda t=table, r=result: r.append(catalog.dataset("bench").label(t)),
+            )
+            yield row | {"bytes": result[0].bytes_written}
+
+    def views(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        version = catalog.dataset("bench").latest
+        yield timed("where + sample, first", lambda: version.where("label = 'class-007'").sample(500, seed=1))
+        yield timed("where + sample", lambda: version.where("quality > 0.5").sample(500, seed=1))
+        yield timed("split", lambda: version.split("train"))
+        train = version.split("train")
+        yield timed("where in a split", lambda: train.where("quality > 0.5 AND label LIKE 'class-1%'"))
+        yield timed("split by group", lambda: version_group(version))
+        yield timed("sort", lambda: version.sort("quality"))
+        yield timed("digest of a split", lambda: train.digest)
+        yield timed(
+            "sql group by", lambda: catalog.sql("SELECT label, avg(quality) FROM bench GROUP BY label")
+        )
+
+    def version_group(version: Any) -> None:
+        from maruhub.catalog.split import group_hashes
+
+        group_hashes(version.table(["breed"]).column(0), version.root_hash(), 7)
+
+    def diff(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        yield timed("diff of two versions", lambda: catalog.dataset("bench").diff("v1", "latest"))
+
+    def nothing(_: Store, __: Catalog) -> Iterator[dict[str, Any]]:
+        import duckdb
+        import pyarrow as pa
+
+        yield {
+            "what": "libraries alone",
+            "versions": f"pyarrow {pa.__version__}, duckdb {duckdb.__version__}",
+        }
+
+    every = (nothing, commit, unchanged, opening, gather, label, views, growth, diff)
+    return {step.__name__: step for step in every}
+
+
+def timed(what: str, act: Callable[[], Any]) -> dict[str, Any]:
+    """Seconds of one call."""
+    begin = time.perf_counter()
+    act()
+    return {"what": what, "seconds": time.perf_counter() - begin}
+
+
+def fragment_bytes(store: Store) -> int:
+    """Bytes of all fragments."""
+    from maruhub.catalog.row import FragmentRow
+    from maruhub.store.protocol import scan_all
+
+    return sum(FragmentRow.decode(row).size_bytes for row in scan_all(store, b"F", b"G"))
+
+
+def run_step(hub: Path, name: str, samples: int) -> None:
+    """One step in this process: a line of JSON a figure."""
+    pool = compose.open_pool(hub)
+    catalog = Catalog(Namespace(pool.store, "bench"))
+    for row in steps(samples)[name](pool.store, catalog):
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(json.dumps(row | {"peak_mib": round(peak)}), flush=True)
+    pool.close()
+
+
+def main() -> None:
+    """Fills a hub, then runs every step in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--samples", type=int, default=1_000_000)
+    parser.add_argument("--step")
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    if options.step == "fill":
+        # In a process of its own too: a child would inherit its parent's peak memory.
+        pool = compose.create_pool(options.keep, n=1)
+        fill(pool.store, options.samples)
+        pool.close()
+        return
+    if options.step:
+        run_step(options.keep, options.step, options.samples)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        hub = options.keep or Path(scratch) / "hub"
+        if not compose.is_hub(hub):
+            step(hub, "fill", options.samples)
+        print(f"{options.samples:,} samples\n{'step':<36}{'time':>12}{'bytes':>14}{'peak memory':>14}")
+        for name in steps(options.samples):
+            for line in step(hub, name, options.samples).splitlines():
+                show(json.loads(line))
+
+
+def step(hub: Path, name: str, samples: int) -> str:
+    """Runs one step in a new process; what it printed."""
+    command = [sys.executable, __file__, "--step", name, "--keep", str(hub), "--samples", str(samples)]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def show(row: dict[str, Any]) -> None:
+    """One line of the table."""
+    seconds = row.get("seconds")
+    clock = "" if seconds is None else f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
+    size = f"{row['bytes'] / 1e6:.1f} MB" if "bytes" in row else ""
+    print(f"{row['what']:<36}{clock:>12}{size:>14}{row['peak_mib']:>10} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
