@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import mmap
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ class Reader:
         if len(blobs) == len(extents) and bool((np.diff(blobs.starts) == 1).all()):
             return parts
         starts = blobs.starts.tolist()
-        return [_joined(parts[a:b]) for a, b in itertools.pairwise(starts)]
+        offsets = places.offsets.tolist()
+        return [_joined(parts[a:b], offsets[a:b]) for a, b in itertools.pairwise(starts)]
 
     def _read_extents(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
@@ -179,8 +181,8 @@ class Reader:
         self._files.close()
 
 
-def _joined(parts: list[memoryview | MaruError]) -> memoryview | MaruError:
-    """One blob of its extents' bytes: no copy if there is just one."""
+def _joined(parts: list[memoryview | MaruError], offsets: list[int]) -> memoryview | MaruError:
+    """One blob of its extents' bytes: no copy where they lie together in one mapped file."""
     if len(parts) == 1:
         return parts[0]
     good: list[memoryview] = []
@@ -188,4 +190,12 @@ def _joined(parts: list[memoryview | MaruError]) -> memoryview | MaruError:
         if isinstance(part, MaruError):
             return part
         good.append(part)
+    mapped = good[0].obj if good else None
+    ends = [offset + len(part) for part, offset in zip(good, offsets, strict=True)]
+    if (
+        isinstance(mapped, mmap.mmap)
+        and offsets[1:] == ends[:-1]
+        and all(part.obj is mapped for part in good)
+    ):
+        return memoryview(mapped)[offsets[0] : ends[-1]]
     return memoryview(b"".join(good))
