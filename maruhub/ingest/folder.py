@@ -103,7 +103,7 @@ class FolderSource:
         try:
             if each.is_dir(follow_symlinks=False):
                 return self._enter(folder, each.path, name)
-            if each.is_symlink() and each.is_dir():
+            if each.is_symlink() and _is_folder(each):
                 return self._enter_link(folder, each, name)
             return self._entry(each, name)
         except EntryRefused as refused:
@@ -174,6 +174,13 @@ class FolderSource:
 
 def _by_name(each: os.DirEntry[str]) -> str:
     return each.name
+
+
+def _is_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:  # links in a circle: looked at as what it is later
+        return False
 
 
 def _identity(state: os.stat_result) -> _Id:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from maruhub.errors import InvalidInput, NotFound
+from maruhub.ingest.entry import printable
 from maruhub.ingest.folder import FolderSource
 from maruhub.ingest.options import IngestOptions
 from maruhub.ingest.pattern import split_glob
@@ -19,6 +20,12 @@ from maruhub.ingest.zip import ZipSource
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")
 _TAR: Final = re.compile(r"\.(tar(\.(gz|bz2|xz|lzma|zst))?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 _ZIP: Final = re.compile(r"\.zip$", re.IGNORECASE)
+
+
+def source_name(named: str | Path) -> str:
+    """What a source is filed under: its URL, or its whole path, printable."""
+    name = os.fspath(named)
+    return printable(name if _URL.match(name) else os.path.abspath(name))
 
 
 def open_source(named: str | Path, options: IngestOptions) -> Source:
@@ -42,13 +49,13 @@ def _open_local(name: str, path: str, options: IngestOptions) -> Source:
         folder, pattern = magic
         if not os.path.isdir(folder):
             raise NotFound(f"There is no folder {folder!r} to look for {pattern!r} in.")
-        return FolderSource(name, folder, options, glob=pattern)
+        return FolderSource(source_name(name), folder, options, glob=pattern)
     if options.unpack and os.path.isfile(path):
         if _TAR.search(path):
-            return TarSource(name, lambda: _open_file(path), options)
+            return TarSource(source_name(name), lambda: _open_file(path), options)
         if _ZIP.search(path):
-            return ZipSource(name, _open_file(path), options)
-    return FolderSource(name, path, options)
+            return ZipSource(source_name(name), _open_file(path), options)
+    return FolderSource(source_name(name), path, options)
 
 
 def _open_file(path: str) -> IO[bytes]:

@@ -83,10 +83,26 @@ def _translate_part(part: str) -> str:
         elif char == "?":
             regex += "[^/]"
         elif end > 0:
-            inside = part[at + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
-            regex += "[" + ("^/" + inside[1:] if inside[0] in "!^" else inside) + "]"
+            regex += _translate_class(part[at + 1 : end])
             at = end
         else:
             regex += re.escape(char)
         at += 1
     return regex
+
+
+def _translate_class(inside: str) -> str:
+    negated = inside[0] in "!^"
+    chars = inside[1:] if negated else inside
+    kept, at = "", 0
+    while at < len(chars):
+        if chars[at + 1 : at + 2] == "-" and at + 2 < len(chars):
+            first, last = chars[at], chars[at + 2]
+            kept += f"{re.escape(first)}-{re.escape(last)}" if first <= last else ""
+            at += 3
+        else:
+            kept += re.escape(chars[at])
+            at += 1
+    if negated:
+        return f"[^/{kept}]"
+    return f"[{kept}]" if kept else "(?!)"

@@ -11,6 +11,7 @@ import hashlib
 from typing import Final
 
 from maruhub.errors import UnsupportedFormat
+from maruhub.ingest.opening import source_name
 from maruhub.ingest.report import Report
 from maruhub.namespace import Namespace
 from maruhub.store.extent import Blob
@@ -47,7 +48,7 @@ class Reports:
 
     def last(self, source: str, bucket: str, prefix: str = "") -> Report | None:
         """The last report of one source into one place, None if it was never ingested."""
-        row = get(self._store, _key(source, bucket, prefix))
+        row = get(self._store, _key(source_name(source), bucket, prefix))
         return None if row is None else self._read(row)
 
     def all(self) -> list[Report]:
@@ -62,5 +63,5 @@ class Reports:
 
 
 def _key(source: str, bucket: str, prefix: str) -> bytes:
-    place = "\0".join((bucket, prefix, source)).encode("utf-8", "surrogateescape")
+    place = "\0".join((bucket, prefix, source)).encode()
     return _FIRST + hashlib.sha256(place).digest()[:16]

@@ -52,11 +52,14 @@ class TarSource:
         self._options = options
         self._filter = Filter(options.include, options.exclude)
         self._raw = open_raw()
+        self._size = self._raw.seek(0, os.SEEK_END)
+        self._raw.seek(0)
         head = self._raw.read(512)
         self._raw.seek(0)
         self._plain = not is_packed(head) and _descriptor(self._raw) is not None
         self.listing_is_light = self._plain
         if not head:
+            self._raw.close()
             raise InvalidData(f"{name!r} is empty, not a tar.")
 
     def entries(self) -> Iterator[Entry | Refusal]:
@@ -122,16 +125,16 @@ class TarSource:
     def _entry(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> Entry:
         mtime_ns = time_ns(member.mtime)
         if self._plain:
+            if member.offset_data + member.size > self._size:
+                raise _cut_in(name)
             return Entry(name, member.size, mtime_ns, member.offset_data)
         stream = archive.extractfile(member)
         assert stream is not None, "a regular member has bytes"
         if member.size > self._options.large_bytes:
-            return Entry(name, member.size, mtime_ns, _Spool(stream, member.size))
+            return Entry(name, member.size, mtime_ns, _Spool(stream, name, member.size))
         data = stream.read(member.size)
         if len(data) != member.size:
-            raise EntryRefused(
-                Reason.TRUNCATED, f"the archive ends inside {name!r}; what came before was taken"
-            )
+            raise _cut_in(name)
         return Entry(name, member.size, mtime_ns, data)
 
     def read_many(self, entries: Sequence[Entry]) -> list[Content | Refusal]:
@@ -172,18 +175,20 @@ def _check_kind(member: tarfile.TarInfo) -> None:
         raise EntryRefused(Reason.SPECIAL, "it is a device, a pipe or of an unknown kind, not a file")
 
 
+def _cut_in(name: str) -> EntryRefused:
+    return EntryRefused(Reason.TRUNCATED, f"the archive ends inside {name!r}; what came before was taken")
+
+
 class _Spool:
     """An unnamed temporary file, gone when nobody refers to it."""
 
-    def __init__(self, stream: IO[bytes], size: int) -> None:
+    def __init__(self, stream: IO[bytes], name: str, size: int) -> None:
         with tempfile.TemporaryFile() as file:
             left = size
             while left:
                 data = stream.read(min(left, _READ_BYTES))
                 if not data:
-                    raise EntryRefused(
-                        Reason.TRUNCATED, "the archive ends inside a member; what came before was taken"
-                    )
+                    raise _cut_in(name)
                 file.write(data)
                 left -= len(data)
             file.flush()

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import zlib
+from collections.abc import Callable
 from typing import IO, Any, Final, cast
 
 from maruhub.ingest.options import IngestOptions
@@ -13,6 +14,8 @@ from maruhub.ingest.reason import EntryRefused, Reason
 
 _SLACK_BYTES: Final = 1 << 20
 """Unpacking so little is harmless at any ratio."""
+
+_PIECE_BYTES: Final = 32 << 10
 
 DAMAGE: Final = (EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError, OSError)
 """What decompressors raise on bytes that are not what they should be."""
@@ -67,12 +70,13 @@ class Unpacked:
     def __init__(self, raw: IO[bytes], bounds: Bounds) -> None:
         self._packed = Counting(raw)
         self._stream = _decompressor(self._packed, raw)
+        self._read: Callable[[int], bytes] = getattr(self._stream, "read1", self._stream.read)
         self._bounds = bounds
         self._unpacked = 0
 
     def read(self, size: int = -1, /) -> bytes:
-        """At most ``size`` bytes."""
-        data = self._stream.read(size)
+        """At most ``size`` bytes, often fewer: what comes before damage is handed out first."""
+        data = self._read(min(size, _PIECE_BYTES))
         self._unpacked += len(data)
         self._bounds.check(unpacked=self._unpacked, packed=self._packed.count)
         return data
