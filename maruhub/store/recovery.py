@@ -23,14 +23,26 @@ from maruhub.store.copies import Copy
 from maruhub.store.evidence import Evidence
 from maruhub.store.header import log_name, log_segment
 from maruhub.store.identity import BLOCK_BYTES
-from maruhub.store.keys import CHECKPOINT_KEY, STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
+from maruhub.store.keys import (
+    CHECKPOINT_KEY,
+    OPEN_PREFIX,
+    STATE_KEY,
+    Tail,
+    decode_tail,
+    encode_tail,
+    layout_key,
+    segment_of,
+    tail_key,
+)
 from maruhub.store.layout import decode_layout
+from maruhub.store.protocol import prefix_end
 from maruhub.store.row import Row
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.turn import read_stamps
 
 _BATCHES_A_TRANSACTION: Final = 256
 _KEYS_A_LOOKUP: Final = 1000
+_OPEN_LOGS_LOOKED_AT: Final = 64
 
 _Turn = tuple[BatchHead, Chain]
 
@@ -65,7 +77,25 @@ class Recovery:
     def needed(self) -> bool:
         """Whether anything says that the index may be behind the log."""
         state = decode_state(self._index.get_many([STATE_KEY])[0])
-        return not self._belongs(state, read_moment()) or dict(state.stamps) != read_stamps(self._blades)
+        if not self._belongs(state, read_moment()) or dict(state.stamps) != read_stamps(self._blades):
+            return True
+        marks = self._index.scan(OPEN_PREFIX, prefix_end(OPEN_PREFIX), _OPEN_LOGS_LOOKED_AT)
+        return any(self._has_grown(segment_of(key)) for key, _ in marks)
+
+    def _has_grown(self, segment: int) -> bool:
+        """Whether an open log that nobody writes is longer than the index knows.
+
+        So an older copy of the index put back in place is noticed: whatever came after it
+        stands in a log that it calls open, or in a file that it has no stamp of.
+        """
+        tail = decode_tail(self._index.get_many([tail_key(segment)])[0])
+        copies = self._blades.open_copies(log_name(segment), [blade.blade_id for blade in self._blades])
+        try:
+            return any(copy.file.size() > tail.end and copy.file.lock() for copy in copies)
+        except OSError:
+            return False
+        finally:
+            _close(copies)
 
     def _belongs(self, state: IndexState, now: Moment) -> bool:
         return (
