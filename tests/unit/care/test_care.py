@@ -1,0 +1,125 @@
+"""Status, check and speed say what is there, no more and no less."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from maruhub import compose
+from maruhub.compose import OpenPool
+from maruhub.errors import NotFound
+from maruhub.namespace import Namespace
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[OpenPool]:
+    pool = compose.create_pool(tmp_path / "hub", n=4, segment_bytes=4 << 20)
+    yield pool
+    pool.close()
+
+
+def put(pool: OpenPool, count: int, size: int = 6000) -> Namespace:
+    namespace = Namespace(pool.store, "me")
+    for i in range(count):
+        namespace.objects.put("photos", f"{i}.jpg", os.urandom(size), create_bucket=True)
+    return namespace
+
+
+def segment_files(pool: OpenPool) -> list[Path]:
+    files = sorted((pool.path / "blades").glob("*/segments/*.log"))
+    return [f for f in files if f.stat().st_size > 5000]
+
+
+def test_status_counts(pool: OpenPool) -> None:
+    namespace = put(pool, 10)
+    namespace.objects.delete_many("photos", ["3.jpg"])
+    status = pool.status()
+    assert status.stages["objects"].rows == 9
+    assert status.stages["objects"].size_bytes == 9 * 6000
+    assert status.stages["restorable"].size_bytes == 6000
+    assert status.raw_bytes >= 3 * 10 * 6000
+    assert (status.copies, status.survives, status.reduced) == (3, 2, False)
+    assert status.shared_drive
+    assert json.loads(json.dumps(status.to_json()))["survives"] == 2
+
+
+@pytest.mark.parametrize(("blades", "survives"), [(1, 0), (2, 1), (3, 2), (6, 2)])
+def test_status_says_what_survives(tmp_path: Path, blades: int, survives: int) -> None:
+    pool = compose.create_pool(tmp_path / "other", n=blades)
+    put(pool, 1)
+    status = pool.status()
+    assert status.survives == survives
+    assert not status.reduced
+    assert ("nothing survives" in status.protection) == (blades == 1)
+    pool.close()
+
+
+def test_status_of_a_hub_that_lost_a_blade(pool: OpenPool) -> None:
+    put(pool, 5)
+    lost = segment_files(pool)[0].parents[1]
+    pool.close()
+    shutil.rmtree(lost)
+    again = compose.open_pool(pool.path)
+    status = again.status()
+    assert status.reduced
+    assert status.survives == 1
+    assert [blade.path for blade in status.blades if not blade.answers] == [str(lost)]
+    again.close()
+
+
+def test_check_of_a_sound_hub(pool: OpenPool) -> None:
+    put(pool, 10)
+    report = pool.check()
+    assert report.ok
+    assert report.extents == 10
+    assert report.bytes_read == 3 * 10 * 6000
+
+
+def test_check_finds_a_rotten_copy_and_reads_go_on(pool: OpenPool) -> None:
+    namespace = put(pool, 10)
+    info = namespace.objects.head("photos", "4.jpg")
+    rot(segment_files(pool)[0], info.extents[0].offset)
+    report = pool.check()
+    assert list(report.bad_copies.values()) == [1]
+    assert not report.lost
+    assert not report.ok
+    assert len(namespace.objects.read("photos", "4.jpg")) == 6000
+
+
+def test_check_names_what_is_lost(pool: OpenPool) -> None:
+    namespace = put(pool, 10)
+    info = namespace.objects.head("photos", "4.jpg")
+    for file in segment_files(pool):
+        rot(file, info.extents[0].offset)
+    report = pool.check()
+    assert report.lost == ["maru://photos/4.jpg"]
+    namespace.objects.delete_many("photos", ["4.jpg"])
+    assert pool.check().lost == ["an earlier version of maru://photos/4.jpg"]
+
+
+def rot(file: Path, offset: int) -> None:
+    with open(file, "r+b") as opened:
+        opened.seek(offset)
+        byte = opened.read(1)[0]
+        opened.seek(offset)
+        opened.write(bytes([byte ^ 1]))
+
+
+def test_speed_measures_both_sides_and_leaves_nothing(pool: OpenPool) -> None:
+    put(pool, 20)
+    before = sorted(os.listdir(pool.path))
+    speed = pool.speed()
+    assert speed.objects == 20
+    assert min(speed.hub_warm, speed.files_warm, speed.hub_cold, speed.files_cold) > 0
+    assert speed.to_json()["warm_ratio"] == speed.hub_warm / speed.files_warm
+    assert sorted(os.listdir(pool.path)) == before
+
+
+def test_speed_of_an_empty_hub(pool: OpenPool) -> None:
+    with pytest.raises(NotFound, match="Ingest"):
+        pool.speed()
