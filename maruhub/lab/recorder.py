@@ -23,7 +23,8 @@ from maruhub.store.row import Row
 CLAIM_S: Final = 0.25
 """A claim that lasts shorter is doubled: at 1–2 ms a commit, recording stays below 1 %."""
 AHEAD_PARTS: Final = 16
-"""The first claims are this part of an epoch."""
+AHEAD_MIN: Final = 4096
+"""The first claim is a sixteenth of an epoch, but at least this many samples."""
 AHEAD_EPOCHS_MAX: Final = 64
 
 
@@ -87,13 +88,13 @@ class RunRecorder:
         self._name = secrets.token_hex(8)
         self._handed_out = Reads(self._size)
         self._claimed = Reads(self._size)
-        self._ahead = max(1, self._size // AHEAD_PARTS)
+        self._ahead = max(AHEAD_MIN, self._size // AHEAD_PARTS)
         self._claimed_at: float | None = None
 
     def _claim(self, epoch: int, seed: int | None, start: int, stop: int) -> None:
         now = time.monotonic()
         if self._claimed_at is not None and now - self._claimed_at < CLAIM_S:
-            self._ahead = min(self._ahead * 2, max(1, self._size) * AHEAD_EPOCHS_MAX)
+            self._ahead = max(self._ahead, min(self._ahead * 2, self._size * AHEAD_EPOCHS_MAX))
         claimed = self._handed_out.copy()
         claimed.add_ahead(seed, epoch, start, max(stop - start, self._ahead))
         self._write(claimed, exact=False)

@@ -138,3 +138,10 @@ def test_a_forked_child_never_trims_what_its_parent_claimed(store: Store) -> Non
         recorder.reads(view.digest, 0, 1, 10, 20)
         os._exit(0 if kept and len(run.reads()) == 2 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_claims_start_small_on_a_large_view(store: Store) -> None:
+    lab, catalog = make_lab(store)
+    run = lab.runs.start(FakeView(catalog, samples(0, 10)), name="r")
+    RunRecorder(store, run.id, digest="d", size=10_000_000).reads("d", 2, 1, 64, 128)
+    assert run.reads()[0].reads.spans() == [Span(1, 2, 2, 64, 64 + 625_000)]
