@@ -15,13 +15,15 @@ import numpy.typing as npt
 
 from maruhub.index.protocol import Index
 from maruhub.store.extent import ExtentArray
-from maruhub.store.keys import layout_key
+from maruhub.store.keys import LAYOUT_PREFIX, layout_key, segment_of
 from maruhub.store.layout import Layout, decode_layout
+from maruhub.store.protocol import prefix_end
 from maruhub.store.row import Row
 
 _OFFSET_BITS: Final = 40
 _COPY_STRIPE_BITS: Final = 22
 """Reads go round the copies each 4 MiB: spread over blades, yet one copy warm in memory."""
+_PAGE: Final = 4096
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -67,6 +69,7 @@ class Layouts:
     def __init__(self, index: Index) -> None:
         self._index = index
         self._known: dict[int, Layout] = {}
+        self._all_fetched = False
         self._table = _EMPTY
         self._lock = threading.Lock()
 
@@ -97,14 +100,26 @@ class Layouts:
         return np.where(table.segments[at] == segments, at, -1).astype(np.int64)
 
     def _learn(self, segments: Sequence[int]) -> _Table:
+        """Fetches these layouts; a process that comes a second time wants many, and gets all."""
         keys = [layout_key(segment) for segment in segments]
-        raws = self._index.get_many(keys)
+        items = [(key, raw) for key, raw in zip(keys, self._index.get_many(keys), strict=True) if raw]
+        if self._known and not self._all_fetched:
+            items += self._fetch_all()
         with self._lock:
-            for segment, key, raw in zip(segments, keys, raws, strict=True):
-                if raw is not None:
-                    self._known[segment] = decode_layout(segment, Row(key, raw).payload)
+            for key, raw in items:
+                segment = segment_of(key)
+                self._known[segment] = decode_layout(segment, Row(key, raw).payload)
             self._table = _build_table(self._known)
             return self._table
+
+    def _fetch_all(self) -> list[tuple[bytes, bytes]]:
+        self._all_fetched = True
+        items: list[tuple[bytes, bytes]] = []
+        start = LAYOUT_PREFIX
+        while page := self._index.scan(start, prefix_end(LAYOUT_PREFIX), _PAGE):
+            items += page
+            start = page[-1][0] + b"\0"
+        return items
 
     def refresh(self, segment: int) -> Layout | None:
         """Reads a segment's layout again; None if the index has none."""
