@@ -1,0 +1,185 @@
+"""Results for people: a table in Markdown and a plot, both made from the JSON alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import spread
+from benchmarks.machine import machine_line
+
+_OURS, _PEER, _RANGE = "#1f6f8b", "#b9b4a8", "#333333"
+_LINES = ("#1f6f8b", "#d1793b", "#5b8c5a", "#8b5e83", "#555555")
+
+
+def write(folder: Path, result: dict[str, Any]) -> None:
+    """``NAME.json``, ``NAME.md`` and ``NAME.png``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = result["name"]
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    (folder / f"{name}.md").write_text(markdown(result))
+    plot(result, folder / f"{name}.png")
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The table of one result."""
+    quick = " (quick: too small to mean anything)" if result["quick"] else ""
+    parts = [f"# {result['title']}{quick}", "", result["about"], ""]
+    parts += reached_table(result)
+    for group in result["groups"]:
+        parts += _group_table(group)
+    for curve in result["curves"]:
+        parts += _curve_table(curve)
+    parts += [*(f"- {note}" for note in result["notes"]), ""]
+    parts += [
+        f"Machine: {machine_line(result['machine'])}.",
+        "",
+        f"![{result['title']}]({result['name']}.png)",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def reached_table(result: dict[str, Any]) -> list[str]:
+    """What was to be reached, and whether it was."""
+    rows = [
+        f"| {one['title']}: {one['ours']} ÷ {one['peer']} | {one['median']:.2f} × "
+        f"({min(one['ratios']):.2f}–{max(one['ratios']):.2f}) | {_aim(one['at_least'], '≥ {:g} ×')} "
+        f"| {_answer(one['reached'])} |"
+        for one in result["comparisons"]
+    ]
+    rows += [
+        f"| {one['title']} | {number(one['value'])} {one['unit']} | ≤ {number(one['at_most'])} {one['unit']} "
+        f"| {_answer(one['reached'])} |"
+        for one in result["limits"]
+    ]
+    if not rows:
+        return []
+    return ["| figure | median (rounds) | to reach | reached |", "|---|---|---|---|", *rows, ""]
+
+
+def _aim(value: float | None, form: str) -> str:
+    return "reported" if value is None else form.format(value)
+
+
+def _answer(reached: bool | None) -> str:
+    return "–" if reached is None else "yes" if reached else "**no**"
+
+
+def _group_table(group: dict[str, Any]) -> list[str]:
+    rows = []
+    for name, values in group["sides"].items():
+        low, median, high = spread(values)
+        rows.append(f"| {name} | {number(median)} | {number(low)} | {number(high)} |")
+    rounds = len(next(iter(group["sides"].values())))
+    head = f"| {group['title']}, {group['unit']}, {rounds} rounds | median | lowest | highest |"
+    return [head, "|---|--:|--:|--:|", *rows, ""]
+
+
+def _curve_table(curve: dict[str, Any]) -> list[str]:
+    """Ten points a line at most."""
+    parts = []
+    for name, points in curve["lines"].items():
+        step = max(1, -(-len(points) // 10))
+        some = points[::step] if (len(points) - 1) % step == 0 else [*points[::step], points[-1]]
+        parts += [
+            f"| {curve['title']}: {name} |" + " | ".join(number(x) for x, _ in some) + " |",
+            "|---|" + "--:|" * len(some),
+            f"| {curve['y_label']} |" + " | ".join(number(y) for _, y in some) + " |",
+            "",
+        ]
+    return parts
+
+
+def number(value: float) -> str:
+    """Three digits that count, thousands parted."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Bars a group, lines a curve, one below the other."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    heights = [0.9 + 0.42 * len(group["sides"]) for group in result["groups"]]
+    heights += [3.2] * len(result["curves"])
+    if not heights:
+        return
+    figure, axes = pyplot.subplots(
+        len(heights),
+        1,
+        figsize=(9.5, sum(heights) + 0.7),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
+    )
+    panels = iter(axes[:, 0])
+    for group in result["groups"]:
+        _bars(next(panels), group, result["comparisons"])
+    for curve in result["curves"]:
+        _curve(next(panels), curve)
+    quick = " – quick run" if result["quick"] else ""
+    figure.suptitle(result["title"] + quick, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    pyplot.close(figure)
+
+
+def _bars(axes: Any, group: dict[str, Any], comparisons: list[dict[str, Any]]) -> None:
+    """Medians, the range of the rounds as a thin line, what is to be reached as a mark."""
+    names = list(group["sides"])
+    medians = {name: spread(values)[1] for name, values in group["sides"].items()}
+    goals = [one for one in comparisons if one["title"] == group["title"] and one["at_least"]]
+    marks = {one["ours"]: _mark(group, medians[one["peer"]], one["at_least"]) for one in goals}
+    top = max([*(max(values) for values in group["sides"].values()), *marks.values()])
+    for row, name in enumerate(names):
+        low, median, high = spread(group["sides"][name])
+        axes.barh(row, median, color=_OURS if is_ours(name) else _PEER, height=0.62)
+        axes.plot([low, high], [row, row], color=_RANGE, linewidth=1)
+        if name in marks:
+            axes.plot([marks[name]] * 2, [row - 0.42, row + 0.42], color="#c0392b", linewidth=2.2)
+        axes.text(max(high, marks.get(name, 0)) + top * 0.012, row, number(median), va="center", fontsize=9)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, top * 1.13)
+    better = "" if group["better"] == "higher" else " (less is better)"
+    mark = "  –  red: to reach" if marks else ""
+    axes.set_title(f"{group['title']}: {group['unit']}{better}{mark}", fontsize=10, loc="left")
+    _tidy(axes)
+    axes.xaxis.set_major_formatter(lambda value, _: number(value))
+
+
+def _mark(group: dict[str, Any], peer: float, at_least: float) -> float:
+    return peer * at_least if group["better"] == "higher" else peer / at_least
+
+
+def is_ours(name: str) -> bool:
+    """Sides of the hub say so."""
+    return name.startswith(("hub", "maru", "loader"))
+
+
+def _curve(axes: Any, curve: dict[str, Any]) -> None:
+    for colour, (name, points) in zip(_LINES, curve["lines"].items(), strict=False):
+        xs, ys = zip(*points, strict=True)
+        axes.plot(xs, ys, label=name, color=colour, marker="o" if len(points) < 12 else None, linewidth=1.8)
+    if curve["log_x"]:
+        axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(curve["x_label"], fontsize=9)
+    axes.set_ylabel(curve["y_label"], fontsize=9)
+    axes.set_title(curve["title"], fontsize=10, loc="left")
+    if len(curve["lines"]) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    _tidy(axes)
+
+
+def _tidy(axes: Any) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.grid(axis="both" if axes.get_legend() else "x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9)

@@ -1,0 +1,135 @@
+"""Measures this machine: the hub beside plain files and fio.
+
+    python benchmarks/run.py [--quick] [--scratch FOLDER] [--results FOLDER] [NAME …]
+
+Each benchmark runs in a process of its own, in a folder of its own on the drive of
+``--scratch``, which is removed after. ``--quick`` is for trying that they run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+NAMES = (
+    "import_time",
+    "warm_reads",
+    "cold_reads",
+    "durable_puts",
+    "listing_page",
+    "loader_memory",
+    "opening",
+)
+
+
+def main() -> int:
+    """Runs what is named, or everything; 1 if something failed."""
+    options = _options()
+    names = options.names or list(NAMES)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=_made(options.scratch)) as scratch:
+        if options.one:
+            _run_one(
+                options.one, Path(scratch), quick=options.quick, results=options.results, drive=options.drive
+            )
+            return 0
+        drive = json.dumps(_drive(Path(scratch), quick=options.quick))
+    failed = [name for name in names if not _run(name, options, drive)]
+    if failed:
+        print(f"Failed: {', '.join(failed)}", file=sys.stderr)
+    else:
+        _summarise(options.results)
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all if none")
+    parser.add_argument("--quick", action="store_true", help="small: does it run?")
+    parser.add_argument(
+        "--scratch", type=Path, default=ROOT / "build", help="a folder on the drive to measure"
+    )
+    parser.add_argument("--results", type=Path, help="where results go")
+    parser.add_argument("--one", choices=NAMES, help=argparse.SUPPRESS)
+    parser.add_argument("--drive", type=json.loads, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = sorted(set(options.names) - set(NAMES))
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    # A quick run says nothing about the machine: it must not replace what does.
+    options.results = options.results or (ROOT / "build" / "quick" if options.quick else _results())
+    return options
+
+
+def _results() -> Path:
+    return ROOT / "benchmarks" / "results"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _drive(scratch: Path, *, quick: bool) -> dict[str, float] | None:
+    from benchmarks.drive import has_fio, measure_drive
+
+    if not has_fio():
+        print("fio is not installed: what the drive gives is left out.", file=sys.stderr)
+        return None
+    return measure_drive(scratch, size_bytes=(16 if quick else 2048) << 20)
+
+
+def _run(name: str, options: argparse.Namespace, drive: str) -> bool:
+    print(f"{name} …", flush=True)
+    begun = time.perf_counter()
+    where = ["--scratch", str(options.scratch), "--results", str(options.results), "--drive", drive]
+    command = [sys.executable, __file__, "--one", name, *where, *(["--quick"] if options.quick else [])]
+    done = subprocess.run(command, check=False)
+    print(f"{name}: {time.perf_counter() - begun:.0f} s\n", flush=True)
+    return done.returncode == 0
+
+
+def _run_one(name: str, scratch: Path, *, quick: bool, results: Path, drive: dict[str, Any] | None) -> None:
+    from benchmarks import report
+    from benchmarks.harness import Bench
+    from benchmarks.machine import machine_facts
+
+    module = importlib.import_module(f"benchmarks.{name}")
+    bench = Bench(scratch, quick)
+    machine = machine_facts(scratch)
+    machine["drive"]["measured"] = drive
+    module.measure(bench)
+    about = " ".join((module.__doc__ or "").split())
+    head = {"name": name, "title": module.TITLE, "about": about, "quick": quick, "machine": machine}
+    result = head | bench.to_json()
+    report.write(results, result)
+    print(report.markdown(result))
+
+
+def _summarise(results: Path) -> None:
+    """One page over all results that are there."""
+    from benchmarks import report
+
+    found = [
+        json.loads((results / f"{name}.json").read_text())
+        for name in NAMES
+        if (results / f"{name}.json").exists()
+    ]
+    parts = ["# Results", ""]
+    for result in found:
+        parts += [f"## [{result['title']}]({result['name']}.md)", "", *report.reached_table(result)]
+    (results / "README.md").write_text("\n".join(parts))
+    print(f"{results / 'README.md'}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
