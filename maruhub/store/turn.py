@@ -93,6 +93,9 @@ class _Job:
         self.result: Any = None
         self.error: BaseException | None = None
         self.done = False
+        self.leads = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
 
 class _Batch:
@@ -116,6 +119,7 @@ class CommitTurn:
         self._blades = blades
         self._mark = mark
         self._waiting: list[_Job] = []
+        self._busy = False
         self._queue_lock = threading.Lock()
         self._turn_lock = threading.Lock()
 
@@ -124,9 +128,14 @@ class CommitTurn:
         job = _Job(change, actor, request)
         with self._queue_lock:
             self._waiting.append(job)
-        with self._turn_lock:
+            job.leads, self._busy = not self._busy, True
+        try:
+            if not job.leads:
+                job.wake.acquire()
             if not job.done:
                 self._serve_waiting()
+        finally:
+            self._leave(job)
         if job.error is not None:
             raise job.error
         result: T = job.result
@@ -136,12 +145,25 @@ class CommitTurn:
         with self._queue_lock:
             jobs, self._waiting = self._waiting[:_CHANGES_A_TURN], self._waiting[_CHANGES_A_TURN:]
         try:
-            self._turn(jobs)
+            with self._turn_lock:
+                self._turn(jobs)
         except BaseException as error:  # noqa: BLE001 - every waiting thread must hear of it
             for job in jobs:
                 job.error = job.error or error
         for job in jobs:
             job.done = True
+            job.wake.release()
+
+    def _leave(self, job: _Job) -> None:
+        """Whoever led, even if interrupted, hands over to the first that waits."""
+        with self._queue_lock:
+            if not job.done and job in self._waiting:
+                self._waiting.remove(job)
+            if job.leads:
+                self._busy = bool(self._waiting)
+                for first in self._waiting[:1]:
+                    first.leads = True
+                    first.wake.release()
 
     def _turn(self, jobs: Sequence[_Job]) -> None:
         settle: list[Callable[[], None]] = []
