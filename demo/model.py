@@ -1,21 +1,20 @@
-"""The model of the demo: a small neural network that learns batch by batch and can be saved.
+"""The model of the demo: a small neural network that learns batch by batch.
 
-Everything that the next step depends on is in its weights (plain gradient descent, no
-momentum), so weights and a loader's state together are the whole state of a training.
+Everything that its next step depends on is in its weights (plain gradient descent, no
+momentum), so the weights and a loader's state together are the whole state of a training.
 """
 
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
+from digits import pixels
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
-
-from digits import pixels
 
 
 class Model:
@@ -28,35 +27,48 @@ class Model:
 
     def __init__(self, *, width: int, rate: float) -> None:
         self._net = MLPClassifier(
-            (width,), solver="sgd", momentum=0, learning_rate_init=rate, shuffle=False, random_state=0, alpha=0
+            (width,),
+            solver="sgd",
+            momentum=0,
+            learning_rate_init=rate,
+            shuffle=False,
+            random_state=0,
+            alpha=0,
         )
-        # One look at nothing gives it its shape.
+        # One look at an empty image gives the network its shape.
         self._net.partial_fit(np.zeros((1, 64)), [0], classes=range(10))
 
     def learn(self, batch: Any) -> float:
         """One step on a batch of the hub's loader; its loss."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._net.partial_fit(pixels(batch.blobs), digits(batch.columns))
+            self._net.partial_fit(pixels(batch.blobs), _digits(batch))
         return float(self._net.loss_)
 
     def accuracy(self, view: Any) -> float:
         """The share of a view's images that it reads right."""
-        return float(self._net.score(pixels(view.read()), digits(view.table())))
+        right = sum(
+            int((self._net.predict(pixels(batch.blobs)) == _digits(batch)).sum())
+            for batch in view.batches(256, shuffle=False)
+        )
+        return right / len(view)
 
-    def weights(self) -> dict[str, Any]:
-        """Its whole state as arrays."""
-        layers = enumerate(zip(self._net.coefs_, self._net.intercepts_, strict=True))
-        return {f"{name}{i}": array for i, pair in layers for name, array in zip("wb", pair, strict=True)}
+    def weights(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Its whole state."""
+        layers = zip(self._net.coefs_, self._net.intercepts_, strict=True)
+        return {
+            f"{part}{i}": array
+            for i, pair in enumerate(layers)
+            for part, array in zip("wb", pair, strict=True)
+        }
 
-    def load(self, path: Path) -> None:
-        """Takes the weights that a checkpoint holds."""
-        with np.load(path, allow_pickle=False) as saved:
-            for i in range(len(self._net.coefs_)):
-                self._net.coefs_[i][:] = saved[f"w{i}"]
-                self._net.intercepts_[i][:] = saved[f"b{i}"]
+    def load(self, weights: Mapping[str, npt.NDArray[np.float64]]) -> None:
+        """Goes on from what ``weights`` gave."""
+        for name, array in self.weights().items():
+            array[:] = weights[name]
 
 
-def digits(table: pa.Table) -> Any:
-    """The label column as ``int64[n]``."""
-    return table.column("digit").to_numpy()
+def _digits(batch: Any) -> npt.NDArray[np.int64]:
+    """The labels, as they came from the CSV."""
+    labels: npt.NDArray[np.int64] = batch.columns["digit"].to_numpy()
+    return labels

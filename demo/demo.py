@@ -1,0 +1,329 @@
+"""The whole life of training data in one hub, on real data, in about a minute.
+
+Run it with ``make demo``. It works in ./demo-hub and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from digits import write_images, write_labels
+from model import Model
+from stage import Stage, fresh_folder
+
+import maruhub
+from maruhub.errors import NotHeldOut
+
+HERE = Path(__file__).parent
+EPOCHS = 10
+MORE_EPOCHS = 3
+TRIAL_EPOCHS = 20
+SEED = 7
+SETTINGS = ({"width": 8, "rate": 0.2}, {"width": 64, "rate": 0.2})
+
+
+class Demo:
+    """One run of the demo.
+
+    Args:
+        folder: Where everything goes.
+        pace: Seconds that the trainer waits after each batch, so that there is time to watch.
+    """
+
+    def __init__(self, folder: Path, *, pace: float) -> None:
+        self.folder = folder
+        self.pace = pace
+        self.hub_path = folder / "hub"
+        self.stage = Stage(self.hub_path)
+
+    def run(self) -> None:
+        """All eight steps."""
+        self.make_hub()
+        self.land()
+        with maruhub.connect(self.hub_path) as hub:
+            self.label(hub)
+            settings = self.explore(hub)
+            run, trained_on = self.train(hub, settings)
+            run = self.train_again(hub, settings, run, trained_on)
+            self.evaluate(hub, settings, run)
+        self.look()
+
+    # ------------------------------------------------------------ 1, 2: a hub, and data in it
+
+    def make_hub(self) -> None:
+        stage = self.stage
+        stage.step("A hub")
+        stage.say("""A hub stores on blades: folders, one on each drive. Here are six blades, but they are six
+            folders on one and the same drive, which is fine for trying things out and protects against nothing
+            that happens to the drive. With six drives any two of them could fail.""")
+        stage.maru("init", self.hub_path, "--blades", "6")
+        stage.shell(f"export MARU_HUB={self.hub_path}    # so that every command knows which hub is meant")
+
+    def land(self) -> None:
+        stage, folder = self.stage, self.folder
+        stage.step("Raw data arrives")
+        now, later = write_images(folder / "incoming", folder / "arrivals")
+        write_labels(folder / "labels.csv", folder / "labels-of-arrivals.csv")
+        stage.say(f"""scikit-learn brings {now + later:,} real images of handwritten digits, 8 x 8 pixels in 17 grey
+            levels. They were written as PNG files, one an image: {now:,} into {folder / "incoming"}, and {later}
+            into {folder / "arrivals"}, which will arrive later. Nobody has packed or converted anything; the
+            folder goes in as it is.""")
+        stage.maru("ingest", folder / "incoming", "digits")
+        stage.say("Once more. What is there already is not copied again:")
+        again = stage.maru("ingest", folder / "incoming", "digits")
+        assert again.startswith("0 objects stored"), again
+
+    # ------------------------------------------------------------ 3: labels, later
+
+    def label(self, hub: Any) -> None:
+        stage, folder = self.stage, self.folder
+        stage.step("Labels arrive later")
+        stage.say("""A version of a dataset freezes what lies in a bucket now. It names exact bytes and copies none of
+            them. The labels come afterwards, as a CSV with the columns key and digit, and are joined as a change
+            of metadata: the next version.""")
+        stage.maru("commit", "digits", "digits", "-m", "as they arrived")
+        before = _addresses(hub)
+        stage.maru("label", "digits", folder / "labels.csv", "-m", "who read them")
+        assert _addresses(hub) == before
+        images = sum(len(view) for view in hub.bucket("digits").values())
+        stage.say(f"""That was all that was written: the {images:,} bytes of the images are where they were, each at
+            the address that it had before (compared just now, all {len(before):,} of them).""")
+        stage.maru(
+            "sql", "select digit, count(*) as images from digits group by digit order by digit limit 3"
+        )
+
+    # ------------------------------------------------------------ 4: a split, a subset to explore on
+
+    def explore(self, hub: Any) -> dict[str, Any]:
+        stage = self.stage
+        stage.step("A version, its split, and a small subset to try things on")
+        version = hub.dataset("digits").latest
+        train, validation, test = (version.split(name) for name in ("train", "validation", "test"))
+        small = train.sample(300, seed=1)
+        stage.say("""Which split an image belongs to follows from its name alone, so it stays there for ever, in every
+            later version too.""")
+        stage.python(
+            f'hub = maruhub.connect("{self.hub_path}")',
+            'version = hub.dataset("digits").latest',
+            'train = version.split("train")',
+            "small = train.sample(300, seed=1)",
+        )
+        stage.show(
+            f"{version.name}: train {len(train)}, validation {len(validation)}, test {len(test)}; small {len(small)}"
+        )
+        stage.say("Two settings are tried on the small subset and compared on the validation split:")
+        scores = [self._trial(hub, small, validation, settings) for settings in SETTINGS]
+        best = SETTINGS[int(np.argmax(scores))]
+        stage.show(f"the better one: {best}")
+        return best
+
+    def _trial(self, hub: Any, small: Any, validation: Any, settings: dict[str, Any]) -> float:
+        model = Model(**settings)
+        with hub.run(small, name="trial", code="demo/model.py", parameters=settings, seed=SEED) as run:
+            for batch in small.batches(32, seed=SEED, epochs=TRIAL_EPOCHS, run=run):
+                model.learn(batch)
+        score = hub.evaluate(run, validation, {"accuracy": model.accuracy(validation)})
+        self.stage.show(f"{settings}: {score}")
+        return float(score.metrics["accuracy"])
+
+    # ------------------------------------------------------------ 5, 6: training, killed and resumed; new data
+
+    def train(self, hub: Any, settings: dict[str, Any]) -> tuple[Any, Any]:
+        stage = self.stage
+        stage.step("Training, killed in the middle of an epoch, and resumed exactly")
+        version = hub.dataset("digits").latest
+        train = version.split("train")
+        run = hub.run(train, name="full", code="demo/train.py", parameters=settings, seed=SEED)
+        stage.say(f"""Now on all {len(train)} training images, {EPOCHS} epochs in true random order, in a process of its own
+            (demo/train.py). It saves its weights and the loader's state every few batches.""")
+        stage.python(
+            "for batch in train.batches(32, seed=7, run=run):",
+            "    model.learn(batch)                                # batch.ids, batch.blobs, batch.columns",
+            "    state = batches.state_dict()                      # small, JSON",
+        )
+        work = self.folder / "training"
+        work.mkdir()
+        killed_in = self._train_until_killed(version, run, work, settings)
+        survived = Counter(sample for epoch, ids in _diary(work) if epoch == killed_in for sample in ids)
+        stage.say(f"""Its last checkpoint knows {survived.total()} of the {len(train)} images of that epoch. What it
+            learned after that died with it and comes again; nothing else does.""")
+        self._train_while_data_arrive(hub, version, run, work, settings)
+        self._prove_epoch(train, work, killed_in, before=survived.total())
+        return run, version
+
+    def _train_until_killed(self, version: Any, run: Any, work: Path, settings: dict[str, Any]) -> int:
+        """Starts the training, kills it in its second epoch; which epoch that was."""
+        trainer = self._start(version, run, work, settings)
+        for line in _lines(trainer):
+            epoch, step, steps, _ = line.split()
+            if int(epoch) == 1 and int(step) >= int(steps) // 2:
+                break
+        trainer.send_signal(signal.SIGKILL)
+        trainer.wait()
+        self.stage.show(
+            f"epoch {int(epoch) + 1}, batch {int(step) + 1} of {steps}: killed (SIGKILL, status {trainer.returncode})"
+        )
+        return int(epoch)
+
+    def _train_while_data_arrive(
+        self, hub: Any, version: Any, run: Any, work: Path, settings: dict[str, Any]
+    ) -> None:
+        stage = self.stage
+        trainer = self._start(version, run, work, settings)
+        first = next(_lines(trainer)).split()
+        stage.show(f"going on: epoch {int(first[0]) + 1}, batch {int(first[1]) + 1} of {first[2]}")
+        stage.step("New images and labels land while it trains")
+        stage.maru("ingest", self.folder / "arrivals", "digits")
+        stage.maru("commit", "digits", "digits", "-m", "more images")
+        stage.maru("label", "digits", self.folder / "labels-of-arrivals.csv", "-m", "and their labels")
+        still = "still training, undisturbed," if trainer.poll() is None else "done by now,"
+        stage.say(f"""Meanwhile the trainer was {still} on {version.name}: a version never changes. The new images take
+            part in {hub.dataset("digits").latest.name}.""")
+        self._watch(trainer)
+
+    def _prove_epoch(self, train: Any, work: Path, epoch: int, *, before: int) -> None:
+        seen = Counter(sample for number, ids in _diary(work) if number == epoch for sample in ids)
+        assert seen == Counter(train.ids()), "an epoch must hold each sample once"
+        self.stage.say(f"""The proof, from the diary that the trainer kept of every image it learned from: in epoch
+            {epoch + 1}, {before} images before the kill and {seen.total() - before} after it, {seen.total()} in
+            all, {len(seen)} different ones: exactly those of the training split, each once.""")
+
+    def train_again(self, hub: Any, settings: dict[str, Any], parent: Any, before: Any) -> Any:
+        """Goes on with the weights on the newest version, in which the new images take part."""
+        stage = self.stage
+        latest = hub.dataset("digits").latest
+        train = latest.split("train")
+        gained = len(train) - len(before.split("train"))
+        stage.say(
+            f"{MORE_EPOCHS} more epochs on {latest.name}, whose training split has {gained} images more:"
+        )
+        run = hub.run(
+            train, name="more data", code="demo/train.py", parameters=settings, seed=SEED, parents=[parent]
+        )
+        work = self.folder / "training-more"
+        work.mkdir()
+        weights = self.folder / "training" / "checkpoint.npz"
+        self._watch(
+            self._start(
+                latest, run, work, settings, f"--epochs={MORE_EPOCHS}", f"--start-from={weights}", "--pace=0"
+            )
+        )
+        return run
+
+    def _start(
+        self, version: Any, run: Any, work: Path, settings: dict[str, Any], *more: str
+    ) -> subprocess.Popen[str]:
+        address = f"{version.dataset_name}@{version.version_name}"
+        options = {"epochs": EPOCHS, "seed": SEED, "pace": self.pace, **settings}
+        words = [
+            self.hub_path,
+            address,
+            run.id,
+            work,
+            *(f"--{name}={value}" for name, value in options.items()),
+        ]
+        return subprocess.Popen(
+            [sys.executable, HERE / "train.py", *map(str, words), *more], stdout=subprocess.PIPE, text=True
+        )
+
+    def _watch(self, trainer: subprocess.Popen[str]) -> None:
+        """Shows a line an epoch, until the training ends."""
+        for line in _lines(trainer):
+            epoch, step, steps, loss = line.split()
+            if int(step) + 1 == int(steps):
+                self.stage.show(f"epoch {int(epoch) + 1} done, loss {loss}")
+        if trainer.wait():
+            raise SystemExit(f"the training ended with status {trainer.returncode}")
+
+    # ------------------------------------------------------------ 7: an honest score
+
+    def evaluate(self, hub: Any, settings: dict[str, Any], run: Any) -> None:
+        stage = self.stage
+        stage.step("An honest score")
+        version = hub.dataset("digits").latest
+        test = version.split("test")
+        model = Model(**settings)
+        with np.load(self.folder / "training-more" / "checkpoint.npz") as saved:
+            model.load(saved)
+        stage.say("""The hub has recorded what this run has read, and the run whose weights it began with. Neither has
+            read one of the test images:""")
+        stage.python('hub.evaluate(run, version.split("test"), {"accuracy": accuracy})')
+        score = hub.evaluate(run, test, {"accuracy": model.accuracy(test)})
+        assert score.held_out
+        stage.show(str(score))
+        stage.say("Someone trains on everything, the test images too, and wants the same words for it:")
+        stage.python(
+            'with hub.run(version, name="peeking") as run:',
+            "    for batch in version.batches(32, run=run): ...",
+            'hub.evaluate(run, version.split("test"), {"accuracy": 0.999})',
+        )
+        with hub.run(version, name="peeking", code="demo/demo.py", parameters=settings, seed=SEED) as peeking:
+            for batch in version.batches(32, seed=SEED, run=peeking):
+                model.learn(batch)
+        try:
+            hub.evaluate(peeking, test, {"accuracy": model.accuracy(test)})
+        except NotHeldOut as refused:
+            stage.show(f"NotHeldOut: {refused}")
+        else:
+            raise AssertionError("a leaked score was accepted")
+        print()
+        stage.maru("runs")
+
+    # ------------------------------------------------------------ 8: how it stands
+
+    def look(self) -> None:
+        stage = self.stage
+        stage.step("How the hub stands")
+        stage.maru("status", "--speed")
+        stage.maru("check")
+
+
+def _addresses(hub: Any) -> dict[str, Any]:
+    """Where each image's bytes are."""
+    return {info.key: info.extents for info in hub.bucket("digits").list()}
+
+
+def _diary(work: Path) -> list[tuple[int, list[str]]]:
+    """What the trainer learned: (epoch, ids) of each batch that its checkpoint counts."""
+    with np.load(work / "checkpoint.npz") as saved:
+        counted = (work / "diary.jsonl").read_bytes()[: int(saved["diary"])]
+    entries = [json.loads(line) for line in counted.splitlines()]
+    return [(entry["epoch"], entry["ids"]) for entry in entries]
+
+
+def _lines(trainer: subprocess.Popen[str]) -> Any:
+    assert trainer.stdout is not None
+    return iter(trainer.stdout.readline, "")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("demo-hub"))
+    parser.add_argument("--pace", type=float, default=0.025, help="seconds to wait after each batch")
+    options = parser.parse_args()
+    started = time.monotonic()
+    folder = fresh_folder(options.folder)
+    Demo(folder, pace=options.pace).run()
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} seconds. The hub stays in {folder / 'hub'}; look around:\n"
+    )
+    print(f"  export MARU_HUB={folder / 'hub'}")
+    print("  .venv/bin/maru ls digits | head")
+    print("  .venv/bin/maru show digits")
+    print("  .venv/bin/maru diff digits@v2")
+    print("  .venv/bin/maru history digits/0000.png")
+    print("  .venv/bin/maru cp -r maru://digits out\n")
+    print(f"make demo again makes it anew; rm -r {folder} removes it.")
+
+
+if __name__ == "__main__":
+    main()
