@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 import struct
@@ -16,12 +17,17 @@ _MARK: Final = struct.Struct("<16sQ")
 _UNKNOWN_BOOT: Final = bytes(16)
 
 
+@functools.cache
+def _boot_id() -> bytes:
+    try:
+        return bytes.fromhex(_BOOT_ID.read_text().strip().replace("-", ""))
+    except (OSError, ValueError):
+        return _UNKNOWN_BOOT
+
+
 def read_moment() -> Moment:
     """Now. Where the system names no boot, the boot id is zeros, equal to none."""
-    try:
-        boot_id = bytes.fromhex(_BOOT_ID.read_text().strip().replace("-", ""))
-    except (OSError, ValueError):
-        boot_id = _UNKNOWN_BOOT
+    boot_id = _boot_id()
     boot_clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return Moment(boot_id, time.clock_gettime_ns(boot_clock) // 1000, time.time_ns() // 1000)
 

@@ -13,9 +13,10 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from maruhub.store.blade import BladeFile
 from maruhub.store.layouts import FileKey
@@ -24,21 +25,41 @@ _POPULATE_READ: Final = 22
 _PAGE_MASK: Final = ~(mmap.PAGESIZE - 1)
 _FILES_OPEN_MAX: Final = 4096
 
+_PIDFD_SELF: Final = -10001
+_RANGES_A_CALL: Final = 1024
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_process_madvise = getattr(_libc, "process_madvise", None)
+if _process_madvise is not None:
+    _process_madvise.argtypes = (
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_int,
+        ctypes.c_uint,
+    )
+    _process_madvise.restype = ctypes.c_ssize_t
+
+
+class Window(NamedTuple):
+    """One mapping: its object, its bytes, and where they begin in this process's memory.
+
+    Of ``view`` only what was populated may be touched; it keeps the mapping.
+    """
+
+    map: mmap.mmap
+    view: memoryview
+    address: int
 
 
 class MappedFile:
     """One file of a blade: its descriptor, and a mapping of what it held when last looked at."""
 
-    __slots__ = ("_address", "_map", "_view", "file", "size")
+    __slots__ = ("file", "size", "window")
 
     def __init__(self, file: BladeFile) -> None:
         self.file = file
-        self.size = 0
-        self._map: mmap.mmap | None = None
-        self._view = memoryview(b"")
-        self._address = 0
         self.grow()
 
     def grow(self) -> None:
@@ -46,15 +67,14 @@ class MappedFile:
         mapped = self.file.map()
         if mapped is None:
             raise OSError(errno.ENODEV, "this blade has no mapping")
-        self._map = mapped
-        self._view = memoryview(mapped)
-        self.size = len(self._view)
-        self._address = _address_of(self._view)
+        view = memoryview(mapped)
+        # At once, and before the size: other threads take it whole, or the one before.
+        self.window = Window(mapped, view, _address_of(view))
+        self.size = len(view)
 
     def release(self) -> None:
         """Takes the mapped pages out of this process's page table, where no view holds them."""
-        assert self._map is not None
-        self._map.madvise(mmap.MADV_DONTNEED)
+        self.window.map.madvise(mmap.MADV_DONTNEED)
 
     @property
     def descriptor(self) -> int:
@@ -74,18 +94,42 @@ class MappedFile:
 
         Holds the interpreter while it populates: for pages that are in memory.
         """
-        assert self._map is not None
+        window = self.window
         first = start & _PAGE_MASK
-        self._map.madvise(_POPULATE_READ, first, end - first)
-        return self._view[start:end]
+        window.map.madvise(_POPULATE_READ, first, end - first)
+        return window.view[start:end]
 
     def view_cold(self, start: int, end: int) -> memoryview:
         """Like :meth:`view`; other threads run while the drive is read."""
+        window = self.window
         first = start & _PAGE_MASK
-        if _libc.madvise(self._address + first, end - first, _POPULATE_READ):
+        if _libc.madvise(window.address + first, end - first, _POPULATE_READ):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-        return self._view[start:end]
+        return window.view[start:end]
+
+
+def populate_many(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> bool:
+    """Populates ranges of this process's mapped memory; other threads run meanwhile.
+
+    One system call for a thousand (process_madvise on oneself, Linux 6.15), at less than
+    half the cost of one each. False: not all was done, or the kernel can't; asking
+    for each range tells which.
+
+    Args:
+        starts: Addresses, ``int64[n]``.
+        lengths: Bytes of each, ``int64[n]``.
+    """
+    if _process_madvise is None:
+        return False
+    first = starts & _PAGE_MASK
+    ranges = np.column_stack((first, lengths + (starts - first)))
+    for at in range(0, len(ranges), _RANGES_A_CALL):
+        part = ranges[at : at + _RANGES_A_CALL]
+        done = _process_madvise(_PIDFD_SELF, part.ctypes.data, len(part), _POPULATE_READ, 0)
+        if done != int(part[:, 1].sum()):
+            return False
+    return True
 
 
 def _address_of(view: memoryview) -> int:

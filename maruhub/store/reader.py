@@ -23,9 +23,11 @@ from maruhub.store.blades import Blades
 from maruhub.store.extent import Blobs, Extent, ExtentArray
 from maruhub.store.header import log_name
 from maruhub.store.layouts import FileKey, Layouts, Places
-from maruhub.store.mapping import MappedFile, MappedFiles
+from maruhub.store.mapping import MappedFile, MappedFiles, populate_many
 
 _PROBES: Final = 4
+_TOGETHER: Final = 4
+"""Fewer extents are read faster one by one."""
 
 
 @dataclass
@@ -75,6 +77,35 @@ class Reader:
         return [_joined(parts[a:b], offsets[a:b]) for a, b in itertools.pairwise(starts)]
 
     def _read_extents(
+        self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
+    ) -> list[memoryview | MaruError]:
+        """Every extent on its own merits; the common case is settled for all at once."""
+        together = self._read_together(extents, places) if len(extents) >= _TOGETHER else None
+        if together is not None:
+            sums = extents["checksum"].tolist()
+            if not verify or list(map(xxhash.xxh3_64_intdigest, together)) == sums:
+                return [*together]
+        return self._read_singly(extents, places, verify=verify, warm=warm)
+
+    def _read_together(self, extents: ExtentArray, places: Places) -> list[memoryview] | None:
+        """Views of all extents, unchecked; None if any of them needs to be looked at."""
+        starts, ends = places.offsets, places.offsets + extents["length"]
+        numbers = np.unique(places.files).tolist()
+        addresses = np.zeros(len(places.keys), np.int64)
+        views: dict[int, memoryview] = {}
+        for number in numbers:
+            mine = ends if len(numbers) == 1 else ends[places.files == number]
+            mapped = self._mapped(places, number, int(mine.max()))
+            if mapped is None:
+                return None
+            window = mapped.window
+            views[number], addresses[number] = window.view, window.address
+        if not populate_many(addresses[places.files] + starts, ends - starts):
+            return None
+        runs = zip(places.files.tolist(), starts.tolist(), ends.tolist(), strict=True)
+        return [views[number][start:end] for number, start, end in runs]
+
+    def _read_singly(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
     ) -> list[memoryview | MaruError]:
         files, starts = places.files.tolist(), places.offsets.tolist()

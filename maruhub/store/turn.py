@@ -118,6 +118,7 @@ class CommitTurn:
         self._writer = writer
         self._blades = blades
         self._mark = mark
+        self._identity = index.identity().encode()[:32]
         self._waiting: list[_Job] = []
         self._busy = False
         self._queue_lock = threading.Lock()
@@ -206,7 +207,7 @@ class CommitTurn:
             pool_time_us=state.pool_time_at(now),
             boot_us=now.boot_us,
             boot_id=now.boot_id,
-            identity=self._index.identity().encode()[:32],
+            identity=self._identity,
         )
 
     @staticmethod
