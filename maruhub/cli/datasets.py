@@ -172,7 +172,7 @@ def drop_command(session: Session, version: str, every: bool, undo: bool) -> Non
     else:
         dataset, which = version_name(version, hint="Write DATASET@VERSION, or --all for every version.")
         handle = session.hub().dataset(dataset)
-        names = [f"v{handle.number(which)}"]
+        names = [which if undo else handle[which].name]
     for name in names:
         handle.undrop(name) if undo else handle.drop(name)
     done = "back" if undo else "dropped"

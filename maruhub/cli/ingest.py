@@ -97,4 +97,4 @@ def _summary(report: Report) -> str:
     ]
     if report.metadata_updated:
         parts.append(f"{report.metadata_updated} got other labels or times")
-    return f"{', '.join(parts)}, {report.refused_total} refused; {report.seconds:.1f} s."
+    return f"{', '.join(parts)}, {report.refused_total} refused; {report.seconds:.2f} s."

@@ -44,7 +44,7 @@ def label_command(
         session.hub().dataset(dataset).label(file, name=name, by=by, types=_types(types), message=message)
     )
     text = (
-        f"{dataset}@{report.version.name}: {report.matched} samples labelled, {report.unlabelled} without a label, "
+        f"{dataset}@{report.version.name}: {report.matched} samples labelled, {report.unlabelled} not in the file, "
         f"{report.unmatched_count} rows without a sample; {report.bytes_written} bytes written."
     )
     fields = {
