@@ -16,7 +16,7 @@ import lmdb
 
 from maruhub.errors import Unavailable
 from maruhub.index.lmdb_error import REBUILD_HINT, translated
-from maruhub.index.lmdb_file import folder_lock, identity, open_environment
+from maruhub.index.lmdb_file import folder_lock, open_environment, place
 
 
 class SharedEnvironment(NamedTuple):
@@ -25,14 +25,14 @@ class SharedEnvironment(NamedTuple):
     Attributes:
         env: The environment.
         pid: The process that opened it, the only one that may use it.
-        identity: Which file it is.
+        place: Which file it is: device and inode.
         locked: Readers are registered, so that writers keep their pages.
         writable: The files may be written.
     """
 
     env: lmdb.Environment
     pid: int
-    identity: str
+    place: tuple[int, int]
     locked: bool
     writable: bool
 
@@ -111,7 +111,7 @@ def _describe(env: lmdb.Environment, path: str, *, locked: bool) -> SharedEnviro
     return SharedEnvironment(
         env=env,
         pid=os.getpid(),
-        identity=identity(path),
+        place=place(path),
         locked=locked,
         writable=not env.flags()["readonly"],
     )

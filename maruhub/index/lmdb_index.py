@@ -13,7 +13,7 @@ import lmdb
 from maruhub.errors import Busy, ReadOnly, Unavailable
 from maruhub.index.lmdb_environment import ENVIRONMENTS, SharedEnvironment
 from maruhub.index.lmdb_error import translated
-from maruhub.index.lmdb_file import identity
+from maruhub.index.lmdb_file import identity, keep_room, place
 from maruhub.index.lmdb_tree import LmdbTree
 
 T = TypeVar("T")
@@ -158,6 +158,7 @@ class LmdbIndex:
             raise
         if shared.pid != os.getpid():
             raise Unavailable(f"A write to the index at {self._path} was begun before a fork.")
+        keep_room(shared.env, self._path)
         try:
             txn.commit()
         except lmdb.Error as error:
@@ -166,7 +167,7 @@ class LmdbIndex:
     def _begin_write(self, shared: SharedEnvironment) -> lmdb.Transaction[bytes]:
         if self._read_only or not shared.writable:
             raise ReadOnly(f"The index at {self._path} is open for reading only.")
-        if self.identity() != shared.identity:
+        if self._place() != shared.place:
             raise Unavailable(
                 f"The index at {self._path} was replaced while it was open.", hint="Open the hub again."
             )
@@ -196,6 +197,12 @@ class LmdbIndex:
             raise Unavailable(
                 f"The index at {self._path} is gone: {error}.", hint="Open the hub again."
             ) from error
+
+    def _place(self) -> tuple[int, int]:
+        try:
+            return place(self._path)
+        except OSError:
+            return 0, 0
 
     def close(self) -> None:
         """See ``Index.close``."""
