@@ -19,10 +19,12 @@ class Home(Protocol):
     """What the lab needs of a namespace: the store, and who acts."""
 
     @property
-    def store(self) -> Store: ...
+    def store(self) -> Store:
+        """Keeps the lab's rows."""
 
     @property
-    def actor(self) -> str: ...
+    def actor(self) -> str:
+        """Who acts."""
 
 
 class Lab:
