@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from maruhub.errors import (
     NoSuchKey,
     PreconditionFailed,
 )
-from maruhub.namespace import Namespace, PutItem
+from maruhub.namespace import Namespace, PutItem, copying
 from maruhub.namespace.digests import Digest
 from maruhub.namespace.object import encode_payload
 from maruhub.namespace.stream import PIECE_BYTES
@@ -218,6 +219,20 @@ class TestConditions:
             upload.commit()
         assert ns.objects.read("photos", "k") == b"fast"
 
+    def test_of_many_at_once_one_wins(self, ns: Namespace) -> None:
+        def put(i: int) -> bool:
+            try:
+                ns.objects.put("photos", "k", b"%d" % i, if_none_match=True)
+            except PreconditionFailed:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as threads:
+            won = list(threads.map(put, range(16)))
+        assert won.count(True) == 1
+        assert ns.objects.read("photos", "k") == b"%d" % won.index(True)
+        assert what_of(ns, "k") == ["put"]
+
     @pytest.mark.parametrize("how", [{"if_none_match": True}, {"if_match": hashlib.md5(b"0").hexdigest()}])
     def test_a_lost_answer_can_be_asked_again(self, ns: Namespace, how: dict[str, Any]) -> None:
         if "if_match" in how:
@@ -339,7 +354,18 @@ class TestCopy:
         assert ns.objects.read("archive", "old/3") == b"3"
         assert ns.objects.copy_prefix("photos", "nothing/", "archive", "x/") == 0
 
-    def test_overlapping_prefixes_copy_what_was_there(self, ns: Namespace) -> None:
+    def test_prefix_in_pages(self, ns: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(copying, "_PAGE", 2)
+        ns.objects.put_many("photos", [PutItem(f"cats/{i}", b"%d" % i) for i in range(5)])
+        assert ns.objects.copy_prefix("photos", "cats/", "photos", "old/") == 5
+        assert [i.key for i in ns.listing.page("photos", prefix="old/").objects] == [
+            f"old/{i}" for i in range(5)
+        ]
+
+    def test_overlapping_prefixes_copy_what_was_there(
+        self, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(copying, "_PAGE", 1)
         ns.objects.put_many(
             "photos", [PutItem("a/x", b"1"), PutItem("a/a/x", b"2"), PutItem("a/a/a/x", b"3")]
         )
