@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,7 +138,13 @@ def steps(samples: int) -> dict[str, Callable[[Store, Catalog], Iterator[dict[st
             "versions": f"pyarrow {pa.__version__}, duckdb {duckdb.__version__}",
         }
 
-    every = (nothing, commit, unchanged, opening, gather, label, views, growth, diff)
+    def workers(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        version = catalog.dataset("bench").latest
+        version.blobs([0])
+        row = timed("16 forked readers, 80 x 1024 each", lambda: fork_readers(version, samples))
+        yield row
+
+    every = (nothing, commit, unchanged, opening, gather, workers, label, views, growth, diff)
     return {step.__name__: step for step in every}
 
 
@@ -147,6 +155,31 @@ def timed(what: str, act: Callable[[], Any]) -> dict[str, Any]:
     return {"what": what, "seconds": time.perf_counter() - begin}
 
 
+def fork_readers(version: Any, samples: int) -> None:
+    """Sixteen children gather random rows and say what memory of their own that took."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+
+    def work(seed: int) -> None:
+        rows = np.random.default_rng(seed)
+        for _ in range(80):
+            wanted = rows.integers(0, samples, 1024)
+            version.blobs(wanted)
+            version.ids(wanted)
+        private = Path("/proc/self/smaps_rollup").read_text().split("Private_Dirty:")[1].split()[0]
+        queue.put(int(private))
+
+    children = [context.Process(target=work, args=(seed,)) for seed in range(16)]
+    for child in children:
+        child.start()
+    figures = [queue.get() for _ in children]
+    for child in children:
+        child.join()
+    print(
+        json.dumps({"what": f"  private memory of each: {max(figures) / 1024:.0f} MiB at most"}), flush=True
+    )
+
+
 def fragment_bytes(store: Store) -> int:
     """Bytes of all fragments."""
     from maruhub.catalog.row import FragmentRow
@@ -155,13 +188,32 @@ def fragment_bytes(store: Store) -> int:
     return sum(FragmentRow.decode(row).size_bytes for row in scan_all(store, b"F", b"G"))
 
 
+class Memory:
+    """Watches this process: its highest private memory, in MiB, twenty times a second.
+
+    Mapped files (the index, fragments) are the page cache's and shared by all processes, so
+    they are told apart: ``ru_maxrss`` counts them, ``private`` does not.
+    """
+
+    def __init__(self) -> None:
+        self.private = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            status = Path("/proc/self/status").read_text()
+            self.private = max(self.private, int(status.split("RssAnon:")[1].split()[0]) // 1024)
+            time.sleep(0.05)
+
+
 def run_step(hub: Path, name: str, samples: int) -> None:
     """One step in this process: a line of JSON a figure."""
+    memory = Memory()
     pool = compose.open_pool(hub)
     catalog = Catalog(Namespace(pool.store, "bench"))
     for row in steps(samples)[name](pool.store, catalog):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(row | {"peak_mib": round(peak)}), flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(json.dumps(row | {"peak_mib": peak, "private_mib": memory.private}), flush=True)
     pool.close()
 
 
@@ -185,7 +237,9 @@ def main() -> None:
         hub = options.keep or Path(scratch) / "hub"
         if not compose.is_hub(hub):
             step(hub, "fill", options.samples)
-        print(f"{options.samples:,} samples\n{'step':<36}{'time':>12}{'bytes':>14}{'peak memory':>14}")
+        print(
+            f"{options.samples:,} samples\n{'step':<36}{'time':>12}{'bytes':>14}{'private':>12}{'with mapped':>14}"
+        )
         for name in steps(options.samples):
             for line in step(hub, name, options.samples).splitlines():
                 show(json.loads(line))
@@ -202,7 +256,10 @@ def show(row: dict[str, Any]) -> None:
     seconds = row.get("seconds")
     clock = "" if seconds is None else f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
     size = f"{row['bytes'] / 1e6:.1f} MB" if "bytes" in row else ""
-    print(f"{row['what']:<36}{clock:>12}{size:>14}{row['peak_mib']:>10} MiB", flush=True)
+    print(
+        f"{row['what']:<36}{clock:>12}{size:>14}{row['private_mib']:>8} MiB{row['peak_mib']:>10} MiB",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

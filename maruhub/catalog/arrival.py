@@ -236,7 +236,7 @@ def attribute_names(keys: Iterable[str], known: dict[str, str], taken: Iterable[
     """A column name for each metadata key: those ``known`` stay, new ones avoid ``taken``."""
     names = dict(known)
     used = [*taken, *names.values()]
-    for key in keys:
+    for key in sorted(keys):
         if key not in names:
             names[key] = free_column(key, used)
             used.append(names[key])

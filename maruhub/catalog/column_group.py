@@ -6,7 +6,6 @@ are sorted by the batch they lie in, each batch is indexed once, results go to t
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,7 +43,6 @@ class ColumnGroup:
         self.names = tuple(column.name for column in group.columns)
         self._store = store
         self._positions = positions
-        self._lock = threading.Lock()
         self._opened: tuple[list[pa.RecordBatch | None], RowArray] | None = None
         self._arrays: dict[tuple[int, str], Any] = {}
 
@@ -125,10 +123,9 @@ class ColumnGroup:
         return (self.array(i, name) for i in range(len(self.chunks)))
 
     def _open(self) -> tuple[list[pa.RecordBatch | None], RowArray]:
+        # No lock: two threads at once read the same, and a fork can't leave one held.
         if self._opened is None:
-            with self._lock:
-                if self._opened is None:
-                    self._opened = self._read()
+            self._opened = self._read()
         return self._opened
 
     def _read(self) -> tuple[list[pa.RecordBatch | None], RowArray]:

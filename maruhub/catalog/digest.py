@@ -73,7 +73,8 @@ def _feed(array: pa.Array, path: str, streams: dict[str, Any]) -> None:
         _add(streams, path + "#", _int64(pc.list_value_length(array)))
         _feed(pc.list_flatten(array), path + "[", streams)
     elif pa.types.is_map(kind):
-        _feed(array.cast(pa.list_(pa.struct([kind.key_field, kind.item_field]))), path, streams)
+        entries = array.cast(pa.list_(pa.struct([kind.key_field, kind.item_field])))
+        _feed(entries, path + "{", streams)
     else:
         _feed_plain(array, path, streams)
 
@@ -88,7 +89,7 @@ def _feed_plain(array: pa.Array, path: str, streams: dict[str, Any]) -> None:
     elif pa.types.is_fixed_size_binary(kind) or not _is_text(kind):
         present = array.drop_null()
         width = kind.bit_width // 8
-        data = memoryview(pa.concat_arrays([present]).buffers()[1] or b"")
+        data = memoryview(present.buffers()[1] or b"")
         _add(streams, path, data[present.offset * width : (present.offset + len(present)) * width])
     else:
         present = array.drop_null().cast(pa.large_binary())

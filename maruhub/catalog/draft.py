@@ -53,9 +53,9 @@ class GroupWriter:
         self._store = store
 
     def write(self, kind: str, table: pa.Table) -> list[Piece]:
-        """A table as pieces of at most ``FRAGMENT_ROWS`` rows."""
+        """A table as pieces of at most ``FRAGMENT_ROWS`` rows; an empty one as an empty piece."""
         pieces = []
-        for at in range(0, table.num_rows, FRAGMENT_ROWS):
+        for at in range(0, max(table.num_rows, 1), FRAGMENT_ROWS):
             part = table.slice(at, FRAGMENT_ROWS)
             fragment = write_table(self._store, kind, part, segments=_segments(part))
             self.fragments.append(fragment)
@@ -79,6 +79,8 @@ class GroupWriter:
             pending += pieces.pop().rows
         if before and pending > tail.num_rows:
             tail = _behind(before, start - (pending - tail.num_rows), start, tail)
+        if not tail.num_rows and any(piece.fragment for piece in pieces):
+            return tuple(pieces)
         return (*pieces, *self.write(kind, tail))
 
     def write_removals(self, removed: npt.NDArray[np.bool_]) -> str:

@@ -79,7 +79,9 @@ def decode_table(view: memoryview) -> list[pa.RecordBatch]:
 
     try:
         with pa.ipc.open_file(pa.py_buffer(view)) as reader:
-            return [reader.get_batch(i) for i in range(reader.num_record_batches)]
+            batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+            # A fragment without rows still says which columns there are.
+            return batches or [pa.RecordBatch.from_pylist([], schema=reader.schema)]
     except pa.ArrowException as error:
         raise Corrupt(f"a fragment is not an Arrow file: {error}", hint="Run `maru check`.") from error
 

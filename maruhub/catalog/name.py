@@ -63,8 +63,9 @@ def check_column(name: str) -> str:
 
 
 def free_column(wanted: str, taken: Iterable[str]) -> str:
-    """``wanted``, or a variant of it that differs from all ``taken`` (SQL ignores case)."""
-    used = {name.casefold() for name in taken}
+    """``wanted``, or a variant of it that is printable and differs from all ``taken`` (SQL ignores case)."""
+    used = {name.casefold() for name in taken} | {""}
+    wanted = "".join(letter if letter.isprintable() else "_" for letter in wanted)
     candidate, n = wanted, 0
     while candidate.casefold() in used:
         n += 1

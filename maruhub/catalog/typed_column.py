@@ -38,7 +38,7 @@ def infer(column: pa.ChunkedArray) -> pa.ChunkedArray:
     import pyarrow as pa
 
     if column.null_count == len(column):
-        return column.cast(pa.null())
+        return pa.chunked_array([pa.nulls(len(column))])
     for kind in (pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.timestamp("us")):
         if pa.types.is_boolean(kind) and not _says_bool(column):
             continue
