@@ -329,6 +329,10 @@ class TestCopy:
         assert copy == ns.objects.head("archive", "b")
         assert copy.tail["from"] == {"bucket": "photos", "key": "a"}
         assert copy.head.from_version == source.version_number
+        # Other metadata makes a version of the copy, not another copy.
+        relabelled = ns.objects.update_metadata("archive", "b", metadata={"l": "2"})
+        assert "from" not in relabelled.tail
+        assert relabelled.head.from_version == copy.version_number
         ns.objects.delete("photos", "a")
         assert ns.objects.read("archive", "b") == b"x" * 10_000
 
