@@ -52,7 +52,7 @@ class Window:
     chunk_samples: int = 2048
     piece_extents: int = 128
     piece_bytes: int = 16 << 20
-    pieces_ahead: int = 2
+    pieces_ahead: int = 4
 
 
 @dataclass(frozen=True, slots=True)
