@@ -49,7 +49,7 @@ class EnvironmentTable:
     def _forget(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[SharedEnvironment, int]] = {}
+        self._open: dict[tuple[str, tuple[int, int]], tuple[SharedEnvironment, int]] = {}
 
     def _leave_parent(self) -> None:
         """In a child: never use, close or free what the parent has open.
@@ -72,10 +72,10 @@ class EnvironmentTable:
         if self._pid != os.getpid():  # forked past Python's hooks
             self._leave_parent()
         with self._lock:
-            shared, users = self._open.get(path) or (None, 0)
+            shared, users = self._open.get((path, _present(path))) or (None, 0)
             if shared is None:
                 shared = self._open_new(path, create=create)
-            self._open[path] = (shared, users + 1)
+            self._open[path, shared.place] = (shared, users + 1)
             return shared
 
     def _open_new(self, path: str, *, create: bool) -> SharedEnvironment:
@@ -99,12 +99,20 @@ class EnvironmentTable:
         if shared.pid != os.getpid():
             return
         with self._lock:
-            users = self._open[path][1] - 1
+            users = self._open[path, shared.place][1] - 1
             if users:
-                self._open[path] = (shared, users)
+                self._open[path, shared.place] = (shared, users)
                 return
-            del self._open[path]
+            del self._open[path, shared.place]
             shared.env.close()
+
+
+def _present(path: str) -> tuple[int, int]:
+    """Which file lies there now: one that took an open one's place is another index."""
+    try:
+        return place(path)
+    except OSError:
+        return 0, 0
 
 
 def _describe(env: lmdb.Environment, path: str, *, locked: bool) -> SharedEnvironment:

@@ -139,7 +139,7 @@ def encode_row(
     segments: Sequence[int] = (),
 ) -> bytes:
     """The stored bytes of a row; ``payload`` None says that the row is gone."""
-    who = actor.encode()[:255]
+    who = actor.encode("utf-8", "replace")[:255].decode("utf-8", "ignore").encode()
     flags = (_GONE if payload is None else 0) | (_SEGMENTS if segments else 0)
     parts = [_HEAD.pack(_VERSION, flags, len(who), len(request), len(extents), counter, time_us)]
     parts += [_EXTENT.pack(e.segment, e.offset, e.length, 0, e.checksum) for e in extents]

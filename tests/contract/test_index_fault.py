@@ -233,3 +233,18 @@ def test_damaged_head_of_a_long_key_is_corrupt(tmp_path: Path) -> None:
     with pytest.raises(Corrupt):
         index.scan(b"", AFTER_ALL, 9)
     index.close()
+
+
+def test_index_made_anew_in_place_of_an_open_one_is_another(tmp_path: Path) -> None:
+    first = LmdbIndex(tmp_path / "index")
+    with first.write() as txn:
+        txn.put_many([(b"k", b"old")])
+    shutil.rmtree(tmp_path / "index")
+    second = LmdbIndex(tmp_path / "index")
+    assert second.get_many([b"k"]) == [None]
+    with second.write() as txn:
+        txn.put_many([(b"k", b"new")])
+    assert first.get_many([b"k"]) == [b"old"]
+    first.close()
+    assert second.get_many([b"k"]) == [b"new"]
+    second.close()
