@@ -64,36 +64,44 @@ class TarSource:
 
     def entries(self) -> Iterator[Entry | Refusal]:
         """Members in the archive's order; one last refusal if its end is missing."""
-        seen: set[str] = set()
-        at, offset, last = 0, -1, ""
-        header = _header_type()
+        last: list[str] = []
         try:
-            with self._open(header) as archive:
-                while (member := archive.next()) is not None:
-                    # tarfile keeps every member for ever otherwise.
-                    archive.members = []  # type: ignore[attr-defined]
-                    # A lying size may lead it backwards, round and round.
-                    if at and member.offset <= offset:
-                        raise EntryRefused(
-                            Reason.DAMAGED, "a header there leads back; what came before was taken"
-                        )
-                    at, offset, last = at + 1, member.offset, member.name
-                    yield from self._member(archive, member, seen)
-                    if at >= self._options.members_max:
-                        raise EntryRefused(
-                            Reason.TOO_MANY, f"the archive has over {at} members; these were taken"
-                        )
-            if not header.ended:
-                raise EntryRefused(
-                    Reason.TRUNCATED, "the archive has no end mark: cut short or damaged there"
-                )
+            for member, found in self._walk():
+                last = [member]
+                yield from found
         except EntryRefused as refused:
-            yield Refusal.of(f"{self.name} after {last!r}" if last else self.name, refused)
+            yield Refusal.of(self._place(last), refused)
         except _DAMAGED as error:
-            if not at:
+            if not last:
                 raise InvalidData(f"{self.name!r} is not a readable tar: {error}.") from error
             message = f"the archive is cut short or damaged there ({error}); what came before was taken"
-            yield Refusal.of(f"{self.name} after {last!r}", EntryRefused(Reason.TRUNCATED, message))
+            yield Refusal.of(self._place(last), EntryRefused(Reason.TRUNCATED, message))
+
+    def _place(self, last: Sequence[str]) -> str:
+        return f"{self.name} after {last[0]!r}" if last else self.name
+
+    def _walk(self) -> Iterator[tuple[str, Iterator[Entry | Refusal]]]:
+        """Each member's name, and what it yields; the latter is used up before the next."""
+        header = _header_type()
+        seen: set[str] = set()
+        count, offset = 0, -1
+        with self._open(header) as archive:
+            while (member := archive.next()) is not None:
+                # tarfile keeps every member for ever otherwise.
+                archive.members = []  # type: ignore[attr-defined]
+                # A lying size may lead it backwards, round and round.
+                if member.offset <= offset:
+                    raise EntryRefused(
+                        Reason.DAMAGED, "a header there leads back; what came before was taken"
+                    )
+                offset = member.offset
+                count += 1
+                if count > self._options.members_max:
+                    message = f"the archive has more than {count - 1} members; those before were taken"
+                    raise EntryRefused(Reason.TOO_MANY, message)
+                yield member.name, self._member(archive, member, seen)
+        if not header.ended:
+            raise EntryRefused(Reason.TRUNCATED, "the archive has no end mark: cut short or damaged there")
 
     def _open(self, header: type[tarfile.TarInfo]) -> tarfile.TarFile:
         shared: dict[str, Any] = {"tarinfo": header, "encoding": "utf-8", "errors": "surrogateescape"}
@@ -216,6 +224,7 @@ def _header_type() -> type[_Header]:
     class Header(_Header):
         @classmethod
         def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Header:
+            """As tarfile's own; raises EntryRefused for sizes that only a trap has."""
             if len(buf) == tarfile.BLOCKSIZE and not any(buf):
                 cls.ended = True
             made = super().frombuf(buf, encoding, errors)

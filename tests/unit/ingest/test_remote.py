@@ -1,10 +1,8 @@
-"""fsspec sources, with its own in-memory and archive file systems, and a local web server."""
+"""fsspec sources, with its own in-memory and archive file systems."""
 
 from __future__ import annotations
 
 import gzip
-import http.server
-import threading
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -133,34 +131,6 @@ def test_a_file_url_is_a_local_folder(land, tree) -> None:
     assert land.objects() == {"a": b"a"}
 
 
-@pytest.fixture
-def web() -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if self.path != "/a.jpg":
-                self.send_error(404)
-                return
-            # No length: the size is unknown until the end.
-            self.send_response(200)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(b"5\r\nhello\r\n0\r\n\r\n")
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-
-
 def test_objects_of_unknown_size_and_time(land, remote, monkeypatch) -> None:
     remote.write(FILES)
     for method in ("ls", "info"):
@@ -180,14 +150,6 @@ def _without(real):
         return found
 
     return listed
-
-
-def test_http_without_a_length(land, web) -> None:
-    pytest.importorskip("aiohttp")
-    assert land(f"{web}/a.jpg").stored == 1
-    assert land.objects() == {"a.jpg": b"hello"}
-    again = land(f"{web}/a.jpg")
-    assert (again.stored, again.unchanged) == (0, 1)
 
 
 def test_a_tar_member_cut_by_the_network_is_refused(land, remote) -> None:
