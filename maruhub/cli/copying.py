@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 def cp_command(session: Session, source: str, target: str, recursive: bool) -> None:
     """Copy SOURCE to TARGET; one of them, or both, is maru://BUCKET/KEY.
 
-    ``cp -r maru://B/P OUT`` writes the object B/P/a/b to OUT/a/b; names that a file system
+    cp -r maru://B/P OUT writes the object B/P/a/b to OUT/a/b; names that a file system
     cannot hold are escaped, and unescaped on the way back in. A copy inside the hub moves
-    no bytes. ``-`` as the local side is standard input or output.
+    no bytes. - as the local side is standard input or output.
     """
     places = place_or_path(source), place_or_path(target)
     match places:

@@ -111,7 +111,7 @@ def show_command(session: Session, version: str, count: int) -> None:
 def diff_command(session: Session, old: str, new: str | None) -> None:
     """Show what came, went and changed from OLD to NEW.
 
-    NEW is a version's name or DATASET@NEW; without it the latest. ``maru diff cats``
+    NEW is a version's name or DATASET@NEW; without it the latest. maru diff cats
     compares the two newest versions.
     """
     dataset, _, before = old.partition("@")

@@ -41,7 +41,14 @@ def _last(scores: list[dict[str, Any]]) -> str:
 @click.command("evaluate", short_help="Record a score on held-out samples.")
 @click.argument("run")
 @click.argument("version", metavar="DATASET[@VERSION]")
-@click.option("--split", "part", default="test", show_default=True, help="train, validation, test, or all.")
+@click.option(
+    "--split",
+    "part",
+    type=click.Choice(["train", "validation", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Which side of the split.",
+)
 @click.option("--group", help="The column that the split keeps together.")
 @click.option("--where", help="Only samples for which this SQL expression holds.")
 @click.option(

@@ -37,8 +37,8 @@ def label_command(
 ) -> None:
     """Join the columns of FILE (CSV, JSON lines, Parquet) to DATASET as a new version.
 
-    A column ``key`` (the key in the bucket), ``id`` (bucket/key) or ``digest`` (SHA-256)
-    says which sample a row is for. No byte of a sample moves.
+    A column key (the key in the bucket), id (bucket/key) or digest (SHA-256) says which
+    sample a row is for. No byte of a sample moves.
     """
     report = (
         session.hub().dataset(dataset).label(file, name=name, by=by, types=_types(types), message=message)

@@ -11,7 +11,7 @@ import importlib
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -110,11 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs ``maru`` with ``arguments`` (default: the process's) to its exit status."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     _tolerant_streams()
-    with contextlib.suppress(ValueError):  # not the main thread: a test, a notebook
-        signal.signal(signal.SIGTERM, _terminate)
     failure = Failure(as_json="--json" in argv[: argv.index("--")] if "--" in argv else "--json" in argv)
-    status = failure.guard(lambda: _invoke(argv))
-    return failure.guard(lambda: _flush(status))
+    with _ending_on_sigterm():
+        status = failure.guard(lambda: _invoke(argv))
+        return failure.guard(lambda: _flush(status))
 
 
 def _invoke(argv: list[str]) -> int:
@@ -133,8 +132,21 @@ def _flush(status: int) -> int:
     return status
 
 
-def _terminate(number: int, frame: object) -> None:
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
     """SIGTERM ends like Ctrl-C does: files closed, half-done work dropped."""
+    try:
+        before = signal.signal(signal.SIGTERM, _terminate)
+    except ValueError:  # not the main thread, whose business signals are
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 

@@ -108,7 +108,7 @@ def stat_command(session: Session, address: str) -> None:
 @click.option("-f", "--force", is_flag=True, help="What is not there is no error.")
 @with_session
 def rm_command(session: Session, addresses: tuple[str, ...], recursive: bool, force: bool) -> None:
-    """Delete objects. Until the bucket's delay ends, ``maru undelete`` brings them back."""
+    """Delete objects. Until the bucket's delay ends, maru undelete brings them back."""
     hub = session.hub()
     deleted = 0
     for text in addresses:

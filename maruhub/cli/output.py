@@ -64,8 +64,12 @@ def to_json(value: object) -> object:
 
 
 def dumps(value: object, *, indent: int | None = 2) -> str:
-    """One JSON text; names stay readable (not ASCII-escaped)."""
-    return json.dumps(value, indent=indent, ensure_ascii=False, default=to_json)
+    """One JSON text; names stay readable, numbers that JSON has no word for become text."""
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=False, default=to_json, allow_nan=False)
+    except ValueError:
+        finite = json.loads(json.dumps(value, default=to_json), parse_constant=str)
+        return json.dumps(finite, indent=indent, ensure_ascii=False)
 
 
 class Output:

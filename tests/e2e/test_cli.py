@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -219,42 +218,6 @@ def test_status_and_check(maru: Maru) -> None:
     assert checked["ok"] is True
     assert maru.ok("check", "--rebuild-index", "--json").json["rebuilt"] is not None
     assert maru.ok("cat", "photos/cats/01.jpg").out == (maru.folder / "photos/cats/01.jpg").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "code"),
-    [
-        (["nonsense"], 2, "InvalidInput"),
-        (["ls", "--nonsense"], 2, "InvalidInput"),
-        (["stat", "photos"], 2, "InvalidInput"),
-        (["ls", "X"], 2, "InvalidName"),
-        (["ls", "nosuchbucket"], 3, "NoSuchBucket"),
-        (["stat", "photos/none"], 3, "NoSuchKey"),
-        (["show", "nosuch"], 3, "NoSuchDataset"),
-        (["show", "pets@v99"], 3, "NoSuchVersion"),
-        (["ls", "--hub", "labels.csv"], 3, "NoSuchHub"),
-        (["ls", "--hub", "nowhere"], 3, "NoSuchHub"),
-        (["ingest", "nowhere", "photos"], 3, "NotFound"),
-        (["label", "pets", "nowhere.csv"], 3, "NotFound"),
-        (["sql", "drop table pets"], 2, "InvalidInput"),
-        (["sql", "select nocolumn from pets"], 2, "InvalidInput"),
-        (["mb", "photos"], 4, "AlreadyExists"),
-        (["mb", "fresh", "--delay", "soon"], 2, "InvalidInput"),
-        (["rb", "photos"], 4, "BucketNotEmpty"),
-        (["cp", "nowhere", "maru://photos/x"], 3, "NotFound"),
-    ],
-)
-def test_mistakes_get_one_message_and_a_status(maru: Maru, words: list[str], status: int, code: str) -> None:
-    plain = maru(*words)
-    assert plain.status == status, plain.err
-    assert plain.err.startswith("maru: ")
-    assert "Traceback" not in plain.err
-    assert plain.out == b""
-    as_json = maru(*words, "--json")
-    assert as_json.status == status
-    error = json.loads(as_json.err)["error"]
-    assert error["code"] == code
-    assert set(error) == {"code", "what", "hint"}
 
 
 def test_debug_shows_where(maru: Maru) -> None:
