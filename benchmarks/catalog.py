@@ -256,10 +256,8 @@ def show(row: dict[str, Any]) -> None:
     seconds = row.get("seconds")
     clock = "" if seconds is None else f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
     size = f"{row['bytes'] / 1e6:.1f} MB" if "bytes" in row else ""
-    print(
-        f"{row['what']:<36}{clock:>12}{size:>14}{row['private_mib']:>8} MiB{row['peak_mib']:>10} MiB",
-        flush=True,
-    )
+    memory = f"{row['private_mib']:>8} MiB{row['peak_mib']:>10} MiB" if "peak_mib" in row else ""
+    print(f"{row['what']:<36}{clock:>12}{size:>14}{memory}", flush=True)
 
 
 if __name__ == "__main__":

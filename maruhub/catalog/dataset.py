@@ -206,9 +206,11 @@ class Dataset:
     def save_view(self, view: View) -> None:
         """Keeps a view under its digest."""
         positions = view.positions
-        raw = b"" if positions is None else positions.astype("<u8").tobytes()
-        root = view.manifest.root
-        payload = ViewRow(
-            self.name, root.version, view.version_digest, len(view), positions is None, view.is_split
-        )
+        # The same rows have the same digest, however they were found: a split that holds
+        # everything is kept as the version itself.
+        whole = positions is None or view.digest == view.version_digest
+        raw = b"" if positions is None or whole else positions.astype("<u8").tobytes()
+        split = None if whole else view.is_split
+        number = view.manifest.root.version
+        payload = ViewRow(self.name, number, view.version_digest, len(view), whole, split)
         self._ledger.save_view(view.digest, payload, raw)

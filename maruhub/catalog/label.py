@@ -126,7 +126,15 @@ def revise(line: Line, labels: LabelFile, name: str, message: str) -> LabelRepor
         before = line.latest(seen) or line.get(LATEST)
         buckets = list(dict.fromkeys(source.bucket for source in parse_sources(before.info.sources)))
         joined = join(before.manifest, labels, buckets)
-        draft = label_draft(line.ns.store, before.manifest, labels, joined, name=name, number=seen.head + 1)
+        draft = label_draft(
+            line.ns.store,
+            before.manifest,
+            labels,
+            joined,
+            name=name,
+            number=seen.head + 1,
+            message=message,
+        )
         draft.message, draft.sources = message, before.info.sources
         if draft.digest == before.digest:
             return _report(before, joined, 0)
@@ -148,7 +156,14 @@ def _report(version: Version, joined: Join, bytes_written: int) -> LabelReport:
 
 
 def label_draft(
-    store: Store, manifest: Manifest, labels: LabelFile, joined: Join, *, name: str, number: int
+    store: Store,
+    manifest: Manifest,
+    labels: LabelFile,
+    joined: Join,
+    *,
+    name: str,
+    number: int,
+    message: str,
 ) -> Draft:
     """Version ``number``: the same samples, one label set replaced or added."""
     writer = GroupWriter(store)
@@ -171,6 +186,7 @@ def label_draft(
         matched=joined.matched,
         unmatched=joined.unmatched_count,
         unlabelled=root.rows - joined.matched,
+        message=message,
     )
     draft.labels = (name, revision, row)
     return draft

@@ -94,7 +94,8 @@ class Root:
 
     def encode(self) -> bytes:
         """JSON, UTF-8."""
-        return json.dumps({"format": _FORMAT} | asdict(self), ensure_ascii=False, indent=0).encode()
+        data = {"format": _FORMAT} | asdict(self)
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes | memoryview) -> Root:

@@ -25,12 +25,13 @@ class Payload:
 
     def encode(self) -> bytes:
         """One version byte and compact JSON with sorted keys."""
-        text = json.dumps(asdict(self), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-        return _VERSION + text.encode()
+        data = asdict(self)
+        data |= data.pop("more", {})
+        return _VERSION + json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
 
     @classmethod
     def decode(cls: type[_P], row: Row) -> _P:
-        """From a row; fields that a later release added are left out."""
+        """From a row; fields that a later release added go to ``more``, if the row is ever rewritten."""
         payload = row.payload
         if payload[:1] != _VERSION:
             raise UnsupportedFormat(
@@ -38,7 +39,10 @@ class Payload:
             )
         known = {f.name for f in fields(cls)}
         data: dict[str, Any] = json.loads(payload[1:])
-        return cls(**{name: value for name, value in data.items() if name in known})
+        found = {name: value for name, value in data.items() if name in known}
+        if "more" in known:
+            found["more"] = {name: value for name, value in data.items() if name not in known}
+        return cls(**found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class DatasetRow(Payload):
     head: int
     latest: int
     split: dict[str, Any] | None = None
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class VersionRow(Payload):
     at_us: int = 0
     dropped_us: int = 0
     eradicate_us: int = 0
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,13 @@ def test_several_sources(store, catalog, cats):
     assert contents(store, version)["photos/dogs/1.jpg"] == b"dog"
 
 
+def test_another_source_and_back(store, catalog, cats):
+    ds = catalog.dataset("cats")
+    first = ds.commit("photos/cats/")
+    assert ds.commit("photos/dogs/").ids() == ["photos/dogs/1.jpg"]
+    assert contents(store, ds.commit("photos/cats/")) == contents(store, first)
+
+
 def test_two_commits_at_once_lose_none(ns, catalog, cats, put):
     ds = catalog.dataset("cats")
     ds.commit("photos/cats/")

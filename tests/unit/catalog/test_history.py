@@ -157,7 +157,8 @@ def test_datasets_are_listed(catalog, ds):
 def test_payloads_of_other_releases():
     future = b'\x01{"head":1,"latest":1,"split":null,"added_later":true}'
     row = Row(b"Dx", encode_row(future, counter=1, time_us=1))
-    assert DatasetRow.decode(row) == DatasetRow(1, 1)
+    assert DatasetRow.decode(row) == DatasetRow(1, 1, more={"added_later": True})
+    assert DatasetRow.decode(row).encode() == b'\x01{"added_later":true,"head":1,"latest":1,"split":null}'
     row = Row(b"Dx", encode_row(b"\x02whatever", counter=1, time_us=1))
     with pytest.raises(UnsupportedFormat):
         DatasetRow.decode(row)
@@ -168,7 +169,7 @@ def test_roots_that_cannot_be_read(ds):
     encoded = root.encode()
     assert Root.decode(encoded) == root
     with pytest.raises(UnsupportedFormat):
-        Root.decode(encoded.replace(b'"format": 1', b'"format": 9'))
+        Root.decode(encoded.replace(b'"format":1', b'"format":9'))
     for bad in (b"", b"[]", b"{}", encoded[:-5], b"\xff"):
         with pytest.raises(Corrupt):
             Root.decode(bad)

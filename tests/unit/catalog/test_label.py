@@ -37,7 +37,12 @@ def test_a_csv_by_key(ds, tmp_path):
     assert [str(field.type) for field in table.schema] == ["string", "int64", "bool", "date32[day]"]
     assert table.column("age").to_pylist() == [None, 3, 4] + [None] * 7
     assert table.column("breed").to_pylist()[:3] == [None, "tabby", None]
-    assert report.version.message == "from the vet"
+    assert report.version.message == ds.label_sets()[0].message == "from the vet"
+    assert (ds.label_sets()[0].matched, ds.label_sets()[0].unmatched, ds.label_sets()[0].unlabelled) == (
+        2,
+        1,
+        8,
+    )
     assert len(report.version) == 10
 
 

@@ -209,6 +209,10 @@ def test_saved_views(ns, catalog, version):
     assert view.save() is view
     version.save()
     assert Catalog(ns).view(version.digest).ids() == version.ids()
+    everything = version.split("train").sort("size")
+    assert everything.save().is_split == "train"
+    version.select(range(60)).save()
+    assert Catalog(ns).view(version.digest).is_split is None
     empty = version.where("false").save()
     assert len(catalog.view(empty.digest)) == 0
     with pytest.raises(NotFound):
