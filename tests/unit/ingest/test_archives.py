@@ -205,6 +205,16 @@ def test_links_devices_and_passwords_in_a_zip(land, save, reasons) -> None:
     assert reasons(land(path, "again"))["good"] == "encrypted"
 
 
+def test_members_stored_in_ways_that_are_not_read(land, save, reasons) -> None:
+    data = make_tar(member("good", b"g"), member("sparse", b"s" * 100, type=tarfile.GNUTYPE_SPARSE))
+    assert reasons(land(save("data.tar", data))) == {"sparse": "unsupported"}
+    packed = bytearray(zip_of({"odd": b"o" * 10, "fine": b"f"}, zipfile.ZIP_STORED))
+    for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        packed[packed.index(mark) + at] = 97
+    assert reasons(land(save("data.zip", bytes(packed)))) == {"odd": "unsupported"}
+    assert land.objects() == {"good": b"g", "fine": b"f"}
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_name_that_is_not_utf8_in_a_tar(land, save, reasons, packed: bool) -> None:
     data = make_tar(member("caf\udce9", b"x"), member("good", b"g"), form=tarfile.GNU_FORMAT)
