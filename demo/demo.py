@@ -6,10 +6,6 @@ Run it with ``make demo``. It works in ./demo-hub and touches nothing else.
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,12 +15,13 @@ import numpy as np
 from digits import write_images, write_labels
 from model import Model
 from stage import Stage, fresh_folder
+from training import Training
 
 import maruhub
 from maruhub.errors import NotHeldOut
 
-HERE = Path(__file__).parent
 EPOCHS = 10
+KILLED_IN = 2
 MORE_EPOCHS = 3
 TRIAL_EPOCHS = 20
 SEED = 7
@@ -52,9 +49,9 @@ class Demo:
         with maruhub.connect(self.hub_path) as hub:
             self.label(hub)
             settings = self.explore(hub)
-            run, trained_on = self.train(hub, settings)
-            run = self.train_again(hub, settings, run, trained_on)
-            self.evaluate(hub, settings, run)
+            run, training = self.train(hub, settings)
+            run, training = self.train_again(hub, settings, run, training)
+            self.evaluate(hub, settings, run, training)
         self.look()
 
     # ------------------------------------------------------------ 1, 2: a hub, and data in it
@@ -137,7 +134,7 @@ class Demo:
 
     # ------------------------------------------------------------ 5, 6: training, killed and resumed; new data
 
-    def train(self, hub: Any, settings: dict[str, Any]) -> tuple[Any, Any]:
+    def train(self, hub: Any, settings: dict[str, Any]) -> tuple[Any, Training]:
         stage = self.stage
         stage.step("Training, killed in the middle of an epoch, and resumed exactly")
         version = hub.dataset("digits").latest
@@ -150,123 +147,89 @@ class Demo:
             "    model.learn(batch)                                # batch.ids, batch.blobs, batch.columns",
             "    state = batches.state_dict()                      # small, JSON",
         )
-        work = self.folder / "training"
-        work.mkdir()
-        killed_in = self._train_until_killed(version, run, work, settings)
-        survived = Counter(sample for epoch, ids in _diary(work) if epoch == killed_in for sample in ids)
-        stage.say(f"""Its last checkpoint knows {survived.total()} of the {len(train)} images of that epoch. What it
-            learned after that died with it and comes again; nothing else does.""")
-        self._train_while_data_arrive(hub, version, run, work, settings)
-        self._prove_epoch(train, work, killed_in, before=survived.total())
-        return run, version
-
-    def _train_until_killed(self, version: Any, run: Any, work: Path, settings: dict[str, Any]) -> int:
-        """Starts the training, kills it in its second epoch; which epoch that was."""
-        trainer = self._start(version, run, work, settings)
-        for line in _lines(trainer):
-            epoch, step, steps, _ = line.split()
-            if int(epoch) == 1 and int(step) >= int(steps) // 2:
+        training = self._training("training", version, run, settings | {"epochs": EPOCHS, "pace": self.pace})
+        for place in training.start():
+            if place.epoch == KILLED_IN and place.batch > place.batches // 2:
+                stage.show(f"{place}: killed (SIGKILL, status {training.kill()})")
                 break
-        trainer.send_signal(signal.SIGKILL)
-        trainer.wait()
-        self.stage.show(
-            f"epoch {int(epoch) + 1}, batch {int(step) + 1} of {steps}: killed (SIGKILL, status {trainer.returncode})"
-        )
-        return int(epoch)
+        survived = training.learned(KILLED_IN).total()
+        stage.say(f"""Its last checkpoint knows {survived} of the {len(train)} images of that epoch. What it learned after
+            that died with it and comes again; nothing else does.""")
+        places = training.start()
+        stage.show(f"going on: {next(places)}")
+        self._more_data(hub, training, version)
+        training.watch(places, stage.show)
+        self._prove_epoch(train, training, before=survived)
+        return run, training
 
-    def _train_while_data_arrive(
-        self, hub: Any, version: Any, run: Any, work: Path, settings: dict[str, Any]
-    ) -> None:
+    def _more_data(self, hub: Any, training: Training, version: Any) -> None:
         stage = self.stage
-        trainer = self._start(version, run, work, settings)
-        first = next(_lines(trainer)).split()
-        stage.show(f"going on: epoch {int(first[0]) + 1}, batch {int(first[1]) + 1} of {first[2]}")
         stage.step("New images and labels land while it trains")
         stage.maru("ingest", self.folder / "arrivals", "digits")
         stage.maru("commit", "digits", "digits", "-m", "more images")
         stage.maru("label", "digits", self.folder / "labels-of-arrivals.csv", "-m", "and their labels")
-        still = "still training, undisturbed," if trainer.poll() is None else "done by now,"
+        still = "still training, undisturbed," if training.runs else "done by now,"
         stage.say(f"""Meanwhile the trainer was {still} on {version.name}: a version never changes. The new images take
             part in {hub.dataset("digits").latest.name}.""")
-        self._watch(trainer)
 
-    def _prove_epoch(self, train: Any, work: Path, epoch: int, *, before: int) -> None:
-        seen = Counter(sample for number, ids in _diary(work) if number == epoch for sample in ids)
+    def _prove_epoch(self, train: Any, training: Training, *, before: int) -> None:
+        seen = training.learned(KILLED_IN)
         assert seen == Counter(train.ids()), "an epoch must hold each sample once"
         self.stage.say(f"""The proof, from the diary that the trainer kept of every image it learned from: in epoch
-            {epoch + 1}, {before} images before the kill and {seen.total() - before} after it, {seen.total()} in
+            {KILLED_IN}, {before} images before the kill and {seen.total() - before} after it, {seen.total()} in
             all, {len(seen)} different ones: exactly those of the training split, each once.""")
 
-    def train_again(self, hub: Any, settings: dict[str, Any], parent: Any, before: Any) -> Any:
+    def train_again(
+        self, hub: Any, settings: dict[str, Any], parent: Any, before: Training
+    ) -> tuple[Any, Training]:
         """Goes on with the weights on the newest version, in which the new images take part."""
         stage = self.stage
         latest = hub.dataset("digits").latest
         train = latest.split("train")
-        gained = len(train) - len(before.split("train"))
+        gained = len(train) - before.learned(1).total()
         stage.say(
             f"{MORE_EPOCHS} more epochs on {latest.name}, whose training split has {gained} images more:"
         )
         run = hub.run(
             train, name="more data", code="demo/train.py", parameters=settings, seed=SEED, parents=[parent]
         )
-        work = self.folder / "training-more"
-        work.mkdir()
-        weights = self.folder / "training" / "checkpoint.npz"
-        self._watch(
-            self._start(
-                latest, run, work, settings, f"--epochs={MORE_EPOCHS}", f"--start-from={weights}", "--pace=0"
-            )
-        )
-        return run
+        options = settings | {"epochs": MORE_EPOCHS, "start-from": before.checkpoint}
+        training = self._training("training-more", latest, run, options)
+        training.watch(training.start(), stage.show)
+        return run, training
 
-    def _start(
-        self, version: Any, run: Any, work: Path, settings: dict[str, Any], *more: str
-    ) -> subprocess.Popen[str]:
-        address = f"{version.dataset_name}@{version.version_name}"
-        options = {"epochs": EPOCHS, "seed": SEED, "pace": self.pace, **settings}
-        words = [
-            self.hub_path,
-            address,
-            run.id,
-            work,
-            *(f"--{name}={value}" for name, value in options.items()),
-        ]
-        return subprocess.Popen(
-            [sys.executable, HERE / "train.py", *map(str, words), *more], stdout=subprocess.PIPE, text=True
-        )
-
-    def _watch(self, trainer: subprocess.Popen[str]) -> None:
-        """Shows a line an epoch, until the training ends."""
-        for line in _lines(trainer):
-            epoch, step, steps, loss = line.split()
-            if int(step) + 1 == int(steps):
-                self.stage.show(f"epoch {int(epoch) + 1} done, loss {loss}")
-        if trainer.wait():
-            raise SystemExit(f"the training ended with status {trainer.returncode}")
+    def _training(self, name: str, version: Any, run: Any, options: dict[str, Any]) -> Training:
+        words = [str(self.hub_path), f"digits@{version.name}", run.id]
+        return Training(self.folder / name, words, {"seed": SEED, **options})
 
     # ------------------------------------------------------------ 7: an honest score
 
-    def evaluate(self, hub: Any, settings: dict[str, Any], run: Any) -> None:
+    def evaluate(self, hub: Any, settings: dict[str, Any], run: Any, training: Training) -> None:
         stage = self.stage
         stage.step("An honest score")
         version = hub.dataset("digits").latest
         test = version.split("test")
         model = Model(**settings)
-        with np.load(self.folder / "training-more" / "checkpoint.npz") as saved:
-            model.load(saved)
+        model.load(training.weights())
         stage.say("""The hub has recorded what this run has read, and the run whose weights it began with. Neither has
             read one of the test images:""")
         stage.python('hub.evaluate(run, version.split("test"), {"accuracy": accuracy})')
         score = hub.evaluate(run, test, {"accuracy": model.accuracy(test)})
         assert score.held_out
         stage.show(str(score))
+        self._peek(hub, version, test, model)
+        print()
+        stage.maru("runs")
+
+    def _peek(self, hub: Any, version: Any, test: Any, model: Model) -> None:
+        stage = self.stage
         stage.say("Someone trains on everything, the test images too, and wants the same words for it:")
         stage.python(
             'with hub.run(version, name="peeking") as run:',
             "    for batch in version.batches(32, run=run): ...",
             'hub.evaluate(run, version.split("test"), {"accuracy": 0.999})',
         )
-        with hub.run(version, name="peeking", code="demo/demo.py", parameters=settings, seed=SEED) as peeking:
+        with hub.run(version, name="peeking", code="demo/demo.py", seed=SEED) as peeking:
             for batch in version.batches(32, seed=SEED, run=peeking):
                 model.learn(batch)
         try:
@@ -275,8 +238,6 @@ class Demo:
             stage.show(f"NotHeldOut: {refused}")
         else:
             raise AssertionError("a leaked score was accepted")
-        print()
-        stage.maru("runs")
 
     # ------------------------------------------------------------ 8: how it stands
 
@@ -290,19 +251,6 @@ class Demo:
 def _addresses(hub: Any) -> dict[str, Any]:
     """Where each image's bytes are."""
     return {info.key: info.extents for info in hub.bucket("digits").list()}
-
-
-def _diary(work: Path) -> list[tuple[int, list[str]]]:
-    """What the trainer learned: (epoch, ids) of each batch that its checkpoint counts."""
-    with np.load(work / "checkpoint.npz") as saved:
-        counted = (work / "diary.jsonl").read_bytes()[: int(saved["diary"])]
-    entries = [json.loads(line) for line in counted.splitlines()]
-    return [(entry["epoch"], entry["ids"]) for entry in entries]
-
-
-def _lines(trainer: subprocess.Popen[str]) -> Any:
-    assert trainer.stdout is not None
-    return iter(trainer.stdout.readline, "")
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 Every few batches it saves one checkpoint: the weights, the state of the hub's loader, and
 how long its diary was. The diary lists the ids of every batch learned; after a kill it is
-cut back to the checkpoint, as what came later was learned by a model that died.
+cut back to the checkpoint, as what came later was learned by a model that died. Epochs
+are counted from 1, as people do.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ def _epoch(model: Model, batches: Any, checkpoint: Path, diary: Path, *, pace: f
     with diary.open("ab") as out:
         for batch in batches:
             loss = model.learn(batch)
-            out.write(json.dumps({"epoch": batch.epoch, "ids": batch.ids}).encode() + b"\n")
+            out.write(json.dumps({"epoch": batch.epoch + 1, "ids": batch.ids}).encode() + b"\n")
             if batch.step % SAVE_EVERY == 0:
                 _save(checkpoint, out, model, batches)
             run.log(batch.epoch * len(batches) + batch.step, loss=loss)
-            print(batch.epoch, batch.step, len(batches), f"{loss:.4f}", flush=True)
+            print(batch.epoch + 1, batch.step + 1, len(batches), f"{loss:.4f}", flush=True)
             time.sleep(pace)  # only so that there is time to watch, and to be killed
         _save(checkpoint, out, model, batches)
 
