@@ -6,6 +6,7 @@ Run it with ``make demo``. It works in ./demo-hub and touches nothing else.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -143,9 +144,10 @@ class Demo:
         stage.say(f"""Now on all {len(train)} training images, {EPOCHS} epochs in true random order, in a process of its own
             (demo/train.py). It saves its weights and the loader's state every few batches.""")
         stage.python(
-            "for batch in train.batches(32, seed=7, run=run):",
-            "    model.learn(batch)                                # batch.ids, batch.blobs, batch.columns",
-            "    state = batches.state_dict()                      # small, JSON",
+            "batches = train.batches(32, seed=7, run=run)",
+            "for batch in batches:",
+            "    model.learn(batch)                  # batch.ids, batch.blobs, batch.columns",
+            "    state = batches.state_dict()        # small, JSON; batches.load_state_dict(state) goes on there",
         )
         training = self._training("training", version, run, settings | {"epochs": EPOCHS, "pace": self.pace})
         for place in training.start():
@@ -258,6 +260,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("demo-hub"))
     parser.add_argument("--pace", type=float, default=0.025, help="seconds to wait after each batch")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] - so that a pipe sees it as it happens
     started = time.monotonic()
     folder = fresh_folder(options.folder)
     Demo(folder, pace=options.pace).run()

@@ -66,7 +66,7 @@ def _inside(session: Session, source: Place, target: Place, *, recursive: bool) 
 def _out(session: Session, source: Place, target: Path, *, recursive: bool) -> None:
     from maruhub.api.export import export_folder, export_object, write_object
 
-    bucket = session.hub(read_only=True).bucket(source.bucket)
+    bucket = session.hub().bucket(source.bucket)
     if recursive:
         with session.output.progress("Copying", unit="objects") as advance:
             moved = export_folder(bucket, _folder(source.key), target, progress=advance)

@@ -60,7 +60,7 @@ def commit_command(session: Session, dataset: str, source: str, message: str) ->
 @with_session
 def versions_command(session: Session, dataset: str | None) -> None:
     """List all datasets, or the versions of DATASET, the oldest first."""
-    hub = session.hub(read_only=True)
+    hub = session.hub()
     if dataset is None:
         rows = [version_fields(each.name, each.versions()[-1]) for each in hub.datasets() if each.versions()]
         headings = {"dataset": "dataset", "version": "latest", "samples": "samples", "created": "created"}
@@ -83,7 +83,7 @@ def _known(dataset: Dataset) -> Dataset:
 @with_session
 def show_command(session: Session, version: str, count: int) -> None:
     """Show what a version holds; without @VERSION the latest."""
-    found = session.hub(read_only=True).version(version)
+    found = session.hub().version(version)
     head = found.select(range(min(max(count, 0), len(found)))).table()
     schema = {field.name: str(field.type) for field in head.schema}
     samples = head.to_pylist()
@@ -115,7 +115,7 @@ def diff_command(session: Session, old: str, new: str | None) -> None:
     compares the two newest versions.
     """
     dataset, _, before = old.partition("@")
-    handle = session.hub(read_only=True).dataset(dataset)
+    handle = session.hub().dataset(dataset)
     after = new.removeprefix(f"{dataset}@") if new else "latest"
     diff = handle.diff(before or _one_before(handle), after)
     changes = {name: getattr(diff, name).to_pylist() for name in ("added", "removed", "changed", "columns")}

@@ -16,7 +16,7 @@ from maruhub.errors import InvalidInput
 @with_session
 def runs_command(session: Session, run: str | None) -> None:
     """List all runs, or show RUN with its parameters, metrics and scores."""
-    hub = session.hub(read_only=True)
+    hub = session.hub()
     if run is not None:
         session.output.record(hub.runs.get(run).to_json())
         return

@@ -48,7 +48,7 @@ def ls_command(session: Session, address: str | None, recursive: bool) -> None:
     One level is shown, as in a folder; a line holds the size in bytes, when it was
     stored, and the key.
     """
-    hub = session.hub(read_only=True)
+    hub = session.hub()
     if address is None:
         buckets = hub.namespace.buckets.all()
         rows = ({"bucket": b.name, "delay_s": b.delay_s, "created_us": b.created_us} for b in buckets)
@@ -85,7 +85,7 @@ def _entry_line(row: Any) -> str:
 @with_session
 def cat_command(session: Session, addresses: tuple[str, ...]) -> None:
     """Write the bytes of objects to standard output, one after the other."""
-    hub = session.hub(read_only=True)
+    hub = session.hub()
     out = sys.stdout.buffer
     for where in map(object_place, addresses):
         for piece in hub.bucket(where.bucket).pieces(where.key):
@@ -99,7 +99,7 @@ def cat_command(session: Session, addresses: tuple[str, ...]) -> None:
 def stat_command(session: Session, address: str) -> None:
     """Show size, sums, times and metadata of the object at ADDRESS."""
     where = object_place(address)
-    session.output.record(object_fields(session.hub(read_only=True).bucket(where.bucket).stat(where.key)))
+    session.output.record(object_fields(session.hub().bucket(where.bucket).stat(where.key)))
 
 
 @click.command("rm", short_help="Delete objects (restorable for a time).")
@@ -160,7 +160,7 @@ def undelete_command(session: Session, address: str, version_id: str | None) -> 
 def history_command(session: Session, address: str) -> None:
     """Show who did what to the object at ADDRESS, and when; the newest last."""
     where = object_place(address)
-    events = session.hub(read_only=True).bucket(where.bucket).history(where.key)
+    events = session.hub().bucket(where.bucket).history(where.key)
     rows = [
         {
             "time_us": event.time_us,

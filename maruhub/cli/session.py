@@ -36,12 +36,16 @@ class Session:
         self._context = context
         self._hub_path = hub_path
 
-    def hub(self, *, read_only: bool = False) -> Hub:
-        """The hub of this command, open until the command ends."""
+    def hub(self) -> Hub:
+        """The hub of this command, open until the command ends.
+
+        Never opened as read-only by wish: a command that only reads must still be able to
+        bring a hub back whose writer was killed. Where nothing can be written it is read.
+        """
         from maruhub.api import connect, find_hub
 
         path = self._hub_path if self._hub_path is not None else find_hub(Path.cwd())
-        hub = connect(path, read_only=read_only)
+        hub = connect(path)
         self._context.call_on_close(hub.close)
         return hub
 

@@ -15,5 +15,5 @@ def sql_command(session: Session, query: str) -> None:
 
     Datasets are tables: cats is the latest version, "cats@v3" in double quotes another.
     """
-    answer = session.hub(read_only=True).sql(query)
+    answer = session.hub().sql(query)
     session.output.table(answer.to_pylist(), {name: name for name in answer.column_names}, empty="No rows.")

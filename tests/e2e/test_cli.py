@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -234,6 +236,34 @@ def test_a_reader_that_leaves_is_no_error(maru: Maru) -> None:
     assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait(30) == 141
+
+
+def test_a_killed_writer_leaves_nothing_to_clean_up(maru: Maru, tmp_path: Path) -> None:
+    maru.ok("init", tmp_path / "hub", "--blades", "3")
+    script = (
+        "import sys, maruhub\n"
+        "bucket = maruhub.connect(sys.argv[1]).bucket('kept')\n"
+        "for i in range(10**6):\n"
+        "    bucket[f'{i:07}'] = f'{i}'.encode() * 100\n"
+        "    print(i, flush=True)\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", script, tmp_path / "hub"],
+        env=maru.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    acknowledged = [int(line) for line, _ in zip(writer.stdout, range(100), strict=False)]
+    writer.kill()
+    acknowledged += [int(line) for line in writer.stdout]
+    writer.wait()
+    writer.stdout.close()
+    maru.ok("cp", "-r", "maru://kept", tmp_path / "out", "--hub", tmp_path / "hub")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert len(found) - len(acknowledged) in (0, 1)
+    assert all(found[f"{i:07}"] == f"{i}".encode() * 100 for i in acknowledged)
+    assert maru.ok("check", "--hub", tmp_path / "hub", "--json").json["ok"]
 
 
 def test_interrupted(maru: Maru) -> None:
