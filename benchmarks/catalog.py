@@ -54,32 +54,35 @@ def fill(store: Store, samples: int, start: int = 0) -> None:
         store.commit(lambda rows, first=first: change(rows, first))
 
 
-def steps(samples: int) -> dict[str, Callable[[Store, Catalog], Iterator[dict[str, Any]]]]:
-    """Every step: yields the figures of its parts."""
+class Steps:
+    """Every public method is a step: it yields the figures of its parts."""
 
-    def commit(store: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def __init__(self, samples: int) -> None:
+        self.samples = samples
+
+    def commit(self, store: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         yield timed("commit, first", lambda: catalog.dataset("bench").commit("photos/"))
         yield {"what": "fragments", "bytes": fragment_bytes(store)}
 
-    def unchanged(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def unchanged(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         yield timed("commit, nothing new", lambda: catalog.dataset("bench").commit("photos/"))
 
-    def growth(store: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
-        fill(store, samples // 100, start=samples)
+    def growth(self, store: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+        fill(store, self.samples // 100, start=self.samples)
         before = fragment_bytes(store)
         yield timed("commit, 1 % new", lambda: catalog.dataset("bench").commit("photos/"))
         yield {"what": "fragments, 1 % new", "bytes": fragment_bytes(store) - before}
 
-    def opening(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def opening(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         yield timed("open: root", lambda: catalog.dataset("bench").latest)
         version = catalog.dataset("bench").latest
-        some = np.arange(0, samples, samples // 256)[:256]
+        some = np.arange(0, self.samples, self.samples // 256)[:256]
         yield timed("open: first 256 addresses", lambda: version.blobs(some))
 
-    def gather(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def gather(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         version = catalog.dataset("bench").latest
         for size in (64, 256, 4096):
-            rows = np.random.default_rng(1).integers(0, samples, (50, size))
+            rows = np.random.default_rng(1).integers(0, self.samples, (50, size))
             for name in ("blobs", "ids", "columns"):
                 take = getattr(version, name)
                 take(rows[0])
@@ -88,16 +91,16 @@ def steps(samples: int) -> dict[str, Callable[[Store, Catalog], Iterator[dict[st
                 )
                 yield row | {"seconds": row["seconds"] / 50}
 
-    def label(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def label(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         import pyarrow as pa
 
-        keys = [f"train/{i % 1000:03}/{i:09}.jpg" for i in range(samples)]
+        keys = [f"train/{i % 1000:03}/{i:09}.jpg" for i in range(self.samples)]
         for revision in (1, 2):
             table = pa.table(
                 {
                     "key": keys,
-                    "quality": np.random.default_rng(revision).random(samples),
-                    "breed": [f"breed-{(i + revision) % 120}" for i in range(samples)],
+                    "quality": np.random.default_rng(revision).random(self.samples),
+                    "breed": [f"breed-{(i + revision) % 120}" for i in range(self.samples)],
                 }
             )
             result: list[Any] = []
@@ -107,29 +110,30 @@ def steps(samples: int) -> dict[str, Callable[[Store, Catalog], Iterator[dict[st
             )
             yield row | {"bytes": result[0].bytes_written}
 
-    def views(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def views(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         version = catalog.dataset("bench").latest
         yield timed("where + sample, first", lambda: version.where("label = 'class-007'").sample(500, seed=1))
         yield timed("where + sample", lambda: version.where("quality > 0.5").sample(500, seed=1))
         yield timed("split", lambda: version.split("train"))
         train = version.split("train")
         yield timed("where in a split", lambda: train.where("quality > 0.5 AND label LIKE 'class-1%'"))
-        yield timed("split by group", lambda: version_group(version))
+        yield timed("split by group", lambda: self._by_group(version))
         yield timed("sort", lambda: version.sort("quality"))
         yield timed("digest of a split", lambda: train.digest)
         yield timed(
             "sql group by", lambda: catalog.sql("SELECT label, avg(quality) FROM bench GROUP BY label")
         )
 
-    def version_group(version: Any) -> None:
+    @staticmethod
+    def _by_group(version: Any) -> None:
         from maruhub.catalog.split import group_hashes
 
         group_hashes(version.table(["breed"]).column(0), version.root_hash(), 7)
 
-    def diff(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def diff(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         yield timed("diff of two versions", lambda: catalog.dataset("bench").diff("v1", "latest"))
 
-    def nothing(_: Store, __: Catalog) -> Iterator[dict[str, Any]]:
+    def nothing(self, _: Store, __: Catalog) -> Iterator[dict[str, Any]]:
         import duckdb
         import pyarrow as pa
 
@@ -138,14 +142,14 @@ def steps(samples: int) -> dict[str, Callable[[Store, Catalog], Iterator[dict[st
             "versions": f"pyarrow {pa.__version__}, duckdb {duckdb.__version__}",
         }
 
-    def workers(_: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
+    def workers(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         version = catalog.dataset("bench").latest
         version.blobs([0])
-        row = timed("16 forked readers, 80 x 1024 each", lambda: fork_readers(version, samples))
+        row = timed("16 forked readers, 80 x 1024 each", lambda: fork_readers(version, self.samples))
         yield row
 
-    every = (nothing, commit, unchanged, opening, gather, workers, label, views, growth, diff)
-    return {step.__name__: step for step in every}
+
+STEPS = ("nothing", "commit", "unchanged", "opening", "gather", "workers", "label", "views", "growth", "diff")
 
 
 def timed(what: str, act: Callable[[], Any]) -> dict[str, Any]:
@@ -211,7 +215,7 @@ def run_step(hub: Path, name: str, samples: int) -> None:
     memory = Memory()
     pool = compose.open_pool(hub)
     catalog = Catalog(Namespace(pool.store, "bench"))
-    for row in steps(samples)[name](pool.store, catalog):
+    for row in getattr(Steps(samples), name)(pool.store, catalog):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(json.dumps(row | {"peak_mib": peak, "private_mib": memory.private}), flush=True)
     pool.close()
@@ -240,7 +244,7 @@ def main() -> None:
         print(
             f"{options.samples:,} samples\n{'step':<36}{'time':>12}{'bytes':>14}{'private':>12}{'with mapped':>14}"
         )
-        for name in steps(options.samples):
+        for name in STEPS:
             for line in step(hub, name, options.samples).splitlines():
                 show(json.loads(line))
 

@@ -135,7 +135,7 @@ def revise(line: Line, labels: LabelFile, name: str, message: str) -> LabelRepor
             number=seen.head + 1,
             message=message,
         )
-        draft.message, draft.sources = message, before.info.sources
+        draft.sources = before.info.sources
         if draft.digest == before.digest:
             return _report(before, joined, 0)
         row = line.ledger.publish(draft, seen)
@@ -178,18 +178,22 @@ def label_draft(
     groups = (*kept[:place], group, *kept[place:])
     root = replace(manifest.root, version=number, groups=groups)
     draft = Draft(root, _digest(manifest, root, table, group), writer.fragments)
-    row = LabelRow(
-        version=root.version,
+    draft.message = message
+    draft.labels = (name, revision, _label_row(draft, group, labels, joined))
+    return draft
+
+
+def _label_row(draft: Draft, group: Group, labels: LabelFile, joined: Join) -> LabelRow:
+    return LabelRow(
+        version=draft.root.version,
         by=labels.by,
         source=labels.source,
         columns={column.name: column.type for column in group.columns},
         matched=joined.matched,
         unmatched=joined.unmatched_count,
-        unlabelled=root.rows - joined.matched,
-        message=message,
+        unlabelled=draft.root.rows - joined.matched,
+        message=draft.message,
     )
-    draft.labels = (name, revision, row)
-    return draft
 
 
 def _digest(manifest: Manifest, root: Root, table: pa.Table, changed: Group) -> str:

@@ -137,19 +137,19 @@ def _explain_json(path: Path) -> None:
                     f"{path}, row {number}: not a JSON object.", hint="Write one object a line."
                 )
             for name, value in fields.items():
-                _same_kind(kinds, name, value, number, path)
+                _same_kind(kinds, name, value, row=number, path=path)
 
 
-def _same_kind(kinds: dict[str, tuple[str, int]], name: str, value: Any, number: int, path: Path) -> None:
+def _same_kind(kinds: dict[str, tuple[str, int]], name: str, value: Any, *, row: int, path: Path) -> None:
     if value is None:
         return
     kind = (
         "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
     )
-    first, row = kinds.setdefault(name, (kind, number))
+    first, first_row = kinds.setdefault(name, (kind, row))
     if first != kind:
         raise InvalidData(
-            f"{path}: column {name!r}, row {number}: {value!r:.80} is a {kind}, but row {row} has a {first}.",
+            f"{path}: column {name!r}, row {row}: {value!r:.80} is a {kind}, but row {first_row} has a {first}.",
             hint="Give a column values of one type.",
         )
 
