@@ -1,0 +1,116 @@
+"""Hubs and objects on the command line, as a user runs it: what is printed, what is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.e2e.maru import Maru
+
+
+def test_init_says_what_it_protects_against(tmp_path: Path) -> None:
+    maru = Maru(tmp_path)
+    made = maru.ok("init", "one", "--json").json
+    assert (len(made["blades"]), made["survives"]) == (1, 0)
+    said = maru.ok("init", "two", "--blade", "a", "--blade", "b", "--blade", "c").text
+    assert "any two blades may fail" in said
+    assert "share a drive" in said
+    again = maru("init", "two", "--blades", "2")
+    assert again.status == 4
+    assert maru("init", "three", "--blade", "x", "--blades", "2").status == 2
+
+
+def test_a_hub_from_blades_alone(tmp_path: Path) -> None:
+    maru = Maru(tmp_path)
+    blades = [word for name in "abc" for word in ("--blade", name)]
+    maru.ok("init", "hub", *blades)
+    maru.ok("cp", "-", "maru://things/x", "--hub", "hub", stdin=b"data")
+    os.rename(tmp_path / "hub", tmp_path / "lost")
+    maru.ok("init", "again", "--adopt", *blades)
+    assert maru.ok("cat", "things/x", "--hub", "again").out == b"data"
+
+
+def test_a_second_ingest_copies_nothing(maru: Maru) -> None:
+    report = maru.ok("ingest", "photos", "photos", "--json").json
+    assert (report["stored"], report["unchanged"], report["refused"]) == (0, 40, [])
+
+
+def test_what_ingest_refuses_is_told_and_the_rest_is_kept(maru: Maru) -> None:
+    mixed = maru.folder / "mixed"
+    mixed.mkdir()
+    (mixed / "good").write_bytes(b"good")
+    (mixed / "loop").symlink_to("loop")
+    done = maru("ingest", "mixed", "mixed")
+    assert done.status == 10
+    assert "loop" in done.err
+    assert maru.ok("cat", "mixed/good").out == b"good"
+
+
+def test_listing(maru: Maru) -> None:
+    assert "maru://photos" in maru.ok("ls").text.split()
+    assert [entry["prefix"] for entry in maru.ok("ls", "photos", "--json").json] == ["cats/", "dogs/"]
+    for spelling in ("photos/cats", "photos/cats/", "maru://photos/cats/"):
+        entries = maru.ok("ls", spelling, "--json").json
+        assert [entry["key"] for entry in entries] == [f"cats/{i:02}.jpg" for i in range(1, 40, 2)]
+    assert len(maru.ok("ls", "-r", "photos").text.splitlines()) == 40
+    assert maru.ok("mb", "empty").status == 0
+    assert maru.ok("ls", "empty", "--json").json == []
+    assert maru.ok("rb", "empty").status == 0
+    assert maru("ls", "empty").status == 3
+
+
+def test_the_life_of_an_object(maru: Maru) -> None:
+    maru.ok("cp", "-", "maru://life/a", stdin=b"first")
+    maru.ok("cp", "-", "maru://life/a", stdin=b"second")
+    stat = maru.ok("stat", "maru://life/a", "--json").json
+    assert (stat["size"], stat["key"]) == (6, "a")
+    maru.ok("rm", "maru://life/a")
+    assert maru("cat", "maru://life/a").status == 3
+    assert maru("rm", "maru://life/a").status == 3
+    maru.ok("rm", "-f", "maru://life/a")
+    maru.ok("undelete", "maru://life/a")
+    assert maru.ok("cat", "maru://life/a").out == b"second"
+    history = maru.ok("history", "maru://life/a", "--json").json
+    assert [event["what"] for event in history] == ["put", "overwritten", "put", "deleted", "restored"]
+    first = history[0]["version_id"]
+    maru.ok("undelete", "maru://life/a", "--version", first)
+    assert maru.ok("cat", "maru://life/a").out == b"first"
+    assert maru("rb", "life").status == 4
+    assert maru.ok("rm", "-r", "life", "--json").json == {"deleted": 1}
+
+
+def test_copies_out_in_and_inside(maru: Maru) -> None:
+    maru.ok("cp", "-r", "maru://photos/cats", "out")
+    assert sorted(p.name for p in (maru.folder / "out").iterdir()) == [f"{i:02}.jpg" for i in range(1, 40, 2)]
+    assert (maru.folder / "out" / "03.jpg").read_bytes() == (maru.folder / "photos/cats/03.jpg").read_bytes()
+    maru.ok("cp", "-r", "out", "maru://back/in")
+    maru.ok("cp", "-r", "maru://back/in", "maru://back/twice")
+    assert maru.ok("cat", "back/twice/03.jpg").out == (maru.folder / "photos/cats/03.jpg").read_bytes()
+    maru.ok("cp", "maru://back/in/03.jpg", ".")
+    assert (maru.folder / "03.jpg").is_file()
+    maru.ok("cp", "03.jpg", "maru://back/")
+    assert maru.ok("cat", "back/03.jpg").out == (maru.folder / "03.jpg").read_bytes()
+    assert maru.ok("cp", "maru://back/03.jpg", "-").out == (maru.folder / "03.jpg").read_bytes()
+    assert maru("cp", "a", "b").status == 2
+    assert maru("cp", "out", "maru://back/x").status == 2
+    assert maru("cp", "-r", "maru://photos/none", "out").status == 3
+
+
+def test_an_awkward_name_goes_out_and_comes_back(maru: Maru) -> None:
+    key = "..//dir/./ new\nline"
+    maru.ok("cp", "-", f"maru://awkward/{key}", stdin=b"x")
+    maru.ok("cp", "-r", "maru://awkward", "awkward")
+    maru.ok("cp", "-r", "awkward", "maru://returned")
+    assert [entry["key"] for entry in maru.ok("ls", "-r", "returned", "--json").json] == [key]
+    assert "new\\nline" in maru.ok("ls", "-r", "returned").text
+
+
+def test_status_and_check(maru: Maru) -> None:
+    status = maru.ok("status", "--json").json
+    assert status["stages"]["objects"]["rows"] >= 40
+    assert status["survives"] == 2
+    assert "any two blades may fail" in maru.ok("status").text
+    checked = maru.ok("check", "--json").json
+    assert checked["ok"] is True
+    assert maru.ok("check", "--rebuild-index", "--json").json["rebuilt"] is not None
+    assert maru.ok("cat", "photos/cats/01.jpg").out == (maru.folder / "photos/cats/01.jpg").read_bytes()
