@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.e2e.maru import Maru
@@ -75,9 +74,8 @@ def test_a_killed_writer_leaves_nothing_to_clean_up(maru: Maru, tmp_path: Path) 
 def test_interrupted(maru: Maru) -> None:
     process = maru.start("cp", "-", "maru://interrupted/x", stdin=-1)
     assert process.stdin is not None
-    process.stdin.write(b"x")
+    process.stdin.write(b"x" * 4_000_000)  # more than a pipe holds: when this returns, it is reading
     process.stdin.flush()
-    time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
