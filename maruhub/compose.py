@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from maruhub.errors import Busy, Corrupt, Unavailable
 from maruhub.index.lmdb_index import LmdbIndex
 from maruhub.store.clock import CounterMark
+from maruhub.store.log_search import RecoveryReport
 from maruhub.store.pool import (
     INDEX_FOLDER,
     SEGMENT_BYTES,
@@ -22,7 +23,7 @@ from maruhub.store.pool import (
     is_hub,
     make_pool,
 )
-from maruhub.store.recovery import Recovery, RecoveryReport, require_complete
+from maruhub.store.recovery import Recovery, require_complete
 from maruhub.store.store import PoolStore
 
 if TYPE_CHECKING:
@@ -40,8 +41,9 @@ class OpenPool:
     nothing.
     """
 
-    def __init__(self, path: Path, found: FoundPool, *, read_only: bool) -> None:
+    def __init__(self, path: Path, found: FoundPool, *, read_only: bool, accept_loss: bool) -> None:
         self.path = path
+        self._accept_loss = accept_loss
         self.found = found
         self.read_only = read_only
         self._lock_file = _open_lock(path / "hub.lock")
@@ -79,7 +81,7 @@ class OpenPool:
             return None
         with _held(self.path / "recovery.lock"):
             if rebuild or self._recovery.needed():
-                return self._recovery.run()
+                return self._recovery.run(accept_loss=self._accept_loss)
         return None
 
     def rebuild_index(self) -> RecoveryReport:
@@ -90,7 +92,7 @@ class OpenPool:
         _take(self._lock_file, fcntl.LOCK_EX, self.path)
         try:
             with _held(self.path / "recovery.lock"):
-                return self._recovery.run(rebuild=True)
+                return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
         finally:
             _take(self._lock_file, fcntl.LOCK_SH, self.path)
 
@@ -141,9 +143,13 @@ def adopt(path: Path, blades: Sequence[Path]) -> OpenPool:
     return open_pool(path)
 
 
-def open_pool(path: Path, *, read_only: bool = False) -> OpenPool:
-    """Opens a hub, bringing its index up to the log first if that may be needed."""
-    return OpenPool(path, find_pool(path), read_only=read_only)
+def open_pool(path: Path, *, read_only: bool = False, accept_loss: bool = False) -> OpenPool:
+    """Opens a hub, bringing its index up to the log first if that may be needed.
+
+    Records damaged in every copy raise Corrupt; with ``accept_loss`` they are left out, and
+    ``recovered.problems`` says which.
+    """
+    return OpenPool(path, find_pool(path), read_only=read_only, accept_loss=accept_loss)
 
 
 def _open_lock(path: Path) -> int | None:

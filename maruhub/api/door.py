@@ -16,20 +16,25 @@ from maruhub.api.hub import Hub
 from maruhub.errors import NoSuchHub
 
 
-def connect(path: str | os.PathLike[str], *, read_only: bool = False, actor: str = "") -> Hub:
+def connect(
+    path: str | os.PathLike[str], *, read_only: bool = False, accept_loss: bool = False, actor: str = ""
+) -> Hub:
     """Opens the hub in folder ``path``.
 
     Args:
         path: The hub's folder.
         read_only: Never write: works on a medium that cannot be written.
+        accept_loss: Open the hub although records are damaged in every copy, without them.
         actor: Who is at work, for histories; default ``user@host``.
 
     Raises:
         NoSuchHub: The path holds no hub.
         UnsupportedFormat: A newer release wrote it.
+        Corrupt: Records of what the hub holds are damaged in every copy.
     """
     folder = Path(path)
-    return Hub(compose.open_pool(folder, read_only=read_only), folder, actor=actor or _actor())
+    pool = compose.open_pool(folder, read_only=read_only, accept_loss=accept_loss)
+    return Hub(pool, folder, actor=actor or _actor())
 
 
 def create(

@@ -111,13 +111,18 @@ def _speed_lines(speed: Speed) -> list[str]:
 
 @click.command("check", short_help="Read and verify everything; rebuild the index.")
 @click.option("--rebuild-index", is_flag=True, help="First make the index anew, from the segments alone.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Go on without records that are damaged in every copy; what they named may be older or gone.",
+)
 @with_session
-def check_command(session: Session, rebuild_index: bool) -> None:
+def check_command(session: Session, rebuild_index: bool, accept_loss: bool) -> None:
     """Read every copy of everything and verify it.
 
     Ends with status 9 if something is lost, 8 if a copy is wrong but another is right.
     """
-    hub = session.hub()
+    hub = session.hub(accept_loss=accept_loss)
     with session.output.progress("Verifying", unit="bytes") as advance:
         report = hub.check(rebuild_index=rebuild_index, progress=lambda done: advance(done, None))
     session.output.record(report.to_json(), "\n".join(_check_lines(report)))
@@ -133,6 +138,7 @@ def _check_lines(report: CheckReport) -> list[str]:
     ]
     if report.rebuilt is not None:
         lines.append("The index was made anew from the segments.")
+        lines += [f"left out: {problem}" for problem in report.rebuilt.problems]
     if report.ok:
         return [*lines, "Every copy of everything is right."]
     lines += [f"blade {blade}: {count} wrong or missing copies" for blade, count in report.bad_copies.items()]

@@ -36,7 +36,7 @@ class Session:
         self._context = context
         self._hub_path = hub_path
 
-    def hub(self) -> Hub:
+    def hub(self, *, accept_loss: bool = False) -> Hub:
         """The hub of this command, open until the command ends.
 
         Never opened as read-only by wish: a command that only reads must still be able to
@@ -45,8 +45,10 @@ class Session:
         from maruhub.api import connect, find_hub
 
         path = self._hub_path if self._hub_path is not None else find_hub(Path.cwd())
-        hub = connect(path)
+        hub = connect(path, accept_loss=accept_loss)
         self._context.call_on_close(hub.close)
+        for problem in hub.pool.recovered.problems if hub.pool.recovered else ():
+            self.output.note(f"Opening the hub: {problem}")
         return hub
 
     def exit(self, status: int) -> None:

@@ -105,7 +105,7 @@ class Chain:
                 raise Corrupt(
                     f"segment {self.header.segment:016x}: the batch of records at {heads[-1].previous} "
                     f"is damaged in every copy that can be read",
-                    hint="Bring the missing blades back, then run `maru check --rebuild-index`.",
+                    hint="Bring missing blades back. To go on without these records: maru check --accept-loss.",
                 )
             heads.append(found[0])
         return heads[::-1]

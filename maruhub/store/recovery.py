@@ -8,21 +8,18 @@ can be done twice, so a crash in it needs nothing but the next opening.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
-from maruhub.errors import Busy, Corrupt, MaruError, ReadOnly
+from maruhub.errors import Corrupt, ReadOnly
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import apply_newer
 from maruhub.store.batch import CHECKPOINT_END, BatchHead, iter_records
 from maruhub.store.blades import Blades
-from maruhub.store.chain import Chain, read_header
+from maruhub.store.chain import Chain
 from maruhub.store.checkpoint import is_complete, is_covered, read_end
 from maruhub.store.clock import read_moment
-from maruhub.store.copies import Copy
-from maruhub.store.evidence import Evidence
-from maruhub.store.header import log_name, log_segment
-from maruhub.store.identity import BLOCK_BYTES
+from maruhub.store.header import log_name
 from maruhub.store.keys import (
     CHECKPOINT_KEY,
     OPEN_PREFIX,
@@ -30,40 +27,18 @@ from maruhub.store.keys import (
     Tail,
     decode_tail,
     encode_tail,
-    layout_key,
     segment_of,
     tail_key,
 )
-from maruhub.store.layout import decode_layout
+from maruhub.store.log_search import FoundLog, LogSearch, RecoveryReport, close_all
 from maruhub.store.protocol import prefix_end
-from maruhub.store.row import Row
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.turn import read_stamps
 
 _BATCHES_A_TRANSACTION: Final = 256
-_KEYS_A_LOOKUP: Final = 1000
 _OPEN_LOGS_LOOKED_AT: Final = 64
 
 _Turn = tuple[BatchHead, Chain]
-
-
-@dataclass
-class RecoveryReport:
-    """What recovery found and did. ``problems`` are sentences for a person."""
-
-    segments: int = 0
-    turns_replayed: int = 0
-    copies_mended: int = 0
-    orphans_removed: int = 0
-    problems: list[str] = field(default_factory=list)
-
-
-@dataclass
-class _Found:
-    """One segment's batches that the index may not have seen, first one first."""
-
-    chain: Chain
-    heads: list[BatchHead]
 
 
 class Recovery:
@@ -95,7 +70,7 @@ class Recovery:
         except OSError:
             return False
         finally:
-            _close(copies)
+            close_all(copies)
 
     def _belongs(self, state: IndexState, now: Moment) -> bool:
         return (
@@ -105,18 +80,18 @@ class Recovery:
             and state.identity == self._index.identity().encode()[:32]
         )
 
-    def run(self, *, rebuild: bool = False) -> RecoveryReport:
+    def run(self, *, rebuild: bool = False, accept_loss: bool = False) -> RecoveryReport:
         """Replays what counts and isn't in the index; ``rebuild`` empties the index first.
 
         Raises Busy (a rebuild while another process writes) or Corrupt (records that no
-        copy has whole).
+        copy has whole; with ``accept_loss`` that log's are left out and reported).
         """
         report = RecoveryReport()
         state = decode_state(self._index.get_many([STATE_KEY])[0])
-        if rebuild or state.pool_id not in (self._pool_id, bytes(16)):
-            rebuild = True
-            state = IndexState()
-        found = self._search(report, rebuild=rebuild)
+        # An index that is empty, or of another pool, says nothing about these logs.
+        rebuild = rebuild or state.pool_id != self._pool_id
+        search = LogSearch(self._index, self._blades, self._pool_id, report)
+        found = search.run(from_start=rebuild, accept_loss=accept_loss)
         try:
             if rebuild:
                 self._index.clear()
@@ -128,112 +103,16 @@ class Recovery:
 
     def pending(self) -> int:
         """Turns that count and that the index has not seen; changes nothing."""
-        found = self._search(RecoveryReport(), rebuild=False, write=False)
+        search = LogSearch(self._index, self._blades, self._pool_id, RecoveryReport(), write=False)
+        found = search.run(from_start=False)
         state = decode_state(self._index.get_many([STATE_KEY])[0])
-        return sum(head.first > state.counter for item in found for head in item.heads)
-
-    def _search(self, report: RecoveryReport, *, rebuild: bool, write: bool = True) -> list[_Found]:
-        copies = self._listed(report)
-        tails = self._tails(list(copies), rebuild=rebuild)
-        found = []
-        for segment, blade_ids in copies.items():
-            tail = tails.get(segment)
-            if tail is None:
-                continue
-            try:
-                item = self._examine(segment, blade_ids, tail, report, write=write)
-            except Busy:
-                if rebuild:
-                    raise
-                continue
-            except Corrupt as error:
-                report.problems.append(str(error))
-                if rebuild:
-                    raise
-                continue
-            if item is not None:
-                found.append(item)
-        return found
-
-    def _listed(self, report: RecoveryReport) -> dict[int, list[bytes]]:
-        """Segments by what lies on the blades, with the blades that hold a copy."""
-        listed: dict[int, list[bytes]] = {}
-        for blade in self._blades:
-            try:
-                names = blade.names()
-            except OSError as error:
-                report.problems.append(f"{blade!r} cannot be listed: {error.strerror}")
-                continue
-            for name in names:
-                segment = log_segment(name)
-                if segment is not None:
-                    listed.setdefault(segment, []).append(blade.blade_id)
-        return listed
-
-    def _tails(self, segments: Sequence[int], *, rebuild: bool) -> dict[int, Tail]:
-        """Where to start in each segment that may hold more than the index has seen."""
-        if rebuild:
-            return dict.fromkeys(segments, Tail(0, 0))
-        tails = {}
-        for at in range(0, len(segments), _KEYS_A_LOOKUP):
-            some = segments[at : at + _KEYS_A_LOOKUP]
-            layouts = self._index.get_many([layout_key(s) for s in some])
-            ends = self._index.get_many([tail_key(s) for s in some])
-            for segment, raw, end in zip(some, layouts, ends, strict=True):
-                if raw is None or not decode_layout(segment, Row(layout_key(segment), raw).payload).closed:
-                    tails[segment] = decode_tail(end)
-        return tails
-
-    def _examine(
-        self, segment: int, blade_ids: Sequence[bytes], tail: Tail, report: RecoveryReport, *, write: bool
-    ) -> _Found | None:
-        """The segment's batches behind ``tail``; its copies stay locked while replaying."""
-        copies = self._blades.open_copies(log_name(segment), blade_ids, write=write)
-        report.segments += 1
         try:
-            if write and not all(copy.file.lock() for copy in copies):
-                raise Busy(
-                    f"segment {segment:016x} is being written by another process.",
-                    hint="Stop the other processes that use this hub first.",
-                )
-            chain = Chain(read_header(copies), copies)
-            if chain.header.pool_id != self._pool_id:
-                raise Corrupt(f"segment {segment:016x} belongs to another pool")
-            heads = self._counting(chain, tail, report, write=write)
-        except MaruError as error:
-            unborn = write and tail.end == 0 and bool(copies) and all(_is_unborn(c) for c in copies)
-            if isinstance(error, Busy) or not unborn:
-                _close(copies)
-                raise
-            heads = []
-        if not heads and tail.end == 0 and write:
-            self._remove_orphan(segment, blade_ids, report)
-        if not heads:
-            _close(copies)
-            return None
-        return _Found(chain, heads)
+            return sum(head.first > state.counter for item in found for head in item.heads)
+        finally:
+            for item in found:
+                item.chain.close()
 
-    def _counting(self, chain: Chain, tail: Tail, report: RecoveryReport, *, write: bool) -> list[BatchHead]:
-        evidence = Evidence(self._blades, chain, write=write)
-        for head in chain.candidates(tail.end):
-            if evidence.confirms(head):
-                report.copies_mended += evidence.mended
-                return chain.back_from(head, tail.end)
-        return []
-
-    def _remove_orphan(self, segment: int, blade_ids: Sequence[bytes], report: RecoveryReport) -> None:
-        """A log without one batch that counts was never acknowledged to anybody."""
-        for blade_id in blade_ids:
-            blade = self._blades.get(blade_id)
-            assert blade is not None
-            try:
-                blade.remove(log_name(segment))
-                blade.sync_names()
-            except OSError as error:
-                report.problems.append(f"{blade!r}: {log_name(segment)} cannot be removed: {error.strerror}")
-        report.orphans_removed += 1
-
-    def _replay(self, found: Sequence[_Found], report: RecoveryReport, *, rebuild: bool) -> None:
+    def _replay(self, found: Sequence[FoundLog], report: RecoveryReport, *, rebuild: bool) -> None:
         turns = sorted(
             ((head, item.chain) for item in found for head in item.heads), key=lambda t: t[0].first
         )
@@ -256,7 +135,7 @@ class Recovery:
             txn.put_many([(STATE_KEY, encode_state(self._fresh_state(state, found)))])
         report.turns_replayed += len(turns)
 
-    def _fresh_state(self, state: IndexState, found: Sequence[_Found]) -> IndexState:
+    def _fresh_state(self, state: IndexState, found: Sequence[FoundLog]) -> IndexState:
         now = read_moment()
         heads = [head for item in found for head in item.heads]
         return replace(
@@ -271,20 +150,7 @@ class Recovery:
         )
 
 
-def _is_unborn(copy: Copy) -> bool:
-    """Whether a log's file can't hold a batch yet: its making was interrupted."""
-    try:
-        return copy.file.size() <= BLOCK_BYTES
-    except OSError:
-        return False
-
-
-def _close(copies: Sequence[Copy]) -> None:
-    for copy in copies:
-        copy.close()
-
-
-def _tails_after(found: Sequence[_Found], counting: set[int]) -> list[tuple[bytes, bytes]]:
+def _tails_after(found: Sequence[FoundLog], counting: set[int]) -> list[tuple[bytes, bytes]]:
     """Tail rows of the segments of which some batch was replayed."""
     tails = []
     for item in found:

@@ -13,74 +13,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from maruhub.errors import InvalidInput, MaruError
-from maruhub.index.protocol import KEY_BYTES_MAX, Index, IndexTxn
+from maruhub.errors import MaruError
+from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import Record, apply_records
 from maruhub.store.batch import BatchPlace
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark, read_moment
-from maruhub.store.extent import Extent
 from maruhub.store.keys import STATE_KEY, Tail, encode_tail, layout_key, tail_key
 from maruhub.store.layout import encode_layout
 from maruhub.store.log import Log
 from maruhub.store.protocol import Change, SegmentClass, T
-from maruhub.store.row import Row, encode_row
+from maruhub.store.row import encode_row
+from maruhub.store.staging import StagedRows
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.writer import Writer
 
 _CHANGES_A_TURN: Final = 1024
 _OWN_COUNTERS: Final = 2
 """A turn's own layout records, and those that follow the mending of a copy."""
-
-
-class _TurnRows:
-    """``Rows`` of one change inside the turn."""
-
-    def __init__(self, txn: IndexTxn, job: _Job, *, counter: int, time_us: int, pool_time_us: int) -> None:
-        self._txn = txn
-        self._job = job
-        self.staged: dict[bytes, bytes] = {}
-        self.segments: set[int] = set()
-        self.counter = counter
-        self.time_us = time_us
-        self.pool_time_us = pool_time_us
-
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        held = self._txn.get_many(keys)
-        rows = []
-        for key, raw in zip(keys, held, strict=True):
-            raw = self.staged.get(key, raw)
-            row = Row(key, raw) if raw is not None else None
-            rows.append(None if row is None or row.gone else row)
-        return rows
-
-    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
-        return [Row(key, raw) for key, raw in self._txn.scan(start, stop, limit, reverse=reverse)]
-
-    def put(
-        self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
-    ) -> None:
-        self.segments.update(extent.segment for extent in extents)
-        self._stage(key, payload, extents, segments)
-
-    def remove(self, key: bytes) -> None:
-        self._stage(key, None, (), ())
-
-    def _stage(
-        self, key: bytes, payload: bytes | None, extents: Sequence[Extent], segments: Sequence[int]
-    ) -> None:
-        assert key[:1] != b"\x01", "rows of the store are its own"
-        if len(key) > KEY_BYTES_MAX:
-            raise InvalidInput(f"a row key of {len(key)} bytes; {KEY_BYTES_MAX} is the most")
-        self.staged[key] = encode_row(
-            payload,
-            counter=self.counter,
-            time_us=self.time_us,
-            actor=self._job.actor,
-            request=self._job.request,
-            extents=extents,
-            segments=segments,
-        )
 
 
 class _Job:
@@ -175,8 +125,13 @@ class CommitTurn:
             now = read_moment()
             state = self._state_at(state, now)
             for number, job in enumerate(jobs):
-                rows = _TurnRows(
-                    txn, job, counter=base + 1 + number, time_us=now.wall_us, pool_time_us=state.pool_time_us
+                rows = StagedRows(
+                    txn,
+                    actor=job.actor,
+                    request=job.request,
+                    counter=base + 1 + number,
+                    time_us=now.wall_us,
+                    pool_time_us=state.pool_time_us,
                 )
                 self._decide(txn, job, rows, batch)
             if batch.records:
@@ -211,7 +166,7 @@ class CommitTurn:
         )
 
     @staticmethod
-    def _decide(txn: IndexTxn, job: _Job, rows: _TurnRows, batch: _Batch) -> None:
+    def _decide(txn: IndexTxn, job: _Job, rows: StagedRows, batch: _Batch) -> None:
         """Runs one change; what it staged counts only if it didn't raise."""
         try:
             job.result = job.change(rows)

@@ -234,3 +234,26 @@ def test_the_hub_folder_can_be_moved(hub: Path, tmp_path: Path) -> None:
     pool = compose.open_pool(tmp_path / "moved")
     assert held(pool) == wanted
     pool.close()
+
+
+def test_records_damaged_in_every_copy_are_said_not_passed_over(hub: Path) -> None:
+    pool = compose.open_pool(hub)
+    wanted = fill(pool)
+    namespace = Namespace(pool.store)
+    damaged = namespace.objects.head("photos", "dir/5").extents[0]
+    pool.close()
+    shutil.rmtree(hub / "index")
+    name = f"{damaged.segment:016x}.log"
+    for file in (hub / "blades").glob(f"*/segments/{name}"):
+        data = bytearray(file.read_bytes())
+        # The batch stands right behind its object.
+        at = damaged.offset + damaged.length
+        data[at : at + 300] = bytes(300)
+        file.write_bytes(data)
+    with pytest.raises(Corrupt, match="accept-loss"):
+        compose.open_pool(hub)
+    pool = compose.open_pool(hub, accept_loss=True)
+    assert pool.recovered is not None
+    assert name[:16] in pool.recovered.problems[0]
+    assert held(pool).items() <= wanted.items()
+    pool.close()

@@ -1,0 +1,195 @@
+"""Finding the batches that the index may not have seen, log by log.
+
+Lists the blades, takes each log's lock, reads its chain from where the index knows it.
+What it finds stays locked until the caller has replayed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from maruhub.errors import Busy, Corrupt, MaruError
+from maruhub.index.protocol import Index
+from maruhub.store.batch import BatchHead
+from maruhub.store.blades import Blades
+from maruhub.store.chain import Chain, read_header
+from maruhub.store.copies import Copy
+from maruhub.store.evidence import Evidence
+from maruhub.store.header import log_name, log_segment
+from maruhub.store.identity import BLOCK_BYTES
+from maruhub.store.keys import Tail, decode_tail, layout_key, tail_key
+from maruhub.store.layout import decode_layout
+from maruhub.store.row import Row
+
+_KEYS_A_LOOKUP: Final = 1000
+
+
+@dataclass
+class RecoveryReport:
+    """What recovery found and did. ``problems`` are sentences for a person."""
+
+    segments: int = 0
+    turns_replayed: int = 0
+    copies_mended: int = 0
+    orphans_removed: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class FoundLog:
+    """One log's batches behind what the index knows, first one first."""
+
+    chain: Chain
+    heads: list[BatchHead]
+
+
+class LogSearch:
+    """One search over all blades of a pool.
+
+    Args:
+        index: Says where each log is known to end.
+        blades: Those that answer.
+        pool_id: Logs of another pool are reported and passed over.
+        report: Counted into.
+        write: Take locks, mend copies, remove logs that were never begun.
+    """
+
+    def __init__(
+        self, index: Index, blades: Blades, pool_id: bytes, report: RecoveryReport, *, write: bool = True
+    ) -> None:
+        self._index = index
+        self._blades = blades
+        self._pool_id = pool_id
+        self._report = report
+        self._write = write
+
+    def run(self, *, from_start: bool, accept_loss: bool = False) -> list[FoundLog]:
+        """Every log with batches that may be news; ``from_start``: all batches of all logs.
+
+        A log that another process writes is passed over (``from_start``: Busy). Records
+        that no copy has whole raise Corrupt, unless ``accept_loss`` or the index never
+        heard of the log.
+        """
+        listed = self._listed()
+        tails, strangers = self._tails(list(listed), from_start=from_start)
+        found = []
+        for segment, tail in tails.items():
+            try:
+                item = self._examine(segment, listed[segment], tail)
+            except Busy:
+                if from_start:
+                    raise
+                continue
+            except Corrupt as error:
+                if not accept_loss and segment not in strangers:
+                    raise
+                self._report.problems.append(error.what)
+                continue
+            if item is not None:
+                found.append(item)
+        return found
+
+    def _listed(self) -> dict[int, list[bytes]]:
+        """Segments by what lies on the blades, with the blades that hold a copy."""
+        listed: dict[int, list[bytes]] = {}
+        for blade in self._blades:
+            try:
+                names = blade.names()
+            except OSError as error:
+                self._report.problems.append(f"{blade!r} cannot be listed: {error.strerror}")
+                continue
+            for name in names:
+                segment = log_segment(name)
+                if segment is not None:
+                    listed.setdefault(segment, []).append(blade.blade_id)
+        return listed
+
+    def _tails(self, segments: Sequence[int], *, from_start: bool) -> tuple[dict[int, Tail], set[int]]:
+        """Where to start in each log that may hold news, and which the index doesn't know."""
+        if from_start:
+            return dict.fromkeys(segments, Tail(0, 0)), set()
+        tails = {}
+        strangers = set()
+        for at in range(0, len(segments), _KEYS_A_LOOKUP):
+            some = segments[at : at + _KEYS_A_LOOKUP]
+            layouts = self._index.get_many([layout_key(s) for s in some])
+            ends = self._index.get_many([tail_key(s) for s in some])
+            for segment, raw, end in zip(some, layouts, ends, strict=True):
+                if raw is None:
+                    strangers.add(segment)
+                elif decode_layout(segment, Row(layout_key(segment), raw).payload).closed:
+                    continue
+                tails[segment] = decode_tail(end)
+        return tails, strangers
+
+    def _examine(self, segment: int, blade_ids: Sequence[bytes], tail: Tail) -> FoundLog | None:
+        """The log's batches behind ``tail``, or None if there are none."""
+        copies = self._blades.open_copies(log_name(segment), blade_ids, write=self._write)
+        self._report.segments += 1
+        try:
+            found = self._read(segment, copies, tail)
+        except BaseException:
+            close_all(copies)
+            raise
+        if found is None or not found.heads:
+            if tail.end == 0 and self._write:
+                self._remove_orphan(segment, blade_ids)
+            close_all(copies)
+            return None
+        return found
+
+    def _read(self, segment: int, copies: list[Copy], tail: Tail) -> FoundLog | None:
+        if self._write and not all(copy.file.lock() for copy in copies):
+            raise Busy(
+                f"segment {segment:016x} is being written by another process.",
+                hint="Stop the other processes that use this hub first.",
+            )
+        try:
+            header = read_header(copies)
+        except MaruError:
+            if tail.end == 0 and copies and all(_is_unborn(copy) for copy in copies):
+                return None
+            raise
+        if header.pool_id != self._pool_id:
+            raise Corrupt(
+                f"segment {segment:016x} belongs to another pool", hint="Move its file off the blade."
+            )
+        chain = Chain(header, copies)
+        return FoundLog(chain, self._counting(chain, tail))
+
+    def _counting(self, chain: Chain, tail: Tail) -> list[BatchHead]:
+        evidence = Evidence(self._blades, chain, write=self._write)
+        for head in chain.candidates(tail.end):
+            if evidence.confirms(head):
+                self._report.copies_mended += evidence.mended
+                return chain.back_from(head, tail.end)
+        return []
+
+    def _remove_orphan(self, segment: int, blade_ids: Sequence[bytes]) -> None:
+        """A log without one batch that counts was never acknowledged to anybody."""
+        for blade_id in blade_ids:
+            blade = self._blades.get(blade_id)
+            assert blade is not None
+            try:
+                blade.remove(log_name(segment))
+                blade.sync_names()
+            except OSError as error:
+                name = log_name(segment)
+                self._report.problems.append(f"{blade!r}: {name} cannot be removed: {error.strerror}")
+        self._report.orphans_removed += 1
+
+
+def close_all(copies: Sequence[Copy]) -> None:
+    """Closes files, and with them their locks."""
+    for copy in copies:
+        copy.close()
+
+
+def _is_unborn(copy: Copy) -> bool:
+    """Whether a log's file can't hold a batch yet: its making was interrupted."""
+    try:
+        return copy.file.size() <= BLOCK_BYTES
+    except OSError:
+        return False
