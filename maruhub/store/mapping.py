@@ -54,19 +54,24 @@ class Window(NamedTuple):
 
 
 class MappedFile:
-    """One file of a blade: its descriptor, and a mapping of what it held when last looked at."""
+    """One file of a blade: its descriptor, and a mapping of what it held when last looked at.
+
+    Where the blade has no mapping ``window`` is None, and views are of bytes read for them.
+    """
 
     __slots__ = ("file", "size", "window")
 
     def __init__(self, file: BladeFile) -> None:
         self.file = file
+        self.window: Window | None = None
         self.grow()
 
     def grow(self) -> None:
         """Maps the file anew; views of the old mapping live on."""
         mapped = self.file.map()
         if mapped is None:
-            raise OSError(errno.ENODEV, "this blade has no mapping")
+            self.size = self.file.size()
+            return
         view = memoryview(mapped)
         # At once, and before the size: other threads take it whole, or the one before.
         self.window = Window(mapped, view, _address_of(view))
@@ -74,7 +79,8 @@ class MappedFile:
 
     def release(self) -> None:
         """Takes the mapped pages out of this process's page table, where no view holds them."""
-        self.window.map.madvise(mmap.MADV_DONTNEED)
+        if self.window is not None:
+            self.window.map.madvise(mmap.MADV_DONTNEED)
 
     @property
     def descriptor(self) -> int:
@@ -95,6 +101,8 @@ class MappedFile:
         Holds the interpreter while it populates: for pages that are in memory.
         """
         window = self.window
+        if window is None:
+            return self._read(start, end)
         first = start & _PAGE_MASK
         window.map.madvise(_POPULATE_READ, first, end - first)
         return window.view[start:end]
@@ -102,11 +110,19 @@ class MappedFile:
     def view_cold(self, start: int, end: int) -> memoryview:
         """Like :meth:`view`; other threads run while the drive is read."""
         window = self.window
+        if window is None:
+            return self._read(start, end)
         first = start & _PAGE_MASK
         if _libc.madvise(window.address + first, end - first, _POPULATE_READ):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return window.view[start:end]
+
+    def _read(self, start: int, end: int) -> memoryview:
+        buffer = memoryview(bytearray(end - start))
+        if self.file.read_into(start, buffer) < len(buffer):
+            raise OSError(errno.ENODATA, "the file is shorter than it was")
+        return buffer.toreadonly()
 
 
 def populate_many(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> bool:

@@ -96,9 +96,9 @@ class Reader:
         for number in numbers:
             mine = ends if len(numbers) == 1 else ends[places.files == number]
             mapped = self._mapped(places, number, int(mine.max()))
-            if mapped is None:
+            window = mapped.window if mapped is not None else None
+            if window is None:
                 return None
-            window = mapped.window
             views[number], addresses[number] = window.view, window.address
         if not populate_many(addresses[places.files] + starts, ends - starts):
             return None
