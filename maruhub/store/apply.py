@@ -6,7 +6,7 @@ of open segments. Knows nothing of payloads but the layouts' own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from maruhub.index.protocol import IndexTxn
 from maruhub.store.keys import LAYOUT_PREFIX, open_key, segment_of
@@ -18,15 +18,15 @@ Record = tuple[bytes, bytes]
 """Key and row value."""
 
 
-def apply_records(txn: IndexTxn, records: Sequence[Record]) -> None:
-    """Sets the rows of ``records``; of a key that comes twice, the last one counts."""
-    last = dict(records)
-    new = [Row(key, raw) for key, raw in last.items()]
-    old = txn.get_many(list(last))
+def apply_records(
+    txn: IndexTxn, records: Mapping[bytes, bytes], *, held: Mapping[bytes, bytes | None]
+) -> None:
+    """Sets the rows of ``records``; ``held`` is what the index holds of them now."""
     removed: set[bytes] = set()
     added: dict[bytes, bytes] = {}
-    for row, old_raw in zip(new, old, strict=True):
-        if old_raw is not None:
+    for key, raw in records.items():
+        row = Row(key, raw)
+        if (old_raw := held[key]) is not None:
             removed.update(reference_keys(Row(row.key, old_raw)))
         if row.gone:
             removed.add(row.key)
@@ -41,16 +41,18 @@ def apply_records(txn: IndexTxn, records: Sequence[Record]) -> None:
 
 
 def apply_newer(txn: IndexTxn, records: Sequence[Record]) -> None:
-    """Like :func:`apply_records`, but leaves rows alone that have a higher counter."""
-    held = txn.get_many([key for key, _ in records])
-    apply_records(
-        txn,
-        [
-            (key, raw)
-            for (key, raw), present in zip(records, held, strict=True)
-            if present is None or Row(key, raw).counter >= Row(key, present).counter
-        ],
-    )
+    """Replays records in order, but leaves rows alone that have a higher counter.
+
+    Of a key that comes twice the last record counts.
+    """
+    last = dict(records)
+    held = dict(zip(last, txn.get_many(list(last)), strict=True))
+    newer = {
+        key: raw
+        for key, raw in last.items()
+        if (present := held[key]) is None or Row(key, raw).counter >= Row(key, present).counter
+    }
+    apply_records(txn, newer, held=held)
 
 
 def _mark_open(row: Row, added: dict[bytes, bytes], removed: set[bytes]) -> None:

@@ -1,17 +1,58 @@
-"""One change's view of the rows inside the commit turn: it reads, decides and stages."""
+"""The rows as a turn sees them, and one change's view of those: it reads, decides, stages.
+
+A turn reads each row once and writes all its rows together: engines are slow by the call,
+and every call is a chance for other threads to take the interpreter away from the writer
+that all of them wait for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from maruhub.errors import InvalidInput
 from maruhub.index.protocol import KEY_BYTES_MAX, IndexTxn
+from maruhub.store.apply import apply_records
 from maruhub.store.extent import Extent
 from maruhub.store.row import Row, encode_row
 
 
+class TurnRows:
+    """All rows of one turn over its transaction; ``flush`` writes what its changes have set."""
+
+    def __init__(self, txn: IndexTxn) -> None:
+        self._txn = txn
+        self._held: dict[bytes, bytes | None] = {}
+        self._set: dict[bytes, bytes] = {}
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Values as this turn's earlier changes left them; a removed row's says it is gone."""
+        self._fetch(keys)
+        return [self._set.get(key) or self._held[key] for key in keys]
+
+    def _fetch(self, keys: Iterable[bytes]) -> None:
+        missing = [key for key in keys if key not in self._held]
+        self._held.update(zip(missing, self._txn.get_many(missing), strict=True))
+
+    def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool) -> list[tuple[bytes, bytes]]:
+        """A range of the index, with everything set so far."""
+        self.flush()
+        return self._txn.scan(start, stop, limit, reverse=reverse)
+
+    def set(self, records: dict[bytes, bytes]) -> None:
+        """Rows of a change that is accepted."""
+        self._set.update(records)
+
+    def flush(self) -> None:
+        """Writes what was set to the transaction."""
+        if self._set:
+            self._fetch(self._set)
+            apply_records(self._txn, self._set, held=self._held)
+            self._held.update((key, None if Row(key, raw).gone else raw) for key, raw in self._set.items())
+            self._set = {}
+
+
 class StagedRows:
-    """``Rows`` over the turn's transaction. Nothing reaches the index from here.
+    """``Rows`` of one change. Nothing reaches the turn's rows from here.
 
     ``staged`` holds row values by key (a removal is a row that says it is gone);
     ``segments`` those in which the staged rows' extents lie.
@@ -19,7 +60,7 @@ class StagedRows:
 
     def __init__(
         self,
-        txn: IndexTxn,
+        turn: TurnRows,
         *,
         actor: str,
         request: bytes,
@@ -27,7 +68,7 @@ class StagedRows:
         time_us: int,
         pool_time_us: int,
     ) -> None:
-        self._txn = txn
+        self._turn = turn
         self._actor = actor
         self._request = request
         self.counter = counter
@@ -38,7 +79,7 @@ class StagedRows:
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """See ``Rows.get_many``."""
-        held = self._txn.get_many(keys)
+        held = self._turn.get_many(keys)
         rows = []
         for key, raw in zip(keys, held, strict=True):
             raw = self.staged.get(key, raw)
@@ -48,7 +89,7 @@ class StagedRows:
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
         """See ``Rows.scan``."""
-        return [Row(key, raw) for key, raw in self._txn.scan(start, stop, limit, reverse=reverse)]
+        return [Row(key, raw) for key, raw in self._turn.scan(start, stop, limit, reverse=reverse)]
 
     def put(
         self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()

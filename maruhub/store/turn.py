@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from maruhub.errors import MaruError
 from maruhub.index.protocol import Index, IndexTxn
-from maruhub.store.apply import Record, apply_records
+from maruhub.store.apply import Record
 from maruhub.store.batch import BatchPlace
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark, read_moment
@@ -24,7 +24,7 @@ from maruhub.store.layout import encode_layout
 from maruhub.store.log import Log
 from maruhub.store.protocol import Change, SegmentClass, T
 from maruhub.store.row import encode_row
-from maruhub.store.staging import StagedRows
+from maruhub.store.staging import StagedRows, TurnRows
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.writer import Writer
 
@@ -124,18 +124,19 @@ class CommitTurn:
             batch = _Batch(state, base, len(jobs))
             now = read_moment()
             state = self._state_at(state, now)
+            turn = TurnRows(txn)
             for number, job in enumerate(jobs):
                 rows = StagedRows(
-                    txn,
+                    turn,
                     actor=job.actor,
                     request=job.request,
                     counter=base + 1 + number,
                     time_us=now.wall_us,
                     pool_time_us=state.pool_time_us,
                 )
-                self._decide(txn, job, rows, batch)
+                self._decide(turn, job, rows, batch)
             if batch.records:
-                settle = self._write(txn, batch, state)
+                settle = self._write(txn, turn, batch, state)
         for action in settle:
             action()
 
@@ -151,7 +152,8 @@ class CommitTurn:
                 batch.records = list(pick(txn))
                 batch.flags = flags
                 picked = len(batch.records)
-                settle = self._write(txn, batch, self._state_at(state, read_moment())) if picked else []
+                state = self._state_at(state, read_moment())
+                settle = self._write(txn, TurnRows(txn), batch, state) if picked else []
             for action in settle:
                 action()
         return picked
@@ -166,19 +168,20 @@ class CommitTurn:
         )
 
     @staticmethod
-    def _decide(txn: IndexTxn, job: _Job, rows: StagedRows, batch: _Batch) -> None:
+    def _decide(turn: TurnRows, job: _Job, rows: StagedRows, batch: _Batch) -> None:
         """Runs one change; what it staged counts only if it didn't raise."""
         try:
             job.result = job.change(rows)
         except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
             job.error = error
             return
-        records = list(rows.staged.items())
-        apply_records(txn, records)
-        batch.records += records
+        turn.set(rows.staged)
+        batch.records += rows.staged.items()
         batch.segments |= rows.segments
 
-    def _write(self, txn: IndexTxn, batch: _Batch, state: IndexState) -> list[Callable[[], None]]:
+    def _write(
+        self, txn: IndexTxn, turn: TurnRows, batch: _Batch, state: IndexState
+    ) -> list[Callable[[], None]]:
         """Makes the turn durable and the index say so; returns what to do once it is committed."""
         carrier = self._carrier(batch)
         retired = self._writer.retired()
@@ -188,14 +191,14 @@ class CommitTurn:
             for log in retired:
                 _finish(log)
             fresh = any(log.unrecorded for log in (*logs, *retired))
-            self._record_layouts(txn, batch, [*logs, *retired])
+            self._record_layouts(turn, batch, [*logs, *retired])
             last = self._append(carrier, batch, state)
             for log in logs:
                 log.sync()
             mended = [self._writer.mend(log) for log in logs]
             if any(mended):
                 carrier.accept_batch(last)
-                batch = self._mended(txn, batch, logs)
+                batch = self._mended(turn, batch, logs)
                 last = self._append(carrier, batch, state)
                 carrier.sync()
         except MaruError:
@@ -203,6 +206,7 @@ class CommitTurn:
                 if not log.copies.good:
                     self._writer.abandon(log)
             raise
+        turn.flush()
         stamps = read_stamps(self._blades) if fresh else state.stamps
         tail = Tail(last.offset, carrier.end)
         txn.put_many(
@@ -225,7 +229,7 @@ class CommitTurn:
         return self._writer.log_for(SegmentClass.META)
 
     @staticmethod
-    def _record_layouts(txn: IndexTxn, batch: _Batch, logs: Sequence[Log]) -> None:
+    def _record_layouts(turn: TurnRows, batch: _Batch, logs: Sequence[Log]) -> None:
         records = [
             (
                 layout_key(log.segment),
@@ -234,7 +238,7 @@ class CommitTurn:
             for log in logs
             if log.unrecorded
         ]
-        apply_records(txn, records)
+        turn.set(dict(records))
         batch.records += records
 
     @staticmethod
@@ -251,10 +255,10 @@ class CommitTurn:
         )
         return carrier.append_batch(place, batch.records)
 
-    def _mended(self, txn: IndexTxn, batch: _Batch, logs: Sequence[Log]) -> _Batch:
+    def _mended(self, turn: TurnRows, batch: _Batch, logs: Sequence[Log]) -> _Batch:
         """The batch written so far is good; another one follows with the new layouts."""
         follow = _Batch(IndexState(counter=batch.own_counter), batch.own_counter, 0)
-        self._record_layouts(txn, follow, logs)
+        self._record_layouts(turn, follow, logs)
         return follow
 
 
