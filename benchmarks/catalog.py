@@ -1,7 +1,5 @@
 """What versions cost: commit, open, label, filter, draw and split of a million samples.
 
-    python benchmarks/catalog.py [--samples 1000000] [--keep FOLDER]
-
 The bucket is synthetic: its rows are put straight in through the commit turn, all naming
 one real blob, so what is measured is the catalog and not the drives. Each step runs in a
 process of its own, whose peak memory is shown beside that of a process that only opens
@@ -16,7 +14,6 @@ import multiprocessing
 import resource
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.harness import Bench
+from benchmarks.samples import ROOT
 from maruhub import compose
 from maruhub.catalog import Catalog
 from maruhub.namespace import Namespace
@@ -32,6 +31,7 @@ from maruhub.namespace.digests import Digest
 from maruhub.namespace.object import encode_payload, encode_tail, object_prefix
 from maruhub.store.protocol import Rows, Store
 
+TITLE = "Versions of a million samples"
 BATCH = 10_000
 
 
@@ -112,8 +112,11 @@ class Steps:
 
     def views(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         version = catalog.dataset("bench").latest
-        yield timed("where + sample, first", lambda: version.where("label = 'class-007'").sample(500, seed=1))
-        yield timed("where + sample", lambda: version.where("quality > 0.5").sample(500, seed=1))
+        drawn = self.samples // 2000
+        yield timed(
+            "where + sample, first", lambda: version.where("label = 'class-007'").sample(drawn, seed=1)
+        )
+        yield timed("where + sample", lambda: version.where("quality > 0.5").sample(drawn, seed=1))
         yield timed("split", lambda: version.split("train"))
         train = version.split("train")
         yield timed("where in a split", lambda: train.where("quality > 0.5 AND label LIKE 'class-1%'"))
@@ -137,10 +140,7 @@ class Steps:
         import duckdb
         import pyarrow as pa
 
-        yield {
-            "what": "libraries alone",
-            "versions": f"pyarrow {pa.__version__}, duckdb {duckdb.__version__}",
-        }
+        yield {"what": f"The libraries: pyarrow {pa.__version__}, duckdb {duckdb.__version__}."}
 
     def workers(self, _: Store, catalog: Catalog) -> Iterator[dict[str, Any]]:
         version = catalog.dataset("bench").latest
@@ -180,7 +180,8 @@ def fork_readers(version: Any, samples: int) -> None:
     for child in children:
         child.join()
     print(
-        json.dumps({"what": f"  private memory of each: {max(figures) / 1024:.0f} MiB at most"}), flush=True
+        json.dumps({"what": f"Each of 16 forked readers: {max(figures) / 1024:.0f} MiB of its own at most."}),
+        flush=True,
     )
 
 
@@ -221,47 +222,61 @@ def run_step(hub: Path, name: str, samples: int) -> None:
     pool.close()
 
 
-def main() -> None:
+def measure(bench: Bench) -> None:
     """Fills a hub, then runs every step in a process of its own."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=1_000_000)
-    parser.add_argument("--step")
-    parser.add_argument("--keep", type=Path)
+    samples = bench.pick(1_000_000, 2_000)
+    hub = bench.scratch / "hub"
+    step(hub, "fill", samples)
+    rows = [json.loads(line) for name in STEPS for line in step(hub, name, samples).splitlines()]
+    timed_rows = [row for row in rows if "seconds" in row]
+    for title, unit, chosen, value in (
+        ("Steps", "s", [row for row in timed_rows if row["seconds"] >= 0.05], lambda row: row["seconds"]),
+        ("Quick steps", "ms", [row for row in timed_rows if row["seconds"] < 0.05], _milliseconds),
+        ("Peak of private memory", "MiB", timed_rows, lambda row: row["private_mib"]),
+        ("Written", "MB", [row for row in rows if "bytes" in row], lambda row: row["bytes"] / 1e6),
+    ):
+        sides = {f"hub: {row['what']}": [value(row)] for row in chosen}
+        if sides:
+            bench.group(f"{title}, {samples:,} samples", unit, sides, "lower")
+    bench.note("Each step once, in a new process, with the index in memory; machines drift between steps.")
+    for row in rows:
+        if "seconds" not in row and "bytes" not in row:
+            bench.note(row["what"] + _memory(row))
+    bench.note(
+        "Private memory is the highest of the step's process; mapped files are shared by all processes."
+    )
+    bench.note("A label revision's columns are a random float and one of 120 words, for every sample.")
+
+
+def _memory(row: dict[str, Any]) -> str:
+    return f" Opening a hub with them takes {row['private_mib']} MiB." if "private_mib" in row else ""
+
+
+def _milliseconds(row: dict[str, Any]) -> float:
+    return 1e3 * float(row["seconds"])
+
+
+def main() -> None:
+    """One step, in this process."""
+    parser = argparse.ArgumentParser(description="One step of the catalog's benchmark.")
+    parser.add_argument("--samples", type=int, required=True)
+    parser.add_argument("--step", required=True)
+    parser.add_argument("--hub", type=Path, required=True)
     options = parser.parse_args()
     if options.step == "fill":
         # In a process of its own too: a child would inherit its parent's peak memory.
-        pool = compose.create_pool(options.keep, n=1)
+        pool = compose.create_pool(options.hub, n=1)
         fill(pool.store, options.samples)
         pool.close()
-        return
-    if options.step:
-        run_step(options.keep, options.step, options.samples)
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        hub = options.keep or Path(scratch) / "hub"
-        if not compose.is_hub(hub):
-            step(hub, "fill", options.samples)
-        print(
-            f"{options.samples:,} samples\n{'step':<36}{'time':>12}{'bytes':>14}{'private':>12}{'with mapped':>14}"
-        )
-        for name in STEPS:
-            for line in step(hub, name, options.samples).splitlines():
-                show(json.loads(line))
+    else:
+        run_step(options.hub, options.step, options.samples)
 
 
 def step(hub: Path, name: str, samples: int) -> str:
     """Runs one step in a new process; what it printed."""
-    command = [sys.executable, __file__, "--step", name, "--keep", str(hub), "--samples", str(samples)]
-    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
-
-
-def show(row: dict[str, Any]) -> None:
-    """One line of the table."""
-    seconds = row.get("seconds")
-    clock = "" if seconds is None else f"{seconds:.2f} s" if seconds >= 0.1 else f"{seconds * 1e3:.2f} ms"
-    size = f"{row['bytes'] / 1e6:.1f} MB" if "bytes" in row else ""
-    memory = f"{row['private_mib']:>8} MiB{row['peak_mib']:>10} MiB" if "peak_mib" in row else ""
-    print(f"{row['what']:<36}{clock:>12}{size:>14}{memory}", flush=True)
+    words = ["--step", name, "--hub", str(hub), "--samples", str(samples)]
+    command = [sys.executable, "-m", "benchmarks.catalog", *words]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, cwd=ROOT).stdout
 
 
 if __name__ == "__main__":

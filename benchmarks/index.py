@@ -1,86 +1,64 @@
-"""What the index does in a second on this machine: look-ups, scans, puts, commits.
-
-Run: ``python benchmarks/index.py [keys]``. One core, rows of 200 bytes, the page cache warm.
-"""
+"""What the index alone does: look-ups, scans, puts and commits of rows of 200 bytes, one thread."""
 
 from __future__ import annotations
 
 import random
-import sys
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
 
+from benchmarks.harness import Bench, in_turns, rate
 from maruhub.index.lmdb_index import LmdbIndex
 
-ROUND_SECONDS = 0.5
-ROUNDS = 3
+TITLE = "The index"
+_PAGE = 1000
 
 
-def per_second(act: Callable[[], int]) -> float:
-    """Units a second of the best of a few rounds; ``act`` returns the units it did."""
-    best = 0.0
-    for _ in range(ROUNDS):
-        done, begun = 0, time.perf_counter()
-        while (taken := time.perf_counter() - begun) < ROUND_SECONDS:
-            done += act()
-        best = max(best, done / taken)
-    return best
-
-
-def report(name: str, rate: float, unit: str) -> None:
-    print(f"{name:<44}{rate:>14,.0f} {unit}/s")
-
-
-def look_ups(index: LmdbIndex, keys: list[bytes]) -> None:
-    for size in (1, 256, 10_000):
-        batches = iter(lambda size=size: random.sample(keys, size), None)
-        ready = [next(batches) for _ in range(max(1, 50_000 // size))]
-
-        def act(size: int = size, ready: list[list[bytes]] = ready) -> int:
-            for batch in ready:
-                index.get_many(batch)
-            return size * len(ready)
-
-        report(f"get_many of {size:,}", per_second(act), "keys")
-
-
-def scans(index: LmdbIndex, keys: list[bytes]) -> None:
-    for limit, reverse in ((1, False), (1000, False), (1000, True), (len(keys), False)):
-        name = f"scan of {limit:,}{' in reverse' if reverse else ''}"
-        stop = keys[-1] + b"\0"
-        rate = per_second(lambda n=limit, r=reverse, s=stop: len(index.scan(keys[0], s, n, reverse=r)))
-        report(name, rate, "items")
-
-
-def puts(index: LmdbIndex, keys: list[bytes]) -> None:
-    for size in (1, 256, 10_000):
-
-        def act(size: int = size) -> int:
-            with index.write() as txn:
-                txn.put_many([(key, bytes(200)) for key in random.sample(keys, size)])
-            return size
-
-        report(f"put_many of {size:,} and commit", per_second(act), "keys")
-
-
-def main(count: int) -> None:
+def measure(bench: Bench) -> None:
+    count = bench.pick(300_000, 2_000)
     short = [b"Kbucket/photos/2026/%012d.jpg" % (number * 7919) for number in range(count)]
     long = [b"Kbucket/" + b"p" * 1000 + b"/%012d.jpg" % number for number in range(count // 10)]
-    with tempfile.TemporaryDirectory() as folder:
-        for name, keys in (("short keys", short), ("keys of 1,024 bytes", long)):
-            index = LmdbIndex(Path(folder) / name)
-            begun = time.perf_counter()
-            with index.write() as txn:
-                txn.put_many([(key, bytes(200)) for key in keys])
-            print(f"-- {name}: {len(keys):,}")
-            report("first fill in one commit", len(keys) / (time.perf_counter() - begun), "keys")
-            look_ups(index, keys)
-            scans(index, keys)
-            puts(index, keys)
-            index.close()
+    for name, keys in (("short keys", short), ("keys of 1,024 bytes", long)):
+        index = LmdbIndex(bench.scratch / name.replace(" ", "-"))
+        _fill(index, keys)
+        sides = _reads(index, keys, bench.pick(50_000, 1_000))
+        found = in_turns(sides, bench.pick(5, 1), warm_up=True)
+        bench.group(f"Reads, {len(keys):,} {name}", "rows/s", found)
+        sides = _puts(index, keys, bench.pick(20_000, 500))
+        bench.group(f"Puts and commits, {len(keys):,} {name}", "rows/s", in_turns(sides, bench.pick(5, 1)))
+        index.close()
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000)
+def _fill(index: LmdbIndex, keys: list[bytes]) -> None:
+    with index.write() as txn:
+        txn.put_many([(key, bytes(200)) for key in keys])
+
+
+def _reads(index: LmdbIndex, keys: list[bytes], count: int) -> dict[str, Callable[[], float]]:
+    sides: dict[str, Callable[[], float]] = {}
+    for size in (1, 256, 10_000):
+        take = min(size, count, len(keys))
+        batches = [random.sample(keys, take) for _ in range(max(1, count // take))]
+        sides[f"hub: get_many of {size:,}"] = lambda batches=batches: rate(
+            sum(map(len, batches)), lambda: [index.get_many(batch) for batch in batches]
+        )
+    stop = keys[-1] + b"\0"
+    pages = min(_PAGE, len(keys))
+    sides[f"hub: scan of {_PAGE:,}"] = lambda: rate(
+        50 * pages, lambda: [index.scan(keys[0], stop, pages) for _ in range(50)]
+    )
+    sides["hub: scan of all"] = lambda: rate(len(keys), lambda: index.scan(keys[0], stop, len(keys)))
+    return sides
+
+
+def _puts(index: LmdbIndex, keys: list[bytes], count: int) -> dict[str, Callable[[], float]]:
+    def put(size: int, turns: int) -> None:
+        for _ in range(turns):
+            _fill(index, random.sample(keys, size))
+
+    sides: dict[str, Callable[[], float]] = {}
+    for size in (1, 256, 10_000):
+        take = min(size, count, len(keys))
+        turns = max(1, min(count // take, 500))
+        sides[f"hub: put_many of {size:,} and commit"] = lambda take=take, turns=turns: rate(
+            take * turns, lambda: put(take, turns)
+        )
+    return sides

@@ -1,149 +1,100 @@
 """Ingest of a folder beside ``cp -r`` and ``sync`` of the same folder.
 
-    python benchmarks/ingest.py [--files 20000] [--laps 3] [--folder TMP] [--json OUT]
-
-Laps alternate, since machines drift; medians and the ratio of the medians are shown. The
-source is warm in memory for both. Both end durable: ingest acknowledges only what is
-synced, and the copy is followed by ``sync -f`` of its file system; before each lap the
-same sync runs untimed, so that nobody pays for the one before. The hub has one blade (and
-three, for the price of copies) in the same file system. Two loads: files of 50 KB, and
-files of 1 KB to 5 MB (log-uniform) of the same total.
+The source is warm in memory for both. Both end durable: ingest acknowledges only what is
+synced, and the copy is followed by a sync of its file system, which also runs untimed
+before each lap, so that nobody pays for the one before. Hub and copy are on one drive.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import random
 import shutil
-import statistics
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from benchmarks.harness import Bench, in_turns, rate
+from benchmarks.samples import Samples, fifty_kb, mixed, write_files
 from maruhub import compose
 from maruhub.ingest import IngestOptions, Report, ingest
 from maruhub.namespace import Namespace
 
-SIZE = 50_000
-FILES_A_FOLDER = 500
+TITLE = "Ingest"
+COPY = "plain files: cp -r, sync"
+ONE_BLADE, THREE = "hub, one blade: ingest", "hub, three copies on this drive: ingest"
+AGAIN = "hub, one blade: ingest again, nothing new"
 
 
-def main() -> None:
-    arguments = parse()
-    results: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(dir=arguments.folder, prefix="maru-bench-") as made:
-        for load, sizes in loads(arguments.files).items():
-            source = Path(made) / f"source-{load}"
-            fill(source, sizes)
-            results += measure(load, source, Path(made), sizes=sizes, laps=arguments.laps)
-            shutil.rmtree(source)
-    show(results)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1))
+def measure(bench: Bench) -> None:
+    loads = ((fifty_kb(bench.pick(20_000, 200)), 0.5), (mixed(bench.pick(1_700, 40)), None))
+    for samples, at_least in loads:
+        _measure(bench, samples, at_least)
+    bench.note("The hub sums every file with MD5, SHA-256 and xxh3 and takes labels from the folders' names;")
+    bench.note("an ingest again looks at every file's size and time, and reads none of them.")
 
 
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", type=int, default=20_000)
-    parser.add_argument("--laps", type=int, default=3)
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args()
-
-
-def loads(files: int) -> dict[str, list[int]]:
-    """The sizes of each load's files."""
-    dice, mixed, total = random.Random(1), [], 0
-    while total < files * SIZE:
-        mixed.append(int(1000 * 5000 ** dice.random()))
-        total += mixed[-1]
-    return {"50 KB": [SIZE] * files, "1 KB–5 MB": mixed}
-
-
-def fill(folder: Path, sizes: list[int]) -> None:
-    dice = random.Random(2)
-    block = dice.randbytes(8 << 20)
-    for i, size in enumerate(sizes):
-        path = folder / f"class-{i // FILES_A_FOLDER:03}" / f"{i:06}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        at = dice.randrange(len(block) - size)
-        path.write_bytes(block[at : at + size])
-
-
-def measure(load: str, source: Path, folder: Path, *, sizes: list[int], laps: int) -> list[dict[str, Any]]:
-    """Alternates the copy and the ingests; one row a way."""
-    ways: dict[str, Callable[[], float]] = {
-        "cp -r + sync": lambda: copy(source, folder),
-        "ingest, 1 blade": lambda: land(source, folder, blades=1),
-        "ingest, 3 blades": lambda: land(source, folder, blades=3),
+def _measure(bench: Bench, samples: Samples, at_least: float | None) -> None:
+    source = bench.scratch / "source"
+    write_files(source, samples)
+    desk = _Desk(bench.scratch, source, samples)
+    sides: dict[str, Callable[[], float]] = {
+        ONE_BLADE: lambda: desk.land(1),
+        COPY: desk.copy,
+        THREE: lambda: desk.land(3),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(laps):
-        for name, way in ways.items():
-            subprocess.run(["sync", "-f", folder], check=True)
-            seconds[name].append(way())
-    seconds["ingest again, 1 blade"] = [land_again(source, folder)]
-    base = statistics.median(seconds["cp -r + sync"])
-    return [
-        {
-            "load": load,
-            "way": name,
-            "seconds": statistics.median(each),
-            "all_seconds": each,
-            "files_per_s": len(sizes) / statistics.median(each),
-            "mb_per_s": sum(sizes) / 1e6 / statistics.median(each),
-            "speed_of_cp": base / statistics.median(each),
-        }
-        for name, each in seconds.items()
-    ]
+    found = in_turns(sides, bench.pick(3, 1), before=desk.settle)
+    group = bench.group(f"Ingest of {len(samples):,} files of {samples.title}", "files/s", found)
+    bench.compare(group, ONE_BLADE, COPY, at_least=at_least)
+    bench.compare(group, THREE, COPY)
+    again = in_turns({AGAIN: desk.land_again}, 1)
+    bench.group(f"Ingest of the same {len(samples):,} files again", "files/s", again)
+    size = samples.size_bytes / 1e6
+    bench.note(f"{samples.title}: {len(samples):,} files, {size:,.0f} MB.")
+    shutil.rmtree(source)
 
 
-def copy(source: Path, folder: Path) -> float:
-    target = folder / "copy"
-    start = time.perf_counter()
-    subprocess.run(["cp", "-r", source, target], check=True)
-    subprocess.run(["sync", "-f", target], check=True)
-    taken = time.perf_counter() - start
-    shutil.rmtree(target)
-    return taken
+class _Desk:
+    """Takes one folder in, each time into a new place, and clears it away: files a second."""
 
+    def __init__(self, folder: Path, source: Path, samples: Samples) -> None:
+        self._hub = folder / "hub"
+        self._copy = folder / "copy"
+        self._source = source
+        self._count = len(samples)
 
-def land(source: Path, folder: Path, *, blades: int) -> float:
-    pool = compose.create_pool(folder / "hub", n=blades)
-    report = one_ingest(pool, source)
-    pool.close()
-    shutil.rmtree(folder / "hub")
-    assert report.complete, report
-    assert not report.refused_total, report
-    return report.seconds
+    def settle(self) -> None:
+        """What the lap before left unwritten is not the next one's to pay."""
+        for folder in (self._hub, self._copy):
+            shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run(["sync", "-f", self._source], check=True)
 
+    def copy(self) -> float:
+        return rate(self._count, self._copy_and_sync)
 
-def land_again(source: Path, folder: Path) -> float:
-    pool = compose.create_pool(folder / "hub", n=1)
-    one_ingest(pool, source)
-    report = one_ingest(pool, source)
-    pool.close()
-    shutil.rmtree(folder / "hub")
-    assert report.stored == report.bytes_read == 0, report
-    return report.seconds
+    def _copy_and_sync(self) -> None:
+        subprocess.run(["cp", "-r", self._source, self._copy], check=True)
+        subprocess.run(["sync", "-f", self._copy], check=True)
 
+    def land(self, blades: int) -> float:
+        pool = compose.create_pool(self._hub, n=blades)
+        report = self._ingest(pool)
+        pool.close()
+        assert report.stored == self._count, report
+        return self._count / report.seconds
 
-def one_ingest(pool: compose.OpenPool, source: Path) -> Report:
-    return ingest(Namespace(pool.store, "bench"), source, "bench", options=IngestOptions(labels="folder"))
+    def land_again(self) -> float:
+        self.settle()
+        pool = compose.create_pool(self._hub, n=1)
+        self._ingest(pool)
+        report = self._ingest(pool)
+        pool.close()
+        self.settle()
+        assert report.stored == report.bytes_read == 0, report
+        return self._count / report.seconds
 
-
-def show(results: list[dict[str, Any]]) -> None:
-    print(f"{'load':<12}{'way':<24}{'seconds':>9}{'files/s':>10}{'MB/s':>8}{'× cp':>8}")
-    for row in results:
-        print(
-            f"{row['load']:<12}{row['way']:<24}{row['seconds']:>9.2f}{row['files_per_s']:>10,.0f}"
-            f"{row['mb_per_s']:>8,.0f}{row['speed_of_cp']:>8.2f}"
+    def _ingest(self, pool: compose.OpenPool) -> Report:
+        report = ingest(
+            Namespace(pool.store, "bench"), self._source, "bench", options=IngestOptions(labels="folder")
         )
-
-
-if __name__ == "__main__":
-    main()
+        assert report.complete, report
+        assert not report.refused_total, report
+        return report

@@ -73,7 +73,8 @@ def _group_table(group: dict[str, Any]) -> list[str]:
         low, median, high = spread(values)
         rows.append(f"| {name} | {number(median)} | {number(low)} | {number(high)} |")
     rounds = len(next(iter(group["sides"].values())))
-    head = f"| {group['title']}, {group['unit']}, {rounds} rounds | median | lowest | highest |"
+    times = "one round" if rounds == 1 else f"{rounds} rounds"
+    head = f"| {group['title']}, {group['unit']}, {times} | median | lowest | highest |"
     return [head, "|---|--:|--:|--:|", *rows, ""]
 
 

@@ -26,9 +26,12 @@ NAMES = (
     "warm_reads",
     "cold_reads",
     "durable_puts",
+    "ingest",
     "listing_page",
-    "loader_memory",
     "opening",
+    "loader_memory",
+    "index",
+    "catalog",
 )
 
 
@@ -108,27 +111,31 @@ def _run_one(name: str, scratch: Path, *, quick: bool, results: Path, drive: dic
     machine = machine_facts(scratch)
     machine["drive"]["measured"] = drive
     module.measure(bench)
-    about = " ".join((module.__doc__ or "").split())
-    head = {"name": name, "title": module.TITLE, "about": about, "quick": quick, "machine": machine}
+    head = {
+        "name": name,
+        "title": module.TITLE,
+        "about": " ".join((module.__doc__ or "").replace("``", "`").split()),
+        "quick": quick,
+        "machine": machine,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
     result = head | bench.to_json()
     report.write(results, result)
     print(report.markdown(result))
 
 
 def _summarise(results: Path) -> None:
-    """One page over all results that are there."""
-    from benchmarks import report
+    """One page over all results that are there; that of this machine's full runs is a document."""
+    from benchmarks import page
 
     found = [
         json.loads((results / f"{name}.json").read_text())
         for name in NAMES
         if (results / f"{name}.json").exists()
     ]
-    parts = ["# Results", ""]
-    for result in found:
-        parts += [f"## [{result['title']}]({result['name']}.md)", "", *report.reached_table(result)]
-    (results / "README.md").write_text("\n".join(parts))
-    print(f"{results / 'README.md'}")
+    target = ROOT / "docs" / "benchmarks.md" if results == _results() else results / "benchmarks.md"
+    target.write_text(page.write(found))
+    print(target.relative_to(ROOT) if target.is_relative_to(ROOT) else target)
 
 
 if __name__ == "__main__":

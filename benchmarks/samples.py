@@ -16,6 +16,7 @@ from maruhub import compose
 from maruhub.namespace import Namespace
 from maruhub.namespace.put import PutItem
 
+ROOT = Path(__file__).resolve().parent.parent
 KIB = 1024
 FIFTY = 50 * KIB
 BUCKET = "photos"
@@ -66,6 +67,11 @@ class Samples:
 def fifty(count: int) -> Samples:
     """``count`` samples of 50 KiB."""
     return Samples("50 KiB", [FIFTY] * count)
+
+
+def fifty_kb(count: int) -> Samples:
+    """``count`` samples of 50 KB."""
+    return Samples("50 KB", [50_000] * count)
 
 
 def mixed(count: int) -> Samples:

@@ -1,0 +1,81 @@
+"""One page over all results: what was to be reached, what was, and why where it was not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.harness import spread
+from benchmarks.machine import machine_line
+from benchmarks.report import number, reached_table
+
+_HEAD = """# Benchmarks
+
+What MaruHub does on one machine, beside plain files, `cp` and fio on the same drive. This page is
+made by `make bench` from `benchmarks/results/`, where each benchmark leaves its table, its plot
+and every single figure as JSON. Run it on your own drives: it takes about a quarter of an hour,
+ten gigabytes, and root where caches are to be dropped. `make bench ARGS="--quick"` tries that all
+of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
+
+## How it is measured
+
+- Both sides run **in turns in one run**, each round beginning with another side. A ratio is taken
+  in every round, and the **median of the ratios** is what counts: machines drift, and drives that
+  are shared drift by half. In brackets: the lowest and the highest round.
+- **Verified** means that every byte returned is summed in that very call and compared. Views are
+  the same reads without it.
+- **Cold** means that before each lap the files' pages are dropped on both sides, and the kernel's
+  page, inode and entry caches with them; data of more than 2 GB. fio reads the same segment
+  files, random places, the samples' sizes, past the page cache.
+- **Durable** means that a put returned: its bytes and its name survive a loss of power.
+- Client and hub are on the same machine, in one process unless a line says otherwise. 50 KiB are
+  51,200 bytes, 50 KB are 50,000; mixed sizes are 1 KB to 5 MB, equally likely by their logarithm.
+- Every benchmark runs in a fresh process and a fresh folder.
+"""
+
+
+def write(results: list[dict[str, Any]]) -> str:
+    """The page for these results."""
+    parts = [_HEAD, "## The machine", ""]
+    for line in dict.fromkeys(_machine(result) for result in results):
+        parts += [f"- {line}"]
+    if any(result["quick"] for result in results):
+        parts += ["", "These are results of a **quick run**: too small to mean anything."]
+    parts += ["", *_falls_short(results)]
+    for result in results:
+        parts += _section(result)
+    return "\n".join(parts)
+
+
+def _machine(result: dict[str, Any]) -> str:
+    return f"{machine_line(result['machine'])} ({result['date']})."
+
+
+def _falls_short(results: list[dict[str, Any]]) -> list[str]:
+    """What was to be reached and was not, before anything else."""
+    aims = [one for result in results for one in (*result["comparisons"], *result["limits"])]
+    aims = [one for one in aims if one["reached"] is not None]
+    short = [_short(one) for one in aims if not one["reached"]]
+    count = f"{len(aims) - len(short)} of {len(aims)} figures to reach were reached."
+    rows = ["What was not:", "", *(f"- {line}" for line in short), ""] if short else []
+    return ["## Reached and not reached", "", count, "", *rows]
+
+
+def _short(one: dict[str, Any]) -> str:
+    if "median" in one:
+        return (
+            f"{one['title']}: {one['ours']} ÷ {one['peer']} **{one['median']:.2f} ×**, "
+            f"to reach {one['at_least']:g} ×."
+        )
+    return f"{one['title']}: **{number(one['value'])} {one['unit']}**, to reach {number(one['at_most'])}."
+
+
+def _section(result: dict[str, Any]) -> list[str]:
+    parts = [f"## {result['title']}", "", result["about"], "", *reached_table(result)]
+    for group in result["groups"]:
+        better = ", less is better" if group["better"] == "lower" else ""
+        parts += [f"| {group['title']} | {group['unit']}{better} |", "|---|--:|"]
+        parts += [f"| {name} | {number(spread(values)[1])} |" for name, values in group["sides"].items()]
+        parts += [""]
+    parts += [*(f"- {note}" for note in result["notes"]), ""]
+    name = result["name"]
+    return [*parts, f"Rounds, plot and raw figures: `benchmarks/results/{name}.md`, `.png`, `.json`.", ""]
