@@ -5,6 +5,7 @@ Pure. Bucket names follow S3, so that each is a host name too; keys are any UTF-
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -27,6 +28,7 @@ def check_bucket_name(name: str) -> None:
         raise InvalidName(f"{name!r} cannot name a bucket: {reason}.", hint=_HINT)
 
 
+@functools.lru_cache(maxsize=1024)
 def _bucket_fault(name: str) -> str:
     """Why not, empty if nothing speaks against it."""
     if not _BUCKET.fullmatch(name):

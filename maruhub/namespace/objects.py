@@ -60,7 +60,8 @@ class Objects(ObjectReads):
             create_bucket: Make the bucket with its defaults if there is none.
         """
         item = PutItem(key, data, content_type, metadata, mtime_ns)
-        condition = Condition(if_match, if_none_match)
+        free = if_match is None and not if_none_match
+        condition = UNCONDITIONAL if free else Condition(if_match, if_none_match)
         return self._put(
             bucket, [item], conditions=[condition], request=request, create_bucket=create_bucket
         )[0]
@@ -114,8 +115,8 @@ class Objects(ObjectReads):
     ) -> None:
         """Refuses before bytes are written what the commit would refuse, as far as known now."""
         check_bucket_name(bucket)
-        asked = [] if retriable else [i for i, c in enumerate(conditions) if c != UNCONDITIONAL]
-        if create_bucket:
+        asked = [] if retriable else [i for i, c in enumerate(conditions) if c is not UNCONDITIONAL]
+        if create_bucket or (not asked and bucket in self._prefixes):
             return
         rows = self._rows(bucket, [raw_keys[i] for i in asked])
         for i, row in zip(asked, rows, strict=True):

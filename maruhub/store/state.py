@@ -48,12 +48,12 @@ class IndexState:
         return self.pool_time_us + max(0, now.boot_us - self.boot_us)
 
 
-def encode_state(state: IndexState) -> bytes:
-    """Value of the ``C`` row."""
+def encode_state(state: IndexState, *, counter: int | None = None) -> bytes:
+    """Value of the ``C`` row, with another counter if one is given."""
     head = _HEAD.pack(
         _VERSION,
         state.pool_id,
-        state.counter,
+        state.counter if counter is None else counter,
         state.pool_time_us,
         state.boot_us,
         state.boot_id,

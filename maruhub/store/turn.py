@@ -207,12 +207,13 @@ class CommitTurn:
                     self._writer.abandon(log)
             raise
         turn.flush()
-        stamps = read_stamps(self._blades) if fresh else state.stamps
+        if fresh:
+            state = replace(state, stamps=read_stamps(self._blades))
         tail = Tail(last.offset, carrier.end)
         txn.put_many(
             [
                 (tail_key(carrier.segment), encode_tail(tail)),
-                (STATE_KEY, encode_state(replace(state, counter=last.last, stamps=stamps))),
+                (STATE_KEY, encode_state(state, counter=last.last)),
             ]
         )
         return [
