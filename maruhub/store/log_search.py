@@ -64,6 +64,7 @@ class LogSearch:
         self._pool_id = pool_id
         self._report = report
         self._write = write
+        self._silent: list[tuple[int, list[Copy]]] = []
 
     def run(self, *, from_start: bool, accept_loss: bool = False) -> list[FoundLog]:
         """Every log with batches that may be news; ``from_start``: all batches of all logs.
@@ -135,8 +136,9 @@ class LogSearch:
             raise
         if found is None or not found.heads:
             if tail.end == 0 and self._write:
-                self._remove_orphan(segment, blade_ids)
-            close_all(copies)
+                self._silent.append((segment, copies))
+            else:
+                close_all(copies)
             return None
         return found
 
@@ -167,18 +169,34 @@ class LogSearch:
                 return chain.back_from(head, tail.end)
         return []
 
-    def _remove_orphan(self, segment: int, blade_ids: Sequence[bytes]) -> None:
-        """A log without one batch that counts was never acknowledged to anybody."""
-        for blade_id in blade_ids:
-            blade = self._blades.get(blade_id)
-            assert blade is not None
+    def remove_orphans(self) -> None:
+        """Once all is replayed: removes logs without a batch that no layout row knows.
+
+        A log may hold objects only, its layout stands in another log's batch then. Nothing
+        is removed while some log can't be read: what it says of others isn't known.
+        """
+        silent, self._silent = self._silent, []
+        layouts = self._index.get_many([layout_key(segment) for segment, _ in silent])
+        sure = not self._blades.missing and not self._report.problems
+        for (segment, copies), layout in zip(silent, layouts, strict=True):
+            if sure and layout is None:
+                self._remove(log_name(segment), copies)
+            close_all(copies)
+
+    def _remove(self, name: str, copies: Sequence[Copy]) -> None:
+        for copy in copies:
             try:
-                blade.remove(log_name(segment))
-                blade.sync_names()
+                copy.blade.remove(name)
+                copy.blade.sync_names()
             except OSError as error:
-                name = log_name(segment)
-                self._report.problems.append(f"{blade!r}: {name} cannot be removed: {error.strerror}")
+                self._report.problems.append(f"{copy.blade!r}: {name} cannot be removed: {error.strerror}")
         self._report.orphans_removed += 1
+
+    def close(self) -> None:
+        """Lets go of the logs kept for ``remove_orphans``."""
+        for _, copies in self._silent:
+            close_all(copies)
+        self._silent = []
 
 
 def close_all(copies: Sequence[Copy]) -> None:

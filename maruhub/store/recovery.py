@@ -91,12 +91,15 @@ class Recovery:
         # An index that is empty, or of another pool, says nothing about these logs.
         rebuild = rebuild or state.pool_id != self._pool_id
         search = LogSearch(self._index, self._blades, self._pool_id, report)
-        found = search.run(from_start=rebuild, accept_loss=accept_loss)
+        found: list[FoundLog] = []
         try:
+            found = search.run(from_start=rebuild, accept_loss=accept_loss)
             if rebuild:
                 self._index.clear()
             self._replay(found, report, rebuild=rebuild)
+            search.remove_orphans()
         finally:
+            search.close()
             for item in found:
                 item.chain.close()
         return report

@@ -101,10 +101,10 @@ class Writer:
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
 
     def logs(self, segments: set[int]) -> list[Log]:
-        """Logs of this process among ``segments`` that hold unsynced bytes."""
+        """Logs of this process among ``segments`` that hold unsynced bytes, or aren't on record."""
         with self._lock:
             mine = [*self._open.values(), *self._retired]
-        return [log for log in mine if log.segment in segments and log.dirty]
+        return [log for log in mine if log.segment in segments and (log.dirty or log.unrecorded)]
 
     def retired(self) -> list[Log]:
         """Full logs, closed to appends: to be synced and recorded as closed."""
