@@ -1,0 +1,81 @@
+"""A simulated process's calls to the outside: counted, made to fail, or its last.
+
+Knows nothing of what a call does.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+class Crash(BaseException):
+    """The simulated death of a process: nothing may catch it and go on."""
+
+
+class Stalled(BaseException):
+    """A sync that does not return; the thread that called it is left hanging."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The ``nth`` call (from 1) of a kind on a blade fails with ``error``.
+
+    ``kind``: open, create, read, write, sync, names, sync_names, remove, free or any.
+    ``error`` 0 stalls a sync. ``times``: how many calls from there on (0: all).
+    """
+
+    kind: str
+    nth: int
+    error: int = errno.EIO
+    times: int = 1
+    blade: int | None = None
+
+    def hits(self, kind: str, blade: int, count: int) -> bool:
+        """Whether the ``count``-th call that matches ``kind`` and ``blade`` is one of mine."""
+        if self.kind not in (kind, "any") or self.blade not in (blade, None):
+            return False
+        return count >= self.nth and (not self.times or count < self.nth + self.times)
+
+
+@dataclass
+class Calls:
+    """A process's calls to the outside, counted; after its end every further one is refused.
+
+    ``crash_at``: the call (from 1) that it dies in; a write is then done by half.
+    """
+
+    crash_at: int = 0
+    faults: Sequence[Fault] = ()
+    count: int = 0
+    dead: bool = False
+    failed: Counter[str] = field(default_factory=Counter)
+    log: list[str] = field(default_factory=list)
+    _seen: Counter[tuple[str, int | None]] = field(default_factory=Counter)
+
+    def enter(self, kind: str, blade: int = -1) -> bool:
+        """Counts a call; returns whether the process dies in it; raises what fails it."""
+        if self.dead:
+            raise Crash
+        self.count += 1
+        self.log.append(f"{kind}@{blade}")
+        if self.count == self.crash_at:
+            self.dead = True
+            return True
+        for name in {(kind, blade), (kind, None), ("any", blade), ("any", None)}:
+            self._seen[name] += 1
+        for fault in self.faults:
+            if fault.hits(kind, blade, self._seen[fault.kind, fault.blade]):
+                self.failed[f"{kind} {errno.errorcode.get(fault.error, 'stall')}"] += 1
+                if not fault.error:
+                    raise Stalled
+                raise OSError(fault.error, os.strerror(fault.error), f"blade {blade}")
+        return False
+
+    def die_if(self, dies: bool) -> None:
+        """Ends the process, after what the call had done by then."""
+        if dies:
+            raise Crash

@@ -1,0 +1,208 @@
+"""A machine in memory: platters, an index that may lag, and processes that die and start again.
+
+Everything in it replays exactly from a seed. A process here is a ``PoolStore`` with its
+own :class:`Calls`; several may live at once, one after the other in one thread. Syncs run
+in the calling thread, so that the order of calls is a function of the script alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from maruhub.store import copies
+from maruhub.store.blades import Blades
+from maruhub.store.clock import CounterMark
+from maruhub.store.identity import BladeIdentity
+from maruhub.store.log_search import RecoveryReport
+from maruhub.store.recovery import Recovery
+from maruhub.store.store import PoolStore
+from maruhub.testing.calls import Calls, Stalled
+from maruhub.testing.faulty_blade import FaultyBlade
+from maruhub.testing.memory_index import MemoryIndex, MemoryTxn
+from maruhub.testing.platter import Platter
+
+POOL_ID = b"a pool in memory"
+SEGMENT_BYTES = 64 << 10
+_STATES_KEPT = 4
+
+
+class LaggingIndex(MemoryIndex):
+    """An index on the machine's own disk: it remembers its last states, to go back to them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.past: list[dict[bytes, bytes]] = []
+
+    def remember(self) -> None:
+        """Keeps the state that is about to be replaced."""
+        self.past = [*self.past[1 - _STATES_KEPT :], dict(self._items or {})]
+
+    def items(self) -> dict[bytes, bytes]:
+        """A copy of everything."""
+        return dict(self._items or {})
+
+    def put_back(self, items: dict[bytes, bytes]) -> None:
+        """Replaces everything, as a copy of the files would: the same file, other content."""
+        self._items = dict(items)
+
+    def new_file(self) -> None:
+        """As after a reboot, where nothing vouches for the file."""
+        self._identity = uuid.uuid4().hex
+
+
+class ProcessIndex:
+    """One process's door to the index: a commit is a call like any other."""
+
+    def __init__(self, index: LaggingIndex, calls: Calls) -> None:
+        self._index = index
+        self._calls = calls
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return self._index.get_many(keys)
+
+    def scan(
+        self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        return self._index.scan(start, stop, limit, reverse=reverse)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[MemoryTxn]:
+        with self._index.write() as txn:
+            yield txn
+            self._calls.die_if(self._calls.enter("commit"))
+            self._index.remember()
+        self._calls.die_if(self._calls.enter("committed"))
+
+    def clear(self) -> None:
+        with self.write() as txn:
+            txn.items = {}
+
+    def identity(self) -> str:
+        return self._index.identity()
+
+    def close(self) -> None:
+        pass
+
+
+class Process:
+    """A started process: recovered if need be, ready to read and write.
+
+    ``recovered``: what opening had to do, None if nothing.
+    """
+
+    def __init__(self, machine: Machine, calls: Calls, missing: Sequence[int]) -> None:
+        self.calls = calls
+        present = [
+            FaultyBlade(platter, calls) for platter in machine.platters if platter.number not in missing
+        ]
+        absent = [platter.blade_id for platter in machine.platters if platter.number in missing]
+        self._blades = present
+        blades = Blades(present, absent)
+        index = ProcessIndex(machine.index, calls)
+        self.recovery = Recovery(index, blades, POOL_ID)
+        self.recovered: RecoveryReport | None = None
+        identity = BladeIdentity(POOL_ID, present[0].blade_id, 7, machine.segment_bytes, 0, 0)
+        self.store = PoolStore(index, blades, identity, open_mark=machine.open_mark)
+
+    def open(self) -> Process:
+        """What ``compose`` does at opening."""
+        if self.recovery.needed():
+            self.recovered = self.recovery.run()
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: the kernel keeps what was written and frees the locks."""
+        self.calls.dead = True
+        for blade in self._blades:
+            blade.platter.kill(blade.opened)
+
+    def close(self) -> None:
+        """A clean end."""
+        self.store.close()
+        self.kill()
+
+
+class Machine:
+    """Blades, an index and a boot."""
+
+    def __init__(
+        self, blades: int, *, segment_bytes: int = SEGMENT_BYTES, capacity: int = 0, home: Path | None = None
+    ) -> None:
+        self.platters = [Platter(number, capacity=capacity) for number in range(blades)]
+        self.index = LaggingIndex()
+        self.segment_bytes = segment_bytes
+        self.processes: list[Process] = []
+        self._home = home or Path(tempfile.mkdtemp(prefix="maru-machine-"))
+
+    def start(self, calls: Calls | None = None, *, missing: Sequence[int] = ()) -> Process:
+        """Starts a process; ``missing`` blades don't answer it."""
+        process = Process(self, calls or Calls(), missing)
+        self.processes.append(process)
+        try:
+            return process.open()
+        except BaseException:
+            process.kill()
+            raise
+
+    def open_mark(self) -> CounterMark:
+        """The counter that the running processes share."""
+        return CounterMark(self._home / "turn")
+
+    def kill_all(self) -> None:
+        """Every process dies; what they wrote is in the kernel's hands, and safe there."""
+        for process in self.processes:
+            process.kill()
+        self.processes = []
+
+    def cut_power(self, chance: random.Random, *, index_loses: int = 0) -> None:
+        """The power goes and comes back: whatever was not synced may be gone or torn."""
+        self.kill_all()
+        for platter in self.platters:
+            platter.cut_power(chance)
+        states = [*self.index.past, self.index.items()]
+        self.index.put_back(states[max(0, len(states) - 1 - index_loses)])
+        self._new_boot()
+
+    def lose_index(self) -> None:
+        """The index's folder is gone."""
+        self.kill_all()
+        self.index = LaggingIndex()
+        self._new_boot()
+
+    def _new_boot(self) -> None:
+        self.index.new_file()
+        (self._home / "turn").unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Removes what it keeps on the real disk."""
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+class _InlineHand:
+    """Syncs in the calling thread; a stalled one is simply never heard of."""
+
+    def run(self, job: Callable[[], None]) -> None:
+        with contextlib.suppress(Stalled):
+            job()
+
+    def stop(self) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def inline_syncs(*, sync_seconds: float = 0.01) -> Iterator[None]:
+    """Makes stores in this thread deterministic, and impatient with stalled syncs."""
+    hand, defaults = copies._Hand, copies.Copies.__init__.__kwdefaults__
+    copies._Hand = _InlineHand  # type: ignore[assignment,misc]
+    copies.Copies.__init__.__kwdefaults__ = {**(defaults or {}), "sync_seconds": sync_seconds}
+    try:
+        yield
+    finally:
+        copies._Hand = hand  # type: ignore[misc]
+        copies.Copies.__init__.__kwdefaults__ = defaults
