@@ -106,8 +106,9 @@ class StagedRows:
         self, key: bytes, payload: bytes | None, extents: Sequence[Extent], segments: Sequence[int]
     ) -> None:
         assert key[:1] != b"\x01", "rows of the store are its own"
-        if len(key) > KEY_BYTES_MAX:
-            raise InvalidInput(f"a row key of {len(key)} bytes; {KEY_BYTES_MAX} is the most")
+        # Here, not in the index: there it would refuse the whole turn, others' changes too.
+        if not 1 <= len(key) <= KEY_BYTES_MAX:
+            raise InvalidInput(f"a row key of {len(key)} bytes; it has 1 to {KEY_BYTES_MAX}")
         self.staged[key] = encode_row(
             payload,
             counter=self.counter,

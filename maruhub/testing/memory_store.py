@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import xxhash
 
-from maruhub.errors import Corrupt, MaruError
+from maruhub.errors import Corrupt, InvalidInput, MaruError
+from maruhub.index.protocol import KEY_BYTES_MAX
 from maruhub.store.extent import EXTENT_BYTES_MAX, Blob, Blobs, Extent, ExtentArray
 from maruhub.store.protocol import Buffer, Change, SegmentClass, T
 from maruhub.store.row import Row, encode_row
@@ -40,6 +41,8 @@ class MemoryRows:
     def put(
         self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
     ) -> None:
+        if not 1 <= len(key) <= KEY_BYTES_MAX:
+            raise InvalidInput(f"a row key of {len(key)} bytes; it has 1 to {KEY_BYTES_MAX}")
         self.staged[key] = encode_row(
             payload,
             counter=self.counter,
