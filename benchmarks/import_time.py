@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 
-from benchmarks.harness import Bench, in_turns, seconds
+from benchmarks.harness import Bench, in_turns
+from benchmarks.process import Interpreters
 
 TITLE = "Import"
 BARE = "an interpreter that does nothing"
@@ -15,11 +14,12 @@ CONNECT = "hub: import maruhub; maruhub.connect"
 
 
 def measure(bench: Bench) -> None:
+    python = Interpreters(bench.scratch)
     found = in_turns(
         {
-            BARE: lambda: _start("pass"),
-            OURS: lambda: _start("import maruhub"),
-            CONNECT: lambda: _start("import maruhub; maruhub.connect"),
+            BARE: lambda: python.run("-c", "pass"),
+            OURS: lambda: python.run("-c", "import maruhub"),
+            CONNECT: lambda: python.run("-c", "import maruhub; maruhub.connect"),
         },
         bench.pick(20, 3),
         warm_up=True,
@@ -29,8 +29,3 @@ def measure(bench: Bench) -> None:
         added = statistics.median(a - b for a, b in zip(found[side], found[BARE], strict=True))
         bench.limit(f"`{what}`, less the bare interpreter", "ms", added, at_most=150)
     bench.note("`maruhub` loads its parts when they are first named; `connect` names the whole Python door.")
-
-
-def _start(code: str) -> float:
-    """Milliseconds."""
-    return 1e3 * seconds(lambda: subprocess.run([sys.executable, "-c", code], check=True))

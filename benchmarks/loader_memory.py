@@ -118,16 +118,16 @@ def _order(bench: Bench) -> None:
         order = GlobalOrder(size, 1)
         runs = [np.arange(at, at + 2048, dtype=np.uint64) for at in range(0, count, 2048)]
         sides[f"loader: order of {size:,}"] = lambda order=order, runs=runs: rate(
-            len(runs) * 2048, lambda: [order.rows(0, run) for run in runs]
+            len(runs) * 2048 / 1e6, lambda: [order.rows(0, run) for run in runs]
         )
     listed = np.arange(10_000_000, dtype=np.uint64)
 
     def shuffle() -> float:
-        return rate(len(listed), lambda: np.random.default_rng(1).permutation(listed))
+        return rate(len(listed) / 1e6, lambda: np.random.default_rng(1).permutation(listed))
 
     sides["numpy: a shuffled list of 10,000,000"] = shuffle
     found = in_turns(sides, bench.pick(5, 1), warm_up=True)
-    bench.group("Random order, 2,048 positions a call", "positions/s", found)
+    bench.group("Random order, 2,048 positions a call", "million positions/s", found)
 
 
 def resident_mib() -> float:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.harness import Bench, in_turns, rate, seconds
-from benchmarks.samples import BUCKET, ROOT, Samples, fill_hub, make_hub, write_files
+from benchmarks.process import Interpreters
+from benchmarks.samples import BUCKET, Samples, fill_hub, make_hub, write_files
 from maruhub import compose
 from maruhub.namespace import Namespace
 
@@ -53,12 +53,7 @@ def _commands(bench: Bench, hub: Path, samples: Samples) -> None:
     write_files(plain, samples)
     folder = f"{len(samples) // 2 // 1000:04}"
 
-    def run(*words: str) -> float:
-        return 1e3 * seconds(
-            lambda: subprocess.run(
-                [sys.executable, *words], check=True, stdout=subprocess.DEVNULL, env=_environment(hub)
-            )
-        )
+    python = Interpreters(bench.scratch, MARU_HUB=str(hub))
 
     def plain_ls() -> float:
         command = ["ls", "-l", str(plain / folder)]
@@ -66,10 +61,10 @@ def _commands(bench: Bench, hub: Path, samples: Samples) -> None:
 
     address = f"{BUCKET}/{folder}/"
     sides = {
-        BARE: lambda: run("-c", "pass"),
-        "hub: maru ls": lambda: run("-m", "maruhub", "ls"),
-        "hub: maru ls of a folder of 1,000": lambda: run("-m", "maruhub", "ls", address),
-        "hub: maru cat of 1 KB": lambda: run("-m", "maruhub", "cat", f"{address}{_middle(samples)}"),
+        BARE: lambda: python.run("-c", "pass"),
+        "hub: maru ls": lambda: python.run("-m", "maruhub", "ls"),
+        "hub: maru ls of a folder of 1,000": lambda: python.run("-m", "maruhub", "ls", address),
+        "hub: maru cat of 1 KB": lambda: python.run("-m", "maruhub", "cat", f"{address}{_middle(samples)}"),
         "plain files: ls -l of a folder of 1,000": plain_ls,
     }
     found = in_turns(sides, bench.pick(15, 2), warm_up=True)
@@ -78,10 +73,6 @@ def _commands(bench: Bench, hub: Path, samples: Samples) -> None:
 
 def _middle(samples: Samples) -> str:
     return samples.key(len(samples) // 2 // 1000 * 1000).split("/")[1]
-
-
-def _environment(hub: Path) -> dict[str, str]:
-    return {**os.environ, "MARU_HUB": str(hub), "PYTHONPATH": str(ROOT)}
 
 
 def _rebuild(bench: Bench, hub: Path, samples: Samples) -> None:

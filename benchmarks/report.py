@@ -119,13 +119,15 @@ def plot(result: dict[str, Any], path: Path) -> None:
         squeeze=False,
         layout="constrained",
     )
+    # Long labels begin at the edge otherwise.
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
     panels = iter(axes[:, 0])
     for group in result["groups"]:
         _bars(next(panels), group, result["comparisons"])
     for curve in result["curves"]:
         _curve(next(panels), curve)
     quick = " – quick run" if result["quick"] else ""
-    figure.suptitle(result["title"] + quick, fontsize=13, fontweight="bold", x=0.01, ha="left")
+    figure.suptitle(result["title"] + quick, fontsize=13, fontweight="bold", x=0.015, ha="left")
     figure.savefig(path, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
 
@@ -143,7 +145,9 @@ def _bars(axes: Any, group: dict[str, Any], comparisons: list[dict[str, Any]]) -
         axes.plot([low, high], [row, row], color=_RANGE, linewidth=1)
         if name in marks:
             axes.plot([marks[name]] * 2, [row - 0.42, row + 0.42], color="#c0392b", linewidth=2.2)
-        axes.text(max(high, marks.get(name, 0)) + top * 0.012, row, number(median), va="center", fontsize=9)
+        # Beside the bar, unless the mark is in the way.
+        at = marks[name] if name in marks and high <= marks[name] < high + top * 0.1 else high
+        axes.text(at + top * 0.012, row, number(median), va="center", fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, top * 1.13)
@@ -169,7 +173,7 @@ def _curve(axes: Any, curve: dict[str, Any]) -> None:
         axes.plot(xs, ys, label=name, color=colour, marker="o" if len(points) < 12 else None, linewidth=1.8)
     if curve["log_x"]:
         axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.12 * max(y for points in curve["lines"].values() for _, y in points))
     axes.set_xlabel(curve["x_label"], fontsize=9)
     axes.set_ylabel(curve["y_label"], fontsize=9)
     axes.set_title(curve["title"], fontsize=10, loc="left")
