@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maruhub.cli import exits
-from maruhub.cli.output import size_text
+from maruhub.cli.output import count_text, size_text
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import Corrupt, InvalidInput, Unavailable
 
@@ -55,7 +55,7 @@ def init_command(
     with hub:
         status = hub.status()
     made = "Adopted" if adopt else "Made"
-    lines = [f"{made} a hub in {path} on {_count(len(status.blades), 'blade')}.", status.protection]
+    lines = [f"{made} a hub in {path} on {count_text(len(status.blades), 'blade')}.", status.protection]
     session.output.record(status.to_json(), "\n".join([*lines, *([_SHARED] if status.shared_drive else [])]))
 
 
@@ -146,7 +146,3 @@ def _check_lines(report: CheckReport) -> list[str]:
     if len(report.lost) > _SHOWN:
         lines.append(f"… {len(report.lost) - _SHOWN} more; --json lists them.")
     return lines
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

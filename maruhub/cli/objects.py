@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maruhub.cli.address import Place, object_place, place
-from maruhub.cli.output import printable, time_text
+from maruhub.cli.output import count_text, printable, time_text
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchKey
 
@@ -117,7 +117,7 @@ def rm_command(session: Session, addresses: tuple[str, ...], recursive: bool, fo
         if not count and not force:
             raise NoSuchKey(f"There is nothing at {where}.", hint="A folder needs -r.")
         deleted += count
-    session.output.record({"deleted": deleted}, f"Deleted {deleted} objects.")
+    session.output.record({"deleted": deleted}, f"Deleted {count_text(deleted, 'object')}.")
 
 
 def _delete_below(hub: Hub, where: Place) -> int:

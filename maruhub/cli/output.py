@@ -42,6 +42,11 @@ def size_text(size_bytes: int) -> str:
     return decimal(size_bytes)
 
 
+def count_text(number: int, noun: str) -> str:
+    """A number with its noun: ``1 object``, ``2 objects``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def time_text(time: int | datetime.datetime) -> str:
     """A time, or microseconds since 1970, as local time to the second."""
     if isinstance(time, int):
