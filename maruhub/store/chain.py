@@ -36,6 +36,13 @@ def read_at(copy: Copy, offset: int, size: int) -> bytes:
     return bytes(buffer[:count])
 
 
+def _size(copy: Copy) -> int:
+    try:
+        return copy.file.size()
+    except OSError:
+        return 0
+
+
 def read_header(copies: Sequence[Copy]) -> SegmentHeader:
     """The segment's header from the first copy that has it whole; raises if none has."""
     problem: MaruError = Corrupt("no copy of the segment can be opened")
@@ -67,6 +74,9 @@ class Chain:
         if head is None:
             return None
         if head.size > len(data):
+            # A rotten size may say 4 GiB: no memory for what the file can't hold.
+            if head.end > _size(copy):
+                return None
             data += read_at(copy, offset + len(data), head.size - len(data))
         return (head, data[: head.size]) if batch_is_whole(head, data) else None
 
@@ -81,10 +91,7 @@ class Chain:
 
     def _markers(self, copy: Copy, floor: int) -> Iterator[int]:
         """Offsets where the marker stands in one copy, descending."""
-        try:
-            end = copy.file.size()
-        except OSError:
-            return
+        end = _size(copy)
         floor = max(floor, BLOCK_BYTES)
         while end > floor:
             start = max(floor, end - _WINDOW)

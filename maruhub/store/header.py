@@ -13,6 +13,7 @@ from maruhub.store.protocol import SegmentClass
 _MAGIC: Final = b"MARUSEG1"
 _BODY: Final = struct.Struct("<16sQBBBBIqQ16s")
 _KIND_LOG: Final = 0
+_CLASSES: Final = frozenset(SegmentClass)
 
 
 def log_name(segment: int) -> str:
@@ -68,8 +69,10 @@ def decode_header(block: bytes, *, where: str) -> SegmentHeader:
     pool_id, segment, cls, cipher, kind, copies, generation, created_us, size, marker = _BODY.unpack_from(
         body
     )
-    if cipher or kind != _KIND_LOG:
-        raise Corrupt(f"{where}: cipher {cipher}, kind {kind} are unknown to this release")
+    if cipher or kind != _KIND_LOG or cls not in _CLASSES:
+        raise Corrupt(f"{where}: class {cls}, cipher {cipher}, kind {kind} are unknown to this release")
     ids = body[_BODY.size : _BODY.size + 16 * copies]
+    if len(ids) < 16 * copies:
+        raise Corrupt(f"{where}: {copies} copies are more than a header holds")
     blades = tuple(ids[at : at + 16] for at in range(0, len(ids), 16))
     return SegmentHeader(pool_id, segment, SegmentClass(cls), generation, created_us, size, marker, blades)

@@ -49,7 +49,7 @@ def open_block(magic: bytes, block: bytes, *, where: str) -> bytes:
             hint="Upgrade maruhub.",
         )
     body = block[_PREFIX.size : BLOCK_BYTES]
-    if zlib.crc32(body) != crc:
+    if version < 1 or zlib.crc32(body) != crc:
         raise Corrupt(f"{where}: wrong CRC-32 of the block")
     return body
 
