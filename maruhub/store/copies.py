@@ -84,6 +84,15 @@ class Copies:
             self._sync_beside(copies)
         self.require()
 
+    def sync_names(self) -> None:
+        """Makes the names of all good copies' files durable; a copy that can't is dropped."""
+        for copy in tuple(self.good):
+            try:
+                copy.blade.sync_names()
+            except OSError as error:
+                self._drop(copy, error)
+        self.require()
+
     def _sync_here(self, copy: Copy) -> None:
         try:
             copy.file.sync()

@@ -17,7 +17,7 @@ import xxhash
 from maruhub.errors import MaruError
 from maruhub.store.adoption import Adoption
 from maruhub.store.blades import Blades
-from maruhub.store.copies import Copies
+from maruhub.store.copies import Copies, Copy
 from maruhub.store.extent import Blob, Extent
 from maruhub.store.header import SegmentHeader, encode_header, log_name
 from maruhub.store.identity import BLOCK_BYTES
@@ -95,8 +95,7 @@ class Writer:
         group = Copies(copies)
         group.write(0, [encode_header(header)])
         group.sync()
-        for copy in copies:
-            copy.blade.sync_names()
+        group.sync_names()
         layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
 
@@ -133,10 +132,7 @@ class Writer:
         with log.alone():
             lacking = self._blades.wanted_copies - len(log.copies.good)
             fresh, _ = self._blades.create_files(log_name(log.segment), lacking, avoid=taken)
-            for copy in fresh:
-                _copy_file(log, Copies([copy]))
-                copy.blade.sync_names()
-                log.copies.good.append(copy)
+            log.copies.good += [copy for copy in fresh if _copied(log, copy)]
         log.layout = replace(log.layout, generation=log.layout.generation + 1, blades=_blade_ids(log))
         log.unrecorded = True
         return True
@@ -160,11 +156,20 @@ def _blade_ids(log: Log) -> tuple[bytes, ...]:
     return tuple(copy.blade.blade_id for copy in log.copies.good)
 
 
-def _copy_file(log: Log, target: Copies) -> None:
+def _copied(log: Log, copy: Copy) -> bool:
+    """Whether all of a log now stands, durable, in a fresh file; False if it can't be had."""
+    target = Copies([copy])
     source = log.copies.good[0].file
     buffer = memoryview(bytearray(_COPY_BYTES))
     offset = 0
-    while count := source.read_into(offset, buffer):
-        target.write(offset, [buffer[:count]])
-        offset += count
-    target.sync()
+    try:
+        while count := source.read_into(offset, buffer):
+            target.write(offset, [buffer[:count]])
+            offset += count
+        target.sync()
+        target.sync_names()
+    except (OSError, MaruError):
+        # The turn goes on with the copies that it has.
+        copy.close()
+        return False
+    return True
