@@ -15,6 +15,9 @@ from maruhub.store.state import Moment
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _MARK: Final = struct.Struct("<16sQ")
 _UNKNOWN_BOOT: Final = bytes(16)
+_LEAP: Final = 1 << 32
+"""More than the turns of one boot ever draw without an acknowledgement. A blade that is
+missing now may hold such a turn; counters drawn since pass it over instead of meeting it."""
 
 
 @functools.cache
@@ -52,7 +55,10 @@ class CounterMark:
     def draw(self, known: int, count: int) -> int:
         """Reserves ``count`` counters above ``known`` and all drawn; returns the one before."""
         boot_id, drawn = _MARK.unpack_from(self._page)
-        base = max(known, drawn) if boot_id == self._boot_id else known
+        if boot_id == self._boot_id and drawn:
+            base = max(known, drawn)
+        else:
+            base = known and known + _LEAP
         _MARK.pack_into(self._page, 0, self._boot_id, base + count)
         return base
 
