@@ -34,9 +34,7 @@ def measure(bench: Bench) -> None:
     _alone(bench)
     _mixed(bench)
     bench.note(
-        "Client on the same machine; on both sides the writers are threads of one process, each with files"
-    )
-    bench.note(
+        "Client on the same machine; on both sides the writers are threads of one process, each with files "
         "of its own folder. The hub sums every object with MD5, SHA-256 and xxh3; plain files are not summed."
     )
 
@@ -50,8 +48,8 @@ def _fifty(bench: Bench) -> None:
             FILES: lambda: desk.files(WRITERS, named=False),
             THREE: lambda: desk.put(3, WRITERS),
             NAMED: lambda: desk.files(WRITERS, named=True),
-            PUT_MANY: lambda: desk.put_many(WRITERS, repeat=4),
-            PUT_MANY_ALONE: lambda: desk.put_many(1, repeat=2),
+            PUT_MANY: lambda: desk.put_many(WRITERS, repeat=2),
+            PUT_MANY_ALONE: lambda: desk.put_many(1, repeat=16),
         },
         bench.pick(5, 1),
         before=os.sync,
@@ -86,7 +84,7 @@ def _alone(bench: Bench) -> None:
 
 
 def _mixed(bench: Bench) -> None:
-    samples = mixed(bench.pick(800, 32))
+    samples = mixed(bench.pick(400, 32))
     desk = _Desk(bench.scratch / "mixed", samples)
     scale = samples.size_bytes / len(samples) / 1e6
     sides: dict[str, Callable[[], float]] = {

@@ -25,11 +25,13 @@ AGAIN = "hub, one blade: ingest again, nothing new"
 
 
 def measure(bench: Bench) -> None:
-    loads = ((fifty_kb(bench.pick(20_000, 200)), 0.5), (mixed(bench.pick(1_700, 40)), None))
+    loads = ((fifty_kb(bench.pick(20_000, 200)), 0.5), (mixed(bench.pick(1_000, 40)), None))
     for samples, at_least in loads:
         _measure(bench, samples, at_least)
-    bench.note("The hub sums every file with MD5, SHA-256 and xxh3 and takes labels from the folders' names;")
-    bench.note("an ingest again looks at every file's size and time, and reads none of them.")
+    bench.note(
+        "The hub sums every file with MD5, SHA-256 and xxh3 and takes labels from the folders' names; "
+        "an ingest again looks at every file's size and time, and reads none of them."
+    )
 
 
 def _measure(bench: Bench, samples: Samples, at_least: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.harness import spread
@@ -33,8 +34,8 @@ of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 """
 
 
-def write(results: list[dict[str, Any]]) -> str:
-    """The page for these results."""
+def write(results: list[dict[str, Any]], profiles: Mapping[str, str]) -> str:
+    """The page for these results; ``profiles[name]`` says where a benchmark's time goes."""
     parts = [_HEAD, "## The machine", ""]
     for line in dict.fromkeys(_machine(result) for result in results):
         parts += [f"- {line}"]
@@ -42,7 +43,7 @@ def write(results: list[dict[str, Any]]) -> str:
         parts += ["", "These are results of a **quick run**: too small to mean anything."]
     parts += ["", *_falls_short(results)]
     for result in results:
-        parts += _section(result)
+        parts += _section(result, profiles.get(result["name"], ""))
     return "\n".join(parts)
 
 
@@ -69,7 +70,7 @@ def _short(one: dict[str, Any]) -> str:
     return f"{one['title']}: **{number(one['value'])} {one['unit']}**, to reach {number(one['at_most'])}."
 
 
-def _section(result: dict[str, Any]) -> list[str]:
+def _section(result: dict[str, Any], profile: str) -> list[str]:
     parts = [f"## {result['title']}", "", result["about"], "", *reached_table(result)]
     for group in result["groups"]:
         better = ", less is better" if group["better"] == "lower" else ""
@@ -77,5 +78,7 @@ def _section(result: dict[str, Any]) -> list[str]:
         parts += [f"| {name} | {number(spread(values)[1])} |" for name, values in group["sides"].items()]
         parts += [""]
     parts += [*(f"- {note}" for note in result["notes"]), ""]
+    if profile:
+        parts += [f"**Where the time goes.** {' '.join(profile.split())}", ""]
     name = result["name"]
     return [*parts, f"Rounds, plot and raw figures: `benchmarks/results/{name}.md`, `.png`, `.json`.", ""]

@@ -38,6 +38,9 @@ NAMES = (
 def main() -> int:
     """Runs what is named, or everything; 1 if something failed."""
     options = _options()
+    if options.page:
+        _summarise(options.results)
+        return 0
     names = options.names or list(NAMES)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=_made(options.scratch)) as scratch:
         if options.one:
@@ -62,6 +65,7 @@ def _options() -> argparse.Namespace:
         "--scratch", type=Path, default=ROOT / "build", help="a folder on the drive to measure"
     )
     parser.add_argument("--results", type=Path, help="where results go")
+    parser.add_argument("--page", action="store_true", help="measure nothing: make the page from results")
     parser.add_argument("--one", choices=NAMES, help=argparse.SUPPRESS)
     parser.add_argument("--drive", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -134,7 +138,8 @@ def _summarise(results: Path) -> None:
         if (results / f"{name}.json").exists()
     ]
     target = ROOT / "docs" / "benchmarks.md" if results == _results() else results / "benchmarks.md"
-    target.write_text(page.write(found))
+    profiles = {name: getattr(importlib.import_module(f"benchmarks.{name}"), "PROFILE", "") for name in NAMES}
+    target.write_text(page.write(found, profiles))
     print(target.relative_to(ROOT) if target.is_relative_to(ROOT) else target)
 
 

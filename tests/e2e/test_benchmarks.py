@@ -84,8 +84,9 @@ def test_the_page_of_all_results_says_what_was_not_reached(results: Path):
     found = [_read(results, name) for name in RUN]
     one = found[1]["comparisons"][0]
     one |= {"median": 0.5, "at_least": 1.5, "reached": False}
-    text = page.write(found)
+    text = page.write(found, {"durable_puts": "In the\ndrive."})
     assert "What was not:" in text
+    assert "**Where the time goes.** In the drive." in text
     assert f"{one['title']}: {one['ours']} ÷ {one['peer']} **0.50 ×**, to reach 1.5 ×." in text
 
 
