@@ -69,14 +69,15 @@ class Log:
         with self._idle:
             start = end = self._end
             taken = 0
-            for piece in pieces:
+            # Closed since the caller asked for an open log: nobody would sync what came now.
+            for piece in () if self.layout.closed else pieces:
                 next_end = piece.offset(end) + len(piece.data)
                 if next_end > self.header.segment_bytes and end > 4096:
                     break
                 end = next_end
                 taken += 1
             self._end = end
-            self._full = taken < len(pieces)
+            self._full = self._full or taken < len(pieces)
             self._writing += bool(taken)
         return start, list(pieces[taken:])
 

@@ -184,7 +184,8 @@ class CommitTurn:
     ) -> list[Callable[[], None]]:
         """Makes the turn durable and the index say so; returns what to do once it is committed."""
         carrier = self._carrier(batch)
-        retired = self._writer.retired()
+        # The carrier may have filled up since it was chosen; it is closed by the next turn.
+        retired = [log for log in self._writer.retired() if log is not carrier]
         named = [log for log in self._writer.logs(batch.segments) if log is not carrier]
         logs = [carrier, *(log for log in named if log not in retired)]
         try:
