@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["OpenPool", "adopt", "create_pool", "is_hub", "open_pool"]
 
 
+_living: weakref.WeakSet[OpenPool] = weakref.WeakSet()
+
+
 class OpenPool:
     """An open pool: its store, and what only the whole of it can do.
 
@@ -51,6 +55,7 @@ class OpenPool:
             self.read_only = True
         else:
             _take(self._lock_file, fcntl.LOCK_SH, path)
+        _living.add(self)
         self._index, damaged = self._open_index()
         self._recovery = Recovery(self._index, found.blades, found.identity.pool_id)
         self.recovered = self._recover(rebuild=damaged)
@@ -89,12 +94,13 @@ class OpenPool:
         if self._lock_file is None:
             raise Unavailable(f"{self.path} cannot be written.", hint="Check its permissions.")
         self.store.release_logs()
-        _take(self._lock_file, fcntl.LOCK_EX, self.path)
         try:
+            _take(self._lock_file, fcntl.LOCK_EX, self.path)
             with _held(self.path / "recovery.lock"):
                 return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
         finally:
-            _take(self._lock_file, fcntl.LOCK_SH, self.path)
+            # Also when it was refused: asking for the exclusive lock lost the shared one.
+            fcntl.flock(self._lock_file, fcntl.LOCK_SH)
 
     def status(self) -> Status:
         """What the hub holds and which failures it survives."""
@@ -119,6 +125,14 @@ class OpenPool:
         from maruhub.care.speed import measure_speed
 
         return measure_speed(self.store, self.path)
+
+    def after_fork(self) -> None:
+        """In the child: a lock of its own, since the inherited one is the parent's to change."""
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = _open_lock(self.path / "hub.lock")
+        if self._lock_file is not None:
+            fcntl.flock(self._lock_file, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Lets go of everything; views live on."""
@@ -176,3 +190,11 @@ def _held(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock_file)
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_living):
+        pool.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
