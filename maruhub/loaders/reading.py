@@ -6,7 +6,8 @@ thread, or the trainer runs it as it asks. The stages:
 1. *chunks*: the rows, ids, labels and addresses of the next steps, some thousand samples
    in one go, because a call of numpy or Arrow costs the same for one row as for a hundred;
 2. *pieces*: runs of a chunk's samples, small enough to announce to the store; a few are
-   announced before the first of them is read, so that the drive's queue never runs dry;
+   announced before the first of them is read, so that the drive's queue never runs dry
+   (the very first is read at once, so that the first batch comes early);
 3. *batches*: a piece is read sorted by place, its results put back in the plan's order; a
    batch goes out as soon as its last sample is there.
 """
@@ -110,12 +111,14 @@ class Reader:
     def batches(self, place: Place, epochs: int | None) -> Iterator[Ready]:
         """Batches from ``place`` on, lazily; raises the first unreadable sample's error."""
         announced: deque[Piece] = deque()
+        ahead = 1  # The first batch need not wait until the whole window is announced.
         for piece in self._pieces(place, epochs):
             with self.meter.stage("announce"):
                 self.store.announce(piece.blobs().extents)
             announced.append(piece)
-            if len(announced) >= max(1, self.window.pieces_ahead):
+            if len(announced) >= ahead:
                 yield from self._read(announced.popleft())
+                ahead = min(ahead + 1, max(1, self.window.pieces_ahead))
         while announced:
             yield from self._read(announced.popleft())
 
