@@ -45,10 +45,12 @@ class Fault:
 class Calls:
     """A process's calls to the outside, counted; after its end every further one is refused.
 
-    ``crash_at``: the call (from 1) that it dies in; a write is then done by half.
+    ``crash_at``: the call (from 1) that it dies in, ``crash_in``: any of that kind; a write
+    is then done by half.
     """
 
     crash_at: int = 0
+    crash_in: str = ""
     faults: Sequence[Fault] = ()
     count: int = 0
     dead: bool = False
@@ -62,7 +64,7 @@ class Calls:
             raise Crash
         self.count += 1
         self.log.append(f"{kind}@{blade}")
-        if self.count == self.crash_at:
+        if self.count == self.crash_at or kind == self.crash_in:
             self.dead = True
             return True
         for name in {(kind, blade), (kind, None), ("any", blade), ("any", None)}:

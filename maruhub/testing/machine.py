@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import random
+import secrets
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from maruhub.store import copies
+from maruhub.store import blades, copies, writer
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark
 from maruhub.store.identity import BladeIdentity
@@ -103,12 +104,12 @@ class Process:
         ]
         absent = [platter.blade_id for platter in machine.platters if platter.number in missing]
         self._blades = present
-        blades = Blades(present, absent)
+        found = Blades(present, absent)
         index = ProcessIndex(machine.index, calls)
-        self.recovery = Recovery(index, blades, POOL_ID)
+        self.recovery = Recovery(index, found, POOL_ID)
         self.recovered: RecoveryReport | None = None
         identity = BladeIdentity(POOL_ID, present[0].blade_id, 7, machine.segment_bytes, 0, 0)
-        self.store = PoolStore(index, blades, identity, open_mark=machine.open_mark)
+        self.store = PoolStore(index, found, identity, open_mark=machine.open_mark)
 
     def open(self) -> Process:
         """What ``compose`` does at opening."""
@@ -132,9 +133,9 @@ class Machine:
     """Blades, an index and a boot."""
 
     def __init__(
-        self, blades: int, *, segment_bytes: int = SEGMENT_BYTES, capacity: int = 0, home: Path | None = None
+        self, count: int, *, segment_bytes: int = SEGMENT_BYTES, capacity: int = 0, home: Path | None = None
     ) -> None:
-        self.platters = [Platter(number, capacity=capacity) for number in range(blades)]
+        self.platters = [Platter(number, capacity=capacity) for number in range(count)]
         self.index = LaggingIndex()
         self.segment_bytes = segment_bytes
         self.processes: list[Process] = []
@@ -153,6 +154,11 @@ class Machine:
     def open_mark(self) -> CounterMark:
         """The counter that the running processes share."""
         return CounterMark(self._home / "turn")
+
+    def add_room(self) -> None:
+        """Somebody frees space on all blades."""
+        for platter in self.platters:
+            platter.capacity = 0
 
     def kill_all(self) -> None:
         """Every process dies; what they wrote is in the kernel's hands, and safe there."""
@@ -195,14 +201,29 @@ class _InlineHand:
         pass
 
 
+class _Dice(random.Random):
+    """Stands in for the modules ``secrets`` and ``random``."""
+
+    def randbits(self, bits: int) -> int:
+        return self.getrandbits(bits)
+
+    def token_bytes(self, size: int) -> bytes:
+        return self.randbytes(size)
+
+
 @contextlib.contextmanager
-def inline_syncs(*, sync_seconds: float = 0.01) -> Iterator[None]:
-    """Makes stores in this thread deterministic, and impatient with stalled syncs."""
+def replayable(seed: object, *, sync_seconds: float = 0.01) -> Iterator[None]:
+    """Makes stores in this thread a function of ``seed``, and impatient with stalled syncs."""
     hand, defaults = copies._Hand, copies.Copies.__init__.__kwdefaults__
     copies._Hand = _InlineHand  # type: ignore[assignment,misc]
     copies.Copies.__init__.__kwdefaults__ = {**(defaults or {}), "sync_seconds": sync_seconds}
+    dice = _Dice(str(seed))
+    blades.random = dice  # type: ignore[attr-defined,assignment]
+    writer.secrets = dice  # type: ignore[attr-defined,assignment]
     try:
         yield
     finally:
         copies._Hand = hand  # type: ignore[misc]
         copies.Copies.__init__.__kwdefaults__ = defaults
+        blades.random = random  # type: ignore[attr-defined]
+        writer.secrets = secrets  # type: ignore[attr-defined]

@@ -32,6 +32,11 @@ class Inode:
         self.stable = bytes(self.data)
         self.unsynced = []
 
+    def truncate(self, size: int) -> None:
+        """Only the first ``size`` bytes are there, and stable."""
+        del self.data[size:]
+        self.sync()
+
     def cut_power(self, chance: random.Random) -> None:
         """Keeps what is stable and any part, in any order, of what is not."""
         after = bytearray(self.stable)

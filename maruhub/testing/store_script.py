@@ -100,18 +100,13 @@ class Model:
 
     def acknowledge(self, edits: Sequence[Edit]) -> None:
         """These changes were acknowledged, in this order."""
-        for edit in edits:
-            self.state = edit.applied(self.state)
-            self.acknowledged += 1
+        self.state, *self.unknown = (_after(state, edits) for state in (self.state, *self.unknown))
+        self.acknowledged += len(edits)
         self.past.append(self.state)
-        self.unknown = []
 
     def doubt(self, edits: Sequence[Edit]) -> None:
         """Nobody learnt what became of this turn."""
-        state = self.state
-        for edit in edits:
-            state = edit.applied(state)
-        self.unknown.append(state)
+        self.unknown += [_after(state, edits) for state in (self.state, *self.unknown)]
 
     def settle(self, store: PoolStore, *, any_past: bool = False) -> None:
         """Reads everything; raises ``Lost`` unless it is a state that may be."""
@@ -120,6 +115,12 @@ class Model:
         if seen not in allowed:
             raise Lost(_difference(seen, self.state) + f"; {len(self.unknown)} outcomes unknown")
         self.state, self.unknown = seen, []
+
+
+def _after(state: State, edits: Sequence[Edit]) -> State:
+    for edit in edits:
+        state = edit.applied(state)
+    return state
 
 
 def read_state(store: PoolStore) -> State:
@@ -149,6 +150,8 @@ def run_step(store: PoolStore, step: Step, model: Model) -> None:
         store.checkpoint()
     elif step.kind == "turn":
         run_turn(store, step.edits, model)
+        if model.unknown and not all(edit.refused for edit in step.edits):
+            model.settle(store)
 
 
 def append_all(store: PoolStore, edits: Sequence[Edit]) -> list[list[Blob]]:

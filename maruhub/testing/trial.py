@@ -9,14 +9,14 @@ live one.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from maruhub.errors import MaruError
 from maruhub.store.keys import STATE_KEY, TAIL_PREFIX, decode_tail
 from maruhub.store.protocol import SegmentClass
 from maruhub.testing.calls import Calls, Crash, Fault
-from maruhub.testing.machine import Machine, Process
+from maruhub.testing.machine import Machine, Process, replayable
 from maruhub.testing.store_script import (
     Edit,
     Lost,
@@ -59,6 +59,14 @@ class Plan:
     blades: int = 0
     length: int = LENGTH
 
+    def at(self, call: int) -> Plan:
+        """The same, dying in that call."""
+        return replace(self, crash_at=call)
+
+    def again_at(self, call: int) -> Plan:
+        """The same, and the recovery dies in that call of its own."""
+        return replace(self, recovery_crash_at=call)
+
 
 @dataclass
 class Trial:
@@ -80,12 +88,13 @@ class Trial:
 
     def run(self) -> Trial:
         """Everything, up to and with the checks; raises ``Lost``."""
-        try:
-            self.play(make_script(self.plan.seed, self.plan.length))
-            self.end()
-            self.check()
-        finally:
-            self.machine.discard()
+        with replayable(self.plan.seed):
+            try:
+                self.play(make_script(self.plan.seed, self.plan.length))
+                self.end()
+                self.check()
+            finally:
+                self.machine.discard()
         return self
 
     def play(self, script: Sequence[Step]) -> None:
@@ -133,6 +142,7 @@ class Trial:
         self._die_in_recovery()
         process = self.machine.start(missing=self.plan.missing)
         self.model.settle(process.store)
+        self.machine.add_room()
         for number in range(2):
             run_turn(process.store, [later_edit(self.chance, number)], self.model)
         self.model.settle(process.store)
@@ -183,19 +193,29 @@ def comparable(items: dict[bytes, bytes]) -> dict[bytes, bytes]:
 def count_calls(plan: Plan) -> int:
     """Calls of the victim in a run of the plan without a crash."""
     trial = Trial(plan)
-    try:
-        trial.play(make_script(plan.seed, plan.length))
-    finally:
-        trial.machine.discard()
+    with replayable(plan.seed):
+        try:
+            trial.play(make_script(plan.seed, plan.length))
+        finally:
+            trial.machine.discard()
     return trial.victim_calls.count
 
 
-def run_all(plans: Sequence[Plan], run: Callable[[Plan], Trial] = lambda plan: Trial(plan).run()) -> Model:
-    """Runs plans; the first loss is raised with the plan that replays it."""
-    total = Model()
-    for plan in plans:
-        try:
-            total.acknowledged += run(plan).model.acknowledged
-        except AssertionError as error:
-            raise Lost(f"{plan}: {error}") from error
-    return total
+@dataclass
+class Tally:
+    """What was tried."""
+
+    trials: int = 0
+    acknowledged: int = 0
+
+    def run(self, plans: Sequence[Plan]) -> None:
+        """Runs plans; the first loss is raised with the plan that replays it."""
+        for plan in plans:
+            try:
+                self.acknowledged += Trial(plan).run().model.acknowledged
+            except (AssertionError, MaruError) as error:
+                raise Lost(f"{plan}: {error}") from error
+            self.trials += 1
+
+    def __str__(self) -> str:
+        return f"{self.trials} trials, {self.acknowledged} acknowledged changes, none lost"
