@@ -26,6 +26,8 @@ from maruhub.store.layouts import FileKey, Layouts, Places
 from maruhub.store.mapping import MappedFile, MappedFiles, populate_many
 
 _PROBES: Final = 4
+_PROBES_AHEAD: Final = 32
+"""Where one extent in 33 is on the drive, two windows in three are still announced."""
 _TOGETHER: Final = 4
 """Fewer extents are read faster one by one."""
 
@@ -66,7 +68,7 @@ class Reader:
         places = self._layouts.locate(extents)
         warm = self._is_warm(extents, places)
         if not warm and len(extents) > 1:
-            self.announce(extents, places)
+            self._advise(extents, places)
         parts = self._read_extents(extents, places, verify=verify, warm=warm)
         self.counts.extents += len(extents)
         self.counts.size_bytes += int(extents["length"].sum(dtype=np.int64))
@@ -174,9 +176,17 @@ class Reader:
             return None
         return buffer.toreadonly()
 
-    def announce(self, extents: ExtentArray, places: Places | None = None) -> None:
-        """Asks the kernel to read extents ahead; errors show when they are read."""
-        places = self._layouts.locate(extents) if places is None else places
+    def announce(self, extents: ExtentArray) -> None:
+        """Asks the kernel to read extents ahead, unless they seem to be in memory.
+
+        Errors show when they are read. Advice costs as much as a read from memory; an
+        extent that was wrongly taken to be there is read when it is asked for.
+        """
+        places = self._layouts.locate(extents)
+        if not self._is_warm(extents, places, probes=_PROBES_AHEAD):
+            self._advise(extents, places)
+
+    def _advise(self, extents: ExtentArray, places: Places) -> None:
         ends = (places.offsets + extents["length"]).tolist()
         lengths = extents["length"].tolist()
         for number, start, end, length in zip(
@@ -197,10 +207,10 @@ class Reader:
                 mapped.release()
                 os.posix_fadvise(mapped.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def _is_warm(self, extents: ExtentArray, places: Places) -> bool:
+    def _is_warm(self, extents: ExtentArray, places: Places, *, probes: int = _PROBES) -> bool:
         """Whether a few extents of the batch are in memory; a guess that costs microseconds."""
         count = len(extents)
-        for i in {count * probe // _PROBES for probe in range(_PROBES)} if count else ():
+        for i in {count * probe // probes for probe in range(probes)} if count else ():
             end = int(places.offsets[i]) + int(extents["length"][i])
             mapped = self._mapped(places, int(places.files[i]), end)
             if mapped is not None and not mapped.is_resident(end - 1):

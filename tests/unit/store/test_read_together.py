@@ -90,3 +90,16 @@ def test_populating_says_when_a_range_is_not_there() -> None:
         many = np.full(3000, start, np.int64)
         assert mapping.populate_many(many, np.ones(3000, np.int64)) == able
         del view
+
+
+@pytest.mark.parametrize(("resident", "advised"), [(True, 0), (False, len(DATA))])
+def test_only_what_is_not_in_memory_is_announced(
+    pool: compose.OpenPool, monkeypatch: pytest.MonkeyPatch, resident: bool, advised: int
+) -> None:
+    blobs = Blobs.of(_put(pool.store))
+    ranges: list[int] = []
+    monkeypatch.setattr(mapping.MappedFile, "is_resident", lambda self, offset: resident)
+    monkeypatch.setattr(reader.os, "posix_fadvise", lambda fd, offset, length, advice: ranges.append(length))
+    pool.store.announce(blobs.extents)
+    assert len(ranges) == advised
+    assert sum(ranges) == (0 if resident else sum(map(len, DATA)))
