@@ -112,6 +112,20 @@ class Platter:
             if inode.owner in files:
                 inode.owner = None
 
+    def copy_files(self) -> dict[str, bytes]:
+        """What it holds now."""
+        return {name: bytes(inode.data) for name, inode in self.files.items()}
+
+    def put_back(self, files: dict[str, bytes]) -> None:
+        """Holds these files again, as an older copy of the drive would."""
+        self.files = {}
+        for name, data in files.items():
+            inode = self.files[name] = Inode()
+            inode.write(0, data)
+            inode.sync()
+        self.stable_files = dict(self.files)
+        self.changed()
+
     def rot(self, name: str, offset: int, mask: int = 0x40) -> None:
         """Flips bits of a stored byte."""
         inode = self.files[name]
