@@ -31,6 +31,9 @@ class Samples:
     title: str
     sizes: list[int]
 
+    def __post_init__(self) -> None:
+        _noise()  # Else the first lap would pay for it, in each of its threads.
+
     def __len__(self) -> int:
         return len(self.sizes)
 
