@@ -40,7 +40,10 @@ class CounterMark:
 
     A page of memory shared through a file, not durable and not meant to be: after a reboot
     the log says what was drawn. Only used inside the index's write transaction.
+    ``pool_is_whole``: no blade is missing, so a pool that looks new is new.
     """
+
+    pool_is_whole = True
 
     def __init__(self, path: Path) -> None:
         self._boot_id = read_moment().boot_id
@@ -54,11 +57,13 @@ class CounterMark:
 
     def draw(self, known: int, count: int) -> int:
         """Reserves ``count`` counters above ``known`` and all drawn; returns the one before."""
+        boot_id: bytes
+        drawn: int
         boot_id, drawn = _MARK.unpack_from(self._page)
         if boot_id == self._boot_id and drawn:
             base = max(known, drawn)
         else:
-            base = known and known + _LEAP
+            base = 0 if self.pool_is_whole and not known else known + _LEAP
         _MARK.pack_into(self._page, 0, self._boot_id, base + count)
         return base
 

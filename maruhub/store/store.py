@@ -99,7 +99,9 @@ class PoolStore:
     def _begin_writing(self) -> _WritingSide:
         if self._open_mark is None:
             raise ReadOnly("This hub is open read-only.", hint="Open it where its folders can be written.")
-        return _WritingSide(self._index, self.blades, self._identity, self._open_mark())
+        mark = self._open_mark()
+        mark.pool_is_whole = not self.blades.missing
+        return _WritingSide(self._index, self.blades, self._identity, mark)
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """See ``Store.get_many``."""
