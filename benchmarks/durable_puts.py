@@ -19,6 +19,12 @@ from maruhub.namespace import Namespace
 from maruhub.namespace.put import PutItem
 
 TITLE = "Durable puts"
+PROFILE = """
+MD5 (the ETag) takes 120 µs of 50 KiB on this processor, SHA-256 30 µs, xxh3 some 3 µs: on two cores no
+hub that names objects by them takes more than 13,000 a second, and plain files are not summed at all.
+Each commit is two syncs of a segment's log at least, which many writers share; a writer alone pays for
+both by itself.
+"""
 WRITERS = 16
 MANY = 256
 FILES, NAMED = "plain files: write, fsync", "plain files: write, fsync, fsync of the folder"

@@ -8,6 +8,9 @@ from benchmarks.harness import Bench, in_turns
 from benchmarks.process import Interpreters
 
 TITLE = "Import"
+PROFILE = """
+`import maruhub` defers everything; `connect` brings numpy, LMDB and the store, of which numpy alone is a third.
+"""
 BARE = "an interpreter that does nothing"
 OURS = "hub: import maruhub"
 CONNECT = "hub: import maruhub; maruhub.connect"

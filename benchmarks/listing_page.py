@@ -11,6 +11,11 @@ from benchmarks.samples import make_hub
 from maruhub.namespace import Namespace
 
 TITLE = "A page of 1,000 keys"
+PROFILE = """
+A page of keys is one scan in the index; nearly all of its time is making 1,000 objects of Python.
+With a delimiter each folder is one more seek, however much is in it; a bucket of 1,000 has one key a folder,
+which a plain scan finds sooner.
+"""
 PAGE = 1000
 FOLDERS = 1000
 

@@ -23,6 +23,11 @@ from maruhub.store.extent import Blobs, ExtentArray
 from maruhub.store.protocol import Store
 
 TITLE = "A loader over ten million samples"
+PROFILE = """
+An order is computed, never kept: the n-th position costs the same in every epoch and at every size, so
+a state of five numbers resumes anywhere. What is held is the window: 2,048 planned samples, up to 512 announced
+extents, 64 MiB of ready batches (of which these samples of 1 KB fill little).
+"""
 BATCH = 256
 _MIB = 1 << 20
 Rows = npt.NDArray[np.uint64]

@@ -21,7 +21,8 @@ of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 
 - Both sides run **in turns in one run**, each round beginning with another side. A ratio is taken
   in every round, and the **median of the ratios** is what counts: machines drift, and drives that
-  are shared drift by half. In brackets: the lowest and the highest round.
+  are shared drift by half. In brackets: the lowest and the highest round. In plots a thin line
+  shows the rounds, of 20 and more the middle nine tenths.
 - **Verified** means that every byte returned is summed in that very call and compared. Views are
   the same reads without it.
 - **Cold** means that before each lap the files' pages are dropped on both sides, and the kernel's

@@ -133,14 +133,14 @@ def plot(result: dict[str, Any], path: Path) -> None:
 
 
 def _bars(axes: Any, group: dict[str, Any], comparisons: list[dict[str, Any]]) -> None:
-    """Medians, the range of the rounds as a thin line, what is to be reached as a mark."""
+    """Medians, the rounds as a thin line, what is to be reached as a mark."""
     names = list(group["sides"])
     medians = {name: spread(values)[1] for name, values in group["sides"].items()}
     goals = [one for one in comparisons if one["title"] == group["title"] and one["at_least"]]
     marks = {one["ours"]: _mark(group, medians[one["peer"]], one["at_least"]) for one in goals}
-    top = max([*(max(values) for values in group["sides"].values()), *marks.values()])
+    top = max([*(_shown(values)[2] for values in group["sides"].values()), *marks.values()])
     for row, name in enumerate(names):
-        low, median, high = spread(group["sides"][name])
+        low, median, high = _shown(group["sides"][name])
         axes.barh(row, median, color=_OURS if is_ours(name) else _PEER, height=0.62)
         axes.plot([low, high], [row, row], color=_RANGE, linewidth=1)
         if name in marks:
@@ -149,13 +149,20 @@ def _bars(axes: Any, group: dict[str, Any], comparisons: list[dict[str, Any]]) -
         at = marks[name] if name in marks and high <= marks[name] < high + top * 0.1 else high
         axes.text(at + top * 0.012, row, number(median), va="center", fontsize=9)
     axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.45, -0.55)
     axes.set_xlim(0, top * 1.13)
     better = "" if group["better"] == "higher" else " (less is better)"
     mark = "  –  red: to reach" if marks else ""
     axes.set_title(f"{group['title']}: {group['unit']}{better}{mark}", fontsize=10, loc="left")
     _tidy(axes)
     axes.xaxis.set_major_formatter(lambda value, _: number(value))
+
+
+def _shown(values: list[float]) -> tuple[float, float, float]:
+    """Lowest, median, highest; of many rounds nine tenths, or one hiccup would flatten the bars."""
+    odd = len(values) // 20
+    low, _, high = spread(sorted(values)[odd : len(values) - odd])
+    return low, spread(values)[1], high
 
 
 def _mark(group: dict[str, Any], peer: float, at_least: float) -> float:
