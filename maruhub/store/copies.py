@@ -63,6 +63,7 @@ class Copies:
     def __init__(self, good: Sequence[Copy], *, sync_seconds: float = SYNC_SECONDS) -> None:
         self.good = list(good)
         self.dropped: list[tuple[Blade, OSError]] = []
+        self._dropped_copies: list[Copy] = []
         self._sync_seconds = sync_seconds
         self._lock = threading.Lock()
 
@@ -122,6 +123,7 @@ class Copies:
             if copy in self.good:
                 self.good.remove(copy)
                 self.dropped.append((copy.blade, error))
+                self._dropped_copies.append(copy)
 
     def require(self) -> None:
         """Raises what the last failure means, if no good copy is left."""
@@ -129,8 +131,8 @@ class Copies:
             raise blade_error([error for _, error in self.dropped], "writing a log")
 
     def close(self) -> None:
-        """Closes all good copies' files, and with them their locks."""
-        for copy in self.good:
+        """Closes all copies' files, and with them their locks; those of dropped ones too."""
+        for copy in (*self.good, *self._dropped_copies):
             copy.close()
 
 
