@@ -278,7 +278,7 @@ def test_a_hub_equals_plain_dicts(other: Other) -> None:
         pass
 
     Bound.other = other
-    examples = max(8, settings().max_examples // 5)
+    examples = max(8, settings().max_examples // 2)
     run_state_machine_as_test(
         Bound, settings=settings(max_examples=examples, stateful_step_count=25, deadline=None)
     )
