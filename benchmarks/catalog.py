@@ -14,7 +14,6 @@ import multiprocessing
 import resource
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Bench
+from benchmarks.process import Memory
 from benchmarks.samples import ROOT
 from maruhub import compose
 from maruhub.catalog import Catalog
@@ -203,24 +203,6 @@ def fragment_bytes(store: Store) -> int:
     from maruhub.store.protocol import scan_all
 
     return sum(FragmentRow.decode(row).size_bytes for row in scan_all(store, b"F", b"G"))
-
-
-class Memory:
-    """Watches this process: its highest private memory, in MiB, twenty times a second.
-
-    Mapped files (the index, fragments) are the page cache's and shared by all processes, so
-    they are told apart: ``ru_maxrss`` counts them, ``private`` does not.
-    """
-
-    def __init__(self) -> None:
-        self.private = 0
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while True:
-            status = Path("/proc/self/status").read_text()
-            self.private = max(self.private, int(status.split("RssAnon:")[1].split()[0]) // 1024)
-            time.sleep(0.05)
 
 
 def run_step(hub: Path, name: str, samples: int) -> None:

@@ -31,7 +31,7 @@ TITLE = "Cold random reads"
 PROFILE = """
 One thread announces extents (`posix_fadvise`, 15–25 µs for 50 KiB that are not in memory: the kernel
 takes pages and queues the read), then waits for and sums them; up to 512 are on their way, and each piece
-goes to the drive sorted by place. At 50 KiB a thirteenth of what is read is the rest of the last page.
+goes to the drive sorted by place. Of 50 KiB thirteen whole pages are read, a twenty-fifth too much.
 """
 LOADER, FIO = "loader: random batches of 64, verified", "fio: direct, io_uring, depth 32"
 ONE, SIXTEEN = "plain files: one thread", "plain files: 16 threads"

@@ -9,7 +9,7 @@ from benchmarks.process import Interpreters
 
 TITLE = "Import"
 PROFILE = """
-`import maruhub` defers everything; `connect` brings numpy, LMDB and the store, of which numpy alone is a third.
+`import maruhub` defers everything; `connect` brings numpy, LMDB and the store, of which numpy alone is half.
 """
 BARE = "an interpreter that does nothing"
 OURS = "hub: import maruhub"

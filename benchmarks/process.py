@@ -1,10 +1,12 @@
-"""Fresh interpreters, timed from start to end, as an installed program's would run."""
+"""Processes: fresh interpreters, timed as an installed program's would run, and memory of this one."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 from benchmarks.harness import seconds
@@ -27,3 +29,21 @@ class Interpreters:
                 [sys.executable, *words], check=True, stdout=subprocess.DEVNULL, env=self._environment
             )
         )
+
+
+class Memory:
+    """Watches this process: its highest private memory, in MiB, twenty times a second.
+
+    Mapped files (the index, fragments) are the page cache's and shared by all processes, so
+    they are told apart: ``ru_maxrss`` counts them, ``private`` does not.
+    """
+
+    def __init__(self) -> None:
+        self.private = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            status = Path("/proc/self/status").read_text()
+            self.private = max(self.private, int(status.split("RssAnon:")[1].split()[0]) // 1024)
+            time.sleep(0.05)
