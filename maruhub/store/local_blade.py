@@ -67,9 +67,10 @@ class LocalFile:
         return mmap.mmap(self._fd, 0, prot=mmap.PROT_READ)
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        # Two threads may give a failed log up at once; a number closed twice may be another's file.
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def __del__(self) -> None:
         self.close()

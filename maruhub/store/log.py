@@ -39,6 +39,7 @@ class Log:
         self.layout = layout
         self.unrecorded = True
         self.dirty = False
+        self.unsynced: list[int] = []
         self._end = end
         self._previous = previous
         self._full = False
@@ -96,6 +97,7 @@ class Log:
         try:
             if buffers:
                 self.copies.write(start, buffers)
+            self.unsynced.extend(offsets)
         finally:
             # After the write, never before: a sync in between must not hide these bytes.
             self.dirty = True
@@ -135,7 +137,12 @@ class Log:
     def sync(self) -> None:
         """Makes everything written so far durable in all good copies."""
         self.dirty = False
-        self.copies.sync()
+        covered, self.unsynced = self.unsynced, []
+        try:
+            self.copies.sync()
+        except BaseException:
+            self.unsynced = covered + self.unsynced
+            raise
 
     @contextmanager
     def alone(self) -> Iterator[None]:

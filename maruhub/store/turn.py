@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from maruhub.errors import MaruError
+from maruhub.errors import MaruError, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import Record
 from maruhub.store.batch import BatchPlace
@@ -23,7 +23,7 @@ from maruhub.store.keys import STATE_KEY, Tail, encode_tail, layout_key, tail_ke
 from maruhub.store.layout import encode_layout
 from maruhub.store.log import Log
 from maruhub.store.protocol import Change, SegmentClass, T
-from maruhub.store.row import encode_row
+from maruhub.store.row import Row, encode_row
 from maruhub.store.staging import StagedRows, TurnRows
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.writer import Writer
@@ -167,13 +167,18 @@ class CommitTurn:
             identity=self._identity,
         )
 
-    @staticmethod
-    def _decide(turn: TurnRows, job: _Job, rows: StagedRows, batch: _Batch) -> None:
+    def _decide(self, turn: TurnRows, job: _Job, rows: StagedRows, batch: _Batch) -> None:
         """Runs one change; what it staged counts only if it didn't raise."""
         try:
             job.result = job.change(rows)
         except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
             job.error = error
+            return
+        # Bytes appended before a turn of others in which their log failed: no later sync covers them.
+        if not rows.segments.isdisjoint(self._writer.abandoned) and self._writer.lost(
+            Row(key, raw) for key, raw in rows.staged.items()
+        ):
+            job.error = Unavailable("The drives failed under these bytes.", hint="Write them again.")
             return
         turn.set(rows.staged)
         batch.records += rows.staged.items()
@@ -203,7 +208,7 @@ class CommitTurn:
                 last = self._append(carrier, batch, state)
                 carrier.sync()
         except MaruError:
-            for log in logs:
+            for log in (*logs, *retired):
                 if not log.copies.good:
                     self._writer.abandon(log)
             raise

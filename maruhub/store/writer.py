@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import xxhash
@@ -25,6 +25,7 @@ from maruhub.store.layout import Layout
 from maruhub.store.log import Log
 from maruhub.store.packing import Piece, cut
 from maruhub.store.protocol import Buffer, SegmentClass
+from maruhub.store.row import Row
 
 _COPY_BYTES = 4 << 20
 
@@ -39,7 +40,7 @@ class Writer:
         self._segment_bytes = segment_bytes
         self._open: dict[SegmentClass, Log] = {}
         self._retired: list[Log] = []
-        self._abandoned: set[int] = set()
+        self._abandoned: dict[int, Log] = {}
         self._lock = threading.Lock()
 
     def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass) -> list[Blob]:
@@ -116,13 +117,26 @@ class Writer:
             self._retired = [other for other in self._retired if other is not log]
         log.close()
 
+    @property
+    def abandoned(self) -> Collection[int]:
+        """Segments whose every copy failed while this process wrote them."""
+        return tuple(self._abandoned)
+
     def abandon(self, log: Log) -> None:
         """Never writes a log again after its copies failed; what is in it stays."""
         with self._lock:
             self._open = {c: other for c, other in self._open.items() if other is not log}
             self._retired = [other for other in self._retired if other is not log]
-            self._abandoned.add(log.segment)
+            self._abandoned[log.segment] = log
         log.close()
+
+    def lost(self, rows: Iterable[Row]) -> bool:
+        """Whether rows name bytes of a log that was abandoned before they were synced."""
+        return any(
+            extent.segment in self._abandoned and extent.offset in self._abandoned[extent.segment].unsynced
+            for row in rows
+            for extent in row.extents
+        )
 
     def mend(self, log: Log) -> bool:
         """Replaces lost copies of a log on spare blades, synced; True if its layout changed."""
