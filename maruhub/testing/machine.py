@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from maruhub.errors import Unavailable
 from maruhub.store import blades, copies, writer
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark
@@ -76,7 +77,11 @@ class ProcessIndex:
     def write(self) -> Iterator[MemoryTxn]:
         with self._index.write() as txn:
             yield txn
-            self._calls.die_if(self._calls.enter("commit"))
+            try:
+                dies = self._calls.enter("commit")
+            except OSError as error:
+                raise Unavailable(f"the index cannot commit: {error.strerror}") from error
+            self._calls.die_if(dies)
             self._index.remember()
         self._calls.die_if(self._calls.enter("committed"))
 
