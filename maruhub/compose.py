@@ -93,14 +93,14 @@ class OpenPool:
         """Makes the index anew from the segments; raises Busy if the hub is in use elsewhere."""
         if self._lock_file is None:
             raise Unavailable(f"{self.path} cannot be written.", hint="Check its permissions.")
-        self.store.release_logs()
-        try:
-            _take(self._lock_file, fcntl.LOCK_EX, self.path)
-            with _held(self.path / "recovery.lock"):
-                return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
-        finally:
-            # Also when it was refused: asking for the exclusive lock lost the shared one.
-            fcntl.flock(self._lock_file, fcntl.LOCK_SH)
+        with self.store.resting():
+            try:
+                _take(self._lock_file, fcntl.LOCK_EX, self.path)
+                with _held(self.path / "recovery.lock"):
+                    return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
+            finally:
+                # Also when it was refused: asking for the exclusive lock lost the shared one.
+                fcntl.flock(self._lock_file, fcntl.LOCK_SH)
 
     def status(self) -> Status:
         """What the hub holds and which failures it survives."""

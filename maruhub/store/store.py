@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from maruhub.errors import MaruError, ReadOnly
 from maruhub.index.protocol import Index
@@ -15,6 +16,7 @@ from maruhub.store.blades import Blades
 from maruhub.store.checkpoint import Checkpoint, write_checkpoint
 from maruhub.store.clock import CounterMark, read_moment
 from maruhub.store.extent import Blob, Blobs, Extent, ExtentArray
+from maruhub.store.gate import Gate
 from maruhub.store.identity import BladeIdentity
 from maruhub.store.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
 from maruhub.store.layout import Layout, decode_layout
@@ -64,6 +66,7 @@ class PoolStore:
         self._reader = Reader(self._layouts, blades)
         self._writing: _WritingSide | None = None
         self._lock = threading.Lock()
+        self._gate = Gate()
         _living.add(self)
 
     @property
@@ -83,11 +86,13 @@ class PoolStore:
 
     def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass = SegmentClass.RAW) -> list[Blob]:
         """See ``Store.append``."""
-        return self._writer_side().writer.append(blobs, segment_class)
+        with self._gate.passing():
+            return self._writer_side().writer.append(blobs, segment_class)
 
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
         """See ``Store.commit``."""
-        return self._writer_side().turn.commit(change, actor=actor, request=request)
+        with self._gate.passing():
+            return self._writer_side().turn.commit(change, actor=actor, request=request)
 
     def _writer_side(self) -> _WritingSide:
         side = self._writing
@@ -135,7 +140,8 @@ class PoolStore:
 
     def checkpoint(self) -> Checkpoint:
         """Logs all rows again, so that a rebuild may begin here; writers go on meanwhile."""
-        return write_checkpoint(self._writer_side().turn)
+        with self._gate.passing():
+            return write_checkpoint(self._writer_side().turn)
 
     def pool_time_us(self) -> int:
         """The pool clock now, microseconds."""
@@ -143,21 +149,28 @@ class PoolStore:
 
     def close(self) -> None:
         """Lets go of logs, files and the index; views live on."""
-        self.release_logs()
+        with self.resting():
+            pass
         self._reader.close()
         self._index.close()
 
-    def release_logs(self) -> None:
-        """Lets another writer adopt this one's logs; the next write takes one again."""
-        with self._lock:
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Without this process's logs: another may adopt them, or the index be made anew.
+
+        Waits for the writes under way; later ones wait for the end, and take a log again.
+        """
+        with self._gate.alone():
             side, self._writing = self._writing, None
-        if side is not None:
-            side.writer.close()
+            if side is not None:
+                side.writer.close()
+            yield
 
     def after_fork(self) -> None:
         """In the child: the parent's logs are the parent's; locks may be held by dead threads."""
         side, self._writing = self._writing, None
         self._lock = threading.Lock()
+        self._gate = Gate()
         if side is not None:
             side.writer.disown()
         self._layouts = Layouts(self._index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -174,3 +175,34 @@ def test_a_full_drive_is_said_and_what_was_there_stays(
         b"after",
     ]
     pool.close()
+
+
+def test_a_rebuild_waits_for_the_writers_of_its_process(pool: compose.OpenPool):
+    """A turn between emptying the index and filling it again would void all before it."""
+    stop = threading.Event()
+    acknowledged: list[list[bytes]] = [[], [], []]
+
+    def write(number: int) -> None:
+        while not stop.is_set():
+            key = b"K%d.%d" % (number, len(acknowledged[number]))
+            pool.store.commit(lambda rows, key=key: rows.put(key, b""))
+            acknowledged[number].append(key)
+
+    put(pool.store, b"Kfirst", b"x")
+    for number in range(600):
+        pool.store.commit(lambda rows, number=number: rows.put(b"Kold%d" % number, b""))
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            assert not pool.rebuild_index().problems
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    wanted = {key for keys in acknowledged for key in keys}
+    for _ in range(2):
+        assert wanted <= {row.key for row in pool.store.scan(b"K", b"L", 100_000)}
+        assert len(pool.store.scan(b"Kold", b"Kp", 1000)) == 600
+        pool.rebuild_index()
