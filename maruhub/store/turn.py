@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from maruhub.errors import MaruError, Unavailable
+from maruhub.errors import MaruError
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import Record
 from maruhub.store.batch import BatchPlace
@@ -175,11 +175,10 @@ class CommitTurn:
             job.error = error
             return
         # Bytes appended before a turn of others in which their log failed: no later sync covers them.
-        if not rows.segments.isdisjoint(self._writer.abandoned) and self._writer.lost(
-            Row(key, raw) for key, raw in rows.staged.items()
-        ):
-            job.error = Unavailable("The drives failed under these bytes.", hint="Write them again.")
-            return
+        if not rows.segments.isdisjoint(self._writer.abandoned):
+            job.error = self._writer.loss(Row(key, raw) for key, raw in rows.staged.items())
+            if job.error is not None:
+                return
         turn.set(rows.staged)
         batch.records += rows.staged.items()
         batch.segments |= rows.segments

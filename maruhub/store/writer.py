@@ -17,7 +17,7 @@ import xxhash
 from maruhub.errors import MaruError
 from maruhub.store.adoption import Adoption
 from maruhub.store.blades import Blades
-from maruhub.store.copies import Copies, Copy
+from maruhub.store.copies import Copies, Copy, blade_error
 from maruhub.store.extent import Blob, Extent
 from maruhub.store.header import SegmentHeader, encode_header, log_name
 from maruhub.store.identity import BLOCK_BYTES
@@ -130,13 +130,13 @@ class Writer:
             self._abandoned[log.segment] = log
         log.close()
 
-    def lost(self, rows: Iterable[Row]) -> bool:
-        """Whether rows name bytes of a log that was abandoned before they were synced."""
-        return any(
-            extent.segment in self._abandoned and extent.offset in self._abandoned[extent.segment].unsynced
-            for row in rows
-            for extent in row.extents
-        )
+    def loss(self, rows: Iterable[Row]) -> MaruError | None:
+        """Why bytes that rows name can't be promised: their log failed before they were synced."""
+        for extent in (extent for row in rows for extent in row.extents):
+            log = self._abandoned.get(extent.segment)
+            if log is not None and extent.offset in log.unsynced:
+                return blade_error([error for _, error in log.copies.dropped], "syncing what was written")
+        return None
 
     def mend(self, log: Log) -> bool:
         """Replaces lost copies of a log on spare blades, synced; True if its layout changed."""
