@@ -18,7 +18,6 @@ from maruhub.store.batch import BatchHead
 from maruhub.store.chain import Chain
 from maruhub.store.copies import Copies
 from maruhub.store.evidence import Evidence
-from maruhub.store.keys import Tail
 from maruhub.store.log import Log
 from maruhub.store.log_search import LogSearch
 from maruhub.testing.machine import Machine, ProcessIndex, replayable
@@ -68,10 +67,10 @@ def skip_chain_when_writing(patch: pytest.MonkeyPatch) -> None:
 def skip_chain_and_void_rule_when_reading(patch: pytest.MonkeyPatch) -> None:
     """Each of the two covers for the other here; whatever is whole counts without both."""
 
-    def all_whole(search: LogSearch, chain: Chain, tail: Tail) -> list[BatchHead]:
-        return list(chain.candidates(tail.end))[::-1]
+    def all_whole(chain: Chain, head: BatchHead, floor: int) -> list[BatchHead]:
+        return [found for found in chain.candidates(floor) if found.offset <= head.offset][::-1]
 
-    patch.setattr(LogSearch, "_counting", all_whole)
+    patch.setattr(Chain, "back_from", all_whole)
     skip_void_rule(patch)
 
 
