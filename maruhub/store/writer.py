@@ -6,6 +6,7 @@ turn tells it when a log's layout is on record.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
@@ -94,9 +95,13 @@ class Writer:
             blades=ids,
         )
         group = Copies(copies)
-        group.write(0, [encode_header(header)])
-        group.sync()
-        group.sync_names()
+        try:
+            group.write(0, [encode_header(header)])
+            group.sync()
+            group.sync_names()
+        except BaseException:
+            _unmake(log_name(segment), group, copies)
+            raise
         layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
 
@@ -164,6 +169,14 @@ class Writer:
         for log in [*self._open.values(), *self._retired]:
             for copy in log.copies.good:
                 copy.file.close()
+
+
+def _unmake(name: str, group: Copies, copies: Sequence[Copy]) -> None:
+    """Removes files of a log that couldn't be begun, so that tries on full drives leave none."""
+    for copy in copies:
+        with contextlib.suppress(OSError):
+            copy.blade.remove(name)
+    group.close()
 
 
 def _blade_ids(log: Log) -> tuple[bytes, ...]:
