@@ -104,18 +104,34 @@ class Chain:
             end = start
 
     def back_from(self, head: BatchHead, floor: int) -> list[BatchHead]:
-        """``head`` and its predecessors that start at or behind ``floor``, first one first."""
+        """``head`` and its predecessors that start at or behind ``floor``, first one first.
+
+        Raises Corrupt where one of them is damaged in every copy.
+        """
+        heads, damaged = self.unbroken_from(head, floor)
+        if damaged:
+            raise Corrupt(
+                f"{self.damage_at(damaged)}.",
+                hint="Bring missing blades back. To go on without these records: maru check --accept-loss.",
+            )
+        return heads
+
+    def unbroken_from(self, head: BatchHead, floor: int) -> tuple[list[BatchHead], int]:
+        """Like :meth:`back_from`, up to the first damaged one: its offset, or 0."""
         heads = [head]
         while heads[-1].previous >= max(floor, 1):
             found = self.batch_at(heads[-1].previous)
             if found is None:
-                raise Corrupt(
-                    f"segment {self.header.segment:016x}: the batch of records at {heads[-1].previous} "
-                    f"is damaged in every copy that can be read",
-                    hint="Bring missing blades back. To go on without these records: maru check --accept-loss.",
-                )
+                return heads[::-1], heads[-1].previous
             heads.append(found[0])
-        return heads[::-1]
+        return heads[::-1], 0
+
+    def damage_at(self, offset: int) -> str:
+        """The sentence for a batch that no copy has whole."""
+        return (
+            f"segment {self.header.segment:016x}: the batch of records at {offset} "
+            "is damaged in every copy that can be read"
+        )
 
     def close(self) -> None:
         """Closes the copies' files."""

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from maruhub.store.copies import blade_error
 from maruhub.store.state import Moment
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -17,7 +18,8 @@ _MARK: Final = struct.Struct("<16sQ")
 _UNKNOWN_BOOT: Final = bytes(16)
 _LEAP: Final = 1 << 32
 """More than the turns of one boot ever draw without an acknowledgement. A blade that is
-missing now may hold such a turn; counters drawn since pass it over instead of meeting it."""
+missing now may hold such a turn, or a log one that recovery left out; counters drawn since
+pass it over instead of meeting it."""
 
 
 @functools.cache
@@ -40,18 +42,20 @@ class CounterMark:
 
     A page of memory shared through a file, not durable and not meant to be: after a reboot
     the log says what was drawn. Only used inside the index's write transaction.
-    ``pool_is_whole``: no blade is missing, so a pool that looks new is new.
+    ``pool_is_new``: no log was ever written, none is there and no blade is missing.
     """
 
-    pool_is_whole = True
+    pool_is_new = False
 
     def __init__(self, path: Path) -> None:
         self._boot_id = read_moment().boot_id
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            if os.fstat(fd).st_size < mmap.PAGESIZE:
-                os.ftruncate(fd, mmap.PAGESIZE)
+            # Its block is taken now: a page without one would kill the process on a full drive.
+            os.posix_fallocate(fd, 0, mmap.PAGESIZE)
             self._page = mmap.mmap(fd, mmap.PAGESIZE)
+        except OSError as error:
+            raise blade_error([error], f"writing {path}") from error
         finally:
             os.close(fd)
 
@@ -63,7 +67,7 @@ class CounterMark:
         if boot_id == self._boot_id and drawn:
             base = max(known, drawn)
         else:
-            base = 0 if self.pool_is_whole and not known else known + _LEAP
+            base = 0 if self.pool_is_new and not known else known + _LEAP
         _MARK.pack_into(self._page, 0, self._boot_id, base + count)
         return base
 

@@ -1,12 +1,14 @@
-"""Whether the last batch of a log reached the drives together with its objects.
+"""Whether the last turn before a crash reached the drives together with its objects.
 
-The last batch may have been whole when the power went, its objects not: then it was never
-acknowledged and doesn't count. If it counts, copies that lack right bytes get them.
+Its batch may have been whole when the power went, its objects not: then it was never
+acknowledged and doesn't count. (All earlier turns were synced before it began.) If it
+counts, copies that lack right bytes get them, and all is synced before anyone sees it.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import xxhash
 
@@ -20,29 +22,37 @@ from maruhub.store.row import Row
 
 
 class Evidence:
-    """Checks one log's last batch. ``mended`` counts ranges put right in some copy."""
+    """Checks one turn's batch. ``mended`` counts ranges put right in some copy.
 
-    def __init__(self, blades: Blades, chain: Chain, *, write: bool) -> None:
+    Args:
+        blades: Where the objects' logs are.
+        chain: The batch's own log.
+        is_known: Whether an earlier turn names this extent already: those were synced, and
+            if they rotted since, that is no reason to doubt this turn.
+    """
+
+    def __init__(self, blades: Blades, chain: Chain, is_known: Callable[[Extent], bool]) -> None:
         self._blades = blades
         self._chain = chain
-        self._write = write
-        self._others: dict[int, list[Copy]] = {}
+        self._is_known = is_known
+        self._copies: dict[int, list[Copy]] = {}
         self.mended = 0
 
     def confirms(self, head: BatchHead) -> bool:
-        """Whether every extent that the batch's rows name is whole in some copy."""
+        """Whether every extent that is news in the batch is whole in some copy."""
         found = self._chain.batch_at(head.offset)
         if found is None:
             return False
         _, data = found
         extents = {e for key, raw in iter_records(head, data) for e in Row(key, raw).extents}
         try:
-            whole = all(self._settle_extent(extent) for extent in sorted(extents))
+            news = sorted(extent for extent in extents if not self._is_known(extent))
+            whole = all(self._settle_extent(extent) for extent in news)
+            if whole:
+                self._settle(self._chain.copies, head.offset, data)
+                self._sync()
         finally:
-            self._close_others()
-        if whole and self._write:
-            self._settle(self._chain.copies, head.offset, data)
-            self._sync()
+            self._close()
         return whole
 
     def _settle_extent(self, extent: Extent) -> bool:
@@ -50,15 +60,15 @@ class Evidence:
         for copy in copies:
             data = read_at(copy, extent.offset, extent.length)
             if len(data) == extent.length and xxhash.xxh3_64_intdigest(data) == extent.checksum:
-                if self._write and extent.segment == self._chain.header.segment:
-                    self._settle(copies, extent.offset, data)
+                self._settle(copies, extent.offset, data)
                 return True
         return False
 
     def _sync(self) -> None:
-        for copy in self._chain.copies:
-            with contextlib.suppress(OSError):
-                copy.file.sync()
+        for copies in (self._chain.copies, *self._copies.values()):
+            for copy in copies:
+                with contextlib.suppress(OSError):
+                    copy.file.sync()
 
     def _settle(self, copies: list[Copy], offset: int, data: bytes) -> None:
         for copy in copies:
@@ -71,13 +81,13 @@ class Evidence:
     def _copies_of(self, segment: int) -> list[Copy]:
         if segment == self._chain.header.segment:
             return self._chain.copies
-        if segment not in self._others:
+        if segment not in self._copies:
             ids = [blade.blade_id for blade in self._blades]
-            self._others[segment] = self._blades.open_copies(log_name(segment), ids)
-        return self._others[segment]
+            self._copies[segment] = self._blades.open_copies(log_name(segment), ids, write=True)
+        return self._copies[segment]
 
-    def _close_others(self) -> None:
-        for copies in self._others.values():
+    def _close(self) -> None:
+        for copies in self._copies.values():
             for copy in copies:
                 copy.close()
-        self._others.clear()
+        self._copies.clear()

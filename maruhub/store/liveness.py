@@ -21,6 +21,11 @@ REFERENCE_PREFIX: Final = b"\x01R"
 SEGMENT_PREFIX: Final = b"\x01S"
 
 
+def extent_prefix(segment: int, offset: int) -> bytes:
+    """In front of the reference rows of all owners of an extent."""
+    return REFERENCE_PREFIX + _SEGMENT.pack(segment, offset)
+
+
 def reference_keys(row: Row) -> list[bytes]:
     """Keys of all reference rows that ``row`` owns; their value is ``row.key``."""
     raw = row.extents_raw

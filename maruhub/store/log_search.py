@@ -16,7 +16,6 @@ from maruhub.store.batch import BatchHead
 from maruhub.store.blades import Blades
 from maruhub.store.chain import Chain, read_header
 from maruhub.store.copies import Copy
-from maruhub.store.evidence import Evidence
 from maruhub.store.header import log_name, log_segment
 from maruhub.store.identity import BLOCK_BYTES
 from maruhub.store.keys import Tail, decode_tail, layout_key, tail_key
@@ -53,7 +52,7 @@ class LogSearch:
         blades: Those that answer.
         pool_id: Logs of another pool are reported and passed over.
         report: Counted into.
-        write: Take locks, mend copies, remove logs that were never begun.
+        write: Open the files for mending, remove logs that were never begun.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class LogSearch:
         found = []
         for segment, tail in tails.items():
             try:
-                item = self._examine(segment, listed[segment], tail)
+                item = self._examine(segment, listed[segment], tail, accept_loss=accept_loss)
             except Busy:
                 if from_start:
                     raise
@@ -125,12 +124,14 @@ class LogSearch:
                 tails[segment] = decode_tail(end)
         return tails, strangers
 
-    def _examine(self, segment: int, blade_ids: Sequence[bytes], tail: Tail) -> FoundLog | None:
+    def _examine(
+        self, segment: int, blade_ids: Sequence[bytes], tail: Tail, *, accept_loss: bool
+    ) -> FoundLog | None:
         """The log's batches behind ``tail``, or None if there are none."""
         copies = self._blades.open_copies(log_name(segment), blade_ids, write=self._write)
         self._report.segments += 1
         try:
-            found = self._read(segment, copies, tail)
+            found = self._read(segment, copies, tail, accept_loss=accept_loss)
         except BaseException:
             close_all(copies)
             raise
@@ -142,8 +143,8 @@ class LogSearch:
             return None
         return found
 
-    def _read(self, segment: int, copies: list[Copy], tail: Tail) -> FoundLog | None:
-        if self._write and not all(copy.file.lock() for copy in copies):
+    def _read(self, segment: int, copies: list[Copy], tail: Tail, *, accept_loss: bool) -> FoundLog | None:
+        if not all(copy.file.lock() for copy in copies):
             raise Busy(
                 f"segment {segment:016x} is being written by another process.",
                 hint="Stop the other processes that use this hub first.",
@@ -159,15 +160,23 @@ class LogSearch:
                 f"segment {segment:016x} belongs to another pool", hint="Move its file off the blade."
             )
         chain = Chain(header, copies)
-        return FoundLog(chain, self._counting(chain, tail))
+        return FoundLog(chain, self._heads(chain, tail, accept_loss=accept_loss))
 
-    def _counting(self, chain: Chain, tail: Tail) -> list[BatchHead]:
-        evidence = Evidence(self._blades, chain, write=self._write)
-        for head in chain.candidates(tail.end):
-            if evidence.confirms(head):
-                self._report.copies_mended += evidence.mended
-                return chain.back_from(head, tail.end)
-        return []
+    def _heads(self, chain: Chain, tail: Tail, *, accept_loss: bool) -> list[BatchHead]:
+        """The chain's batches; with ``accept_loss`` also those below a damaged one."""
+        last = next(chain.candidates(tail.end), None)
+        if last is None or not accept_loss:
+            return chain.back_from(last, tail.end) if last else []
+        heads, damaged = chain.unbroken_from(last, tail.end)
+        while damaged:
+            self._report.problems.append(chain.damage_at(damaged))
+            below = (head for head in chain.candidates(tail.end) if head.offset < damaged)
+            last = next(below, None)
+            if last is None:
+                break
+            older, damaged = chain.unbroken_from(last, tail.end)
+            heads = older + heads
+        return heads
 
     def remove_orphans(self) -> None:
         """Once all is replayed: removes logs without a batch that no layout row knows.

@@ -11,14 +11,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from maruhub.errors import Corrupt, ReadOnly
+from maruhub.errors import BladeLost, Corrupt, ReadOnly
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import apply_newer
 from maruhub.store.batch import CHECKPOINT_END, BatchHead, iter_records
-from maruhub.store.blades import Blades
+from maruhub.store.blades import COPIES, Blades
 from maruhub.store.chain import Chain
 from maruhub.store.checkpoint import is_complete, is_covered, read_end
 from maruhub.store.clock import read_moment
+from maruhub.store.evidence import Evidence
+from maruhub.store.extent import Extent
 from maruhub.store.header import log_name
 from maruhub.store.keys import (
     CHECKPOINT_KEY,
@@ -30,6 +32,7 @@ from maruhub.store.keys import (
     segment_of,
     tail_key,
 )
+from maruhub.store.liveness import extent_prefix
 from maruhub.store.log_search import FoundLog, LogSearch, RecoveryReport, close_all
 from maruhub.store.protocol import prefix_end
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
@@ -89,14 +92,17 @@ class Recovery:
         report = RecoveryReport()
         state = decode_state(self._index.get_many([STATE_KEY])[0])
         # An index that is empty, or of another pool, says nothing about these logs.
+        known = state.counter if state.pool_id == self._pool_id else 0
         rebuild = rebuild or state.pool_id != self._pool_id
         search = LogSearch(self._index, self._blades, self._pool_id, report)
         found: list[FoundLog] = []
         try:
             found = search.run(from_start=rebuild, accept_loss=accept_loss)
             if rebuild:
+                if not accept_loss:
+                    self._require_reachable(found)
                 self._index.clear()
-            self._replay(found, report, rebuild=rebuild)
+            self._replay(found, report, rebuild=rebuild, known=known)
             search.remove_orphans()
         finally:
             search.close()
@@ -115,12 +121,29 @@ class Recovery:
             for item in found:
                 item.chain.close()
 
-    def _replay(self, found: Sequence[FoundLog], report: RecoveryReport, *, rebuild: bool) -> None:
+    def _require_reachable(self, found: Sequence[FoundLog]) -> None:
+        """Refuses a rebuild that can't know whether it has seen every log."""
+        present = {blade.blade_id for blade in self._blades}
+        named = {blade for item in found for blade in item.chain.header.blades}
+        absent = (named - present) | set(self._blades.missing)
+        if len(absent) >= min(COPIES, len(absent | present)):
+            raise BladeLost(
+                f"{len(absent)} blades do not answer or are not named: logs that lie on no other may be "
+                "missing from an index made now.",
+                hint="Bring them back. To go on without what only they hold: maru check --accept-loss.",
+            )
+
+    def _replay(
+        self, found: Sequence[FoundLog], report: RecoveryReport, *, rebuild: bool, known: int
+    ) -> None:
+        """Puts all that counts into the index. ``known``: the counter it has once held whole."""
         turns = sorted(
             ((head, item.chain) for item in found for head in item.heads), key=lambda t: t[0].first
         )
         counting = _without_void([head for head, _ in turns])
         turns = [turn for turn in turns if turn[0].first in counting]
+        tip = turns[-1:] if turns and turns[-1][0].last > known else []
+        turns = turns[: len(turns) - len(tip)]
         if rebuild:
             turns = _since_checkpoint(turns)
         while rebuild and len(turns) > _BATCHES_A_TRANSACTION:
@@ -132,15 +155,34 @@ class Recovery:
             state = decode_state(txn.get_many([STATE_KEY])[0])
             # The index holds every turn that counts up to its own counter, and no other.
             turns = [turn for turn in turns if turn[0].first > state.counter]
-            counting = {first for first in counting if first > state.counter}
             _apply(txn, turns)
+            for head, chain in tip:
+                if head.first > state.counter and self._is_proven(txn, head, chain, report):
+                    _apply(txn, tip)
+                    report.turns_replayed += 1
+                else:
+                    counting.discard(head.first)
+            counting = {first for first in counting if first > state.counter}
             txn.put_many(_tails_after(found, counting))
-            txn.put_many([(STATE_KEY, encode_state(self._fresh_state(state, found)))])
+            txn.put_many([(STATE_KEY, encode_state(self._fresh_state(state, found, counting)))])
         report.turns_replayed += len(turns)
 
-    def _fresh_state(self, state: IndexState, found: Sequence[FoundLog]) -> IndexState:
+    def _is_proven(self, txn: IndexTxn, head: BatchHead, chain: Chain, report: RecoveryReport) -> bool:
+        """Whether the last turn's objects reached the drives; all earlier turns are in ``txn``."""
+
+        def is_known(extent: Extent) -> bool:
+            prefix = extent_prefix(extent.segment, extent.offset)
+            return bool(txn.scan(prefix, prefix_end(prefix), 1))
+
+        evidence = Evidence(self._blades, chain, is_known)
+        proven = evidence.confirms(head)
+        report.copies_mended += evidence.mended
+        return proven
+
+    def _fresh_state(self, state: IndexState, found: Sequence[FoundLog], counting: set[int]) -> IndexState:
+        """The state after replay. What was left out isn't counted: later turns pass it over."""
         now = read_moment()
-        heads = [head for item in found for head in item.heads]
+        heads = [head for item in found for head in item.heads if head.first in counting]
         return replace(
             state,
             pool_id=self._pool_id,

@@ -105,8 +105,17 @@ class PoolStore:
         if self._open_mark is None:
             raise ReadOnly("This hub is open read-only.", hint="Open it where its folders can be written.")
         mark = self._open_mark()
-        mark.pool_is_whole = not self.blades.missing
+        mark.pool_is_new = self._is_new()
         return _WritingSide(self._index, self.blades, self._identity, mark)
+
+    def _is_new(self) -> bool:
+        """Whether nothing was ever written here, by anybody."""
+        if decode_state(self._index.get_many([STATE_KEY])[0]).counter or self.blades.missing:
+            return False
+        try:
+            return not any(blade.names() for blade in self.blades)
+        except OSError:
+            return False
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """See ``Store.get_many``."""
