@@ -75,4 +75,4 @@ class Adoption:
         end = max(copy.file.size() for copy in copies)
         end = max(tail.end, end + -end % BLOCK_BYTES)
         fresh = replace(layout, epoch=layout.epoch + 1, end=end)
-        return Log(read_header(copies), Copies(copies), layout=fresh, end=end, previous=tail.batch)
+        return Log(read_header(copies), Copies(copies), layout=fresh, end=end)

@@ -28,12 +28,9 @@ class Log:
         copies: Its open, locked files.
         layout: As it will be recorded; ``layout.end`` is where this writer begins.
         end: Offset behind everything in the files.
-        previous: Offset of the last batch that counts, 0 if there is none.
     """
 
-    def __init__(
-        self, header: SegmentHeader, copies: Copies, *, layout: Layout, end: int, previous: int = 0
-    ) -> None:
+    def __init__(self, header: SegmentHeader, copies: Copies, *, layout: Layout, end: int) -> None:
         self.header = header
         self.copies = copies
         self.layout = layout
@@ -41,7 +38,6 @@ class Log:
         self.dirty = False
         self.unsynced: list[int] = []
         self._end = end
-        self._previous = previous
         self._full = False
         self._writing = 0
         self._idle = threading.Condition()
@@ -107,12 +103,12 @@ class Log:
         return offsets
 
     def append_batch(self, place: BatchPlace, records: Records) -> BatchPlace:
-        """Writes a batch behind everything; ``place.offset`` and chain fields are set here."""
+        """Writes a batch behind everything; ``place.offset`` and the epoch are set here."""
         with self._idle:
             offset = self._end + (-self._end % BATCH_ALIGN)
             placed = BatchPlace(
                 offset,
-                self._previous,
+                place.previous,
                 self.layout.epoch,
                 place.first,
                 place.last,
@@ -125,10 +121,6 @@ class Log:
         self.dirty = True
         self.copies.write(offset - gap, [ZEROS[:gap], data])
         return placed
-
-    def accept_batch(self, place: BatchPlace) -> None:
-        """Makes an appended batch the chain's last, once the index has committed it."""
-        self._previous = place.offset
 
     def on_record(self) -> None:
         """The layout as it is now stands in a committed turn."""

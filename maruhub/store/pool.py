@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import time
@@ -33,11 +34,16 @@ from maruhub.store.identity import (
     encode_identity,
 )
 from maruhub.store.local_blade import SEGMENTS_FOLDER, LocalBlade, sync_folder, write_durably
+from maruhub.store.making import MAKING_FILE, Making, pools_of_earlier_tries
 
 HUB_FILE: Final = "hub.json"
 IDENTITY_FILE: Final = "blade"
 INDEX_FOLDER: Final = "index"
-OWN_NAMES: Final = frozenset({"blades", INDEX_FOLDER, "hub.lock", "recovery.lock"})
+OWN_NAMES: Final = frozenset({"blades", INDEX_FOLDER, "hub.lock", "recovery.lock", MAKING_FILE})
+_NEW_NAMES: Final = (f"{HUB_FILE}.new.", f"{MAKING_FILE}.new.")
+"""Names begin like this of files that a kill kept from being put in place."""
+_BLADE_NAMES: Final = frozenset({IDENTITY_FILE, SEGMENTS_FOLDER, "lost+found"})
+"""The last is what a new file system has of itself."""
 SEGMENT_BYTES: Final = 256 << 20
 _SEGMENT_BYTES_MIN: Final = 64 << 10
 
@@ -68,8 +74,36 @@ def is_hub(path: Path) -> bool:
 def make_pool(path: Path, blades: Sequence[Path], *, segment_bytes: int = SEGMENT_BYTES) -> None:
     """Makes a new pool: identities on the blades first, ``hub.json`` last.
 
-    Killed on the way it leaves folders that the next call takes as empty.
+    Killed on the way it leaves what the next call for the same ``path`` takes as empty;
+    failing it leaves nothing.
     """
+    if segment_bytes < _SEGMENT_BYTES_MIN:
+        raise InvalidInput(
+            f"A segment of {segment_bytes} bytes is too small; {_SEGMENT_BYTES_MIN} is the least."
+        )
+    try:
+        _require_unused(path, blades)
+        _make(path, blades, segment_bytes)
+    except OSError as error:
+        raise blade_error([error], f"making a hub at {path}") from error
+
+
+def _make(path: Path, blades: Sequence[Path], segment_bytes: int) -> None:
+    pool_id, split_key = secrets.token_bytes(16), secrets.randbits(64)
+    with Making(path, pool_id) as making:
+        places = []
+        for number, blade in enumerate(blades):
+            identity = BladeIdentity(
+                pool_id, secrets.token_bytes(16), split_key, segment_bytes, time.time_ns() // 1000, number
+            )
+            making.make_folder(blade / SEGMENTS_FOLDER)
+            making.write(blade / IDENTITY_FILE, encode_identity(identity))
+            sync_folder(blade.parent)
+            places.append(BladePlace(identity.blade_id, blade))
+        making.write(path / HUB_FILE, _hub_file(path, pool_id, places))
+
+
+def _require_unused(path: Path, blades: Sequence[Path]) -> None:
     _require_room_for_hub(path)
     if not blades:
         raise InvalidInput("A hub needs at least one blade.")
@@ -77,25 +111,13 @@ def make_pool(path: Path, blades: Sequence[Path], *, segment_bytes: int = SEGMEN
         raise InvalidInput(
             "The same folder is named as a blade twice.", hint="Each blade is a folder of its own."
         )
-    if segment_bytes < _SEGMENT_BYTES_MIN:
-        raise InvalidInput(
-            f"A segment of {segment_bytes} bytes is too small; {_SEGMENT_BYTES_MIN} is the least."
-        )
+    earlier = pools_of_earlier_tries(path)
     for blade in blades:
-        _require_unused(blade)
-    pool_id, split_key = secrets.token_bytes(16), secrets.randbits(64)
-    places = []
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        for number, blade in enumerate(blades):
-            identity = BladeIdentity(
-                pool_id, secrets.token_bytes(16), split_key, segment_bytes, time.time_ns() // 1000, number
-            )
-            _make_blade(blade, identity)
-            places.append(BladePlace(identity.blade_id, blade))
-        _write_hub_file(path, pool_id, places)
-    except OSError as error:
-        raise blade_error([error], f"making a hub at {path}") from error
+        if blade.exists() and not blade.is_dir():
+            raise InvalidInput(f"{blade} is a file.", hint="Name a folder for the blade.")
+        if blade.exists():
+            _require_no_blade(blade, earlier)
+            _require_nothing_foreign(blade, path)
 
 
 def _require_room_for_hub(path: Path) -> None:
@@ -104,32 +126,44 @@ def _require_room_for_hub(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InvalidInput(f"{path} is a file.", hint="Name a folder for the hub.")
     others = {p.name for p in path.iterdir()} - OWN_NAMES if path.exists() else set()
+    others = {name for name in others if not name.startswith(_NEW_NAMES)}
     if others:
         raise InvalidInput(
             f"{path} is not empty (it holds {min(others)!r}).", hint="Name a new or an empty folder."
         )
 
 
-def _require_unused(blade: Path) -> None:
-    segments = blade / SEGMENTS_FOLDER
-    if (blade / IDENTITY_FILE).exists() and segments.is_dir() and any(segments.iterdir()):
-        raise AlreadyExists(
-            f"{blade} is a blade that holds data.",
-            hint="To make a hub of existing blades: maru init HUB --adopt --blade … (each of them).",
-        )
+def _require_no_blade(blade: Path, earlier: frozenset[bytes]) -> None:
+    """That no hub has the blade, were it an empty one; but one that was killed while made may."""
+    adopt = "To make a hub of existing blades: maru init HUB --adopt --blade … (each of them)."
+    segments, identity = blade / SEGMENTS_FOLDER, blade / IDENTITY_FILE
+    if segments.is_dir() and any(segments.iterdir()):
+        raise AlreadyExists(f"{blade} is a blade that holds data.", hint=adopt)
+    if not identity.exists():
+        return
+    with contextlib.suppress(BladeLost, Corrupt, UnsupportedFormat):
+        if read_identity(blade).pool_id in earlier:
+            return
+    raise AlreadyExists(
+        f"{blade} is a blade of a hub already, though it holds no data yet.",
+        hint=f"{adopt} If its hub was never finished: remove {identity} by hand.",
+    )
 
 
-def _make_blade(blade: Path, identity: BladeIdentity) -> None:
-    segments = blade / SEGMENTS_FOLDER
-    segments.mkdir(parents=True, exist_ok=True)
-    write_durably(blade / IDENTITY_FILE, encode_identity(identity))
-    sync_folder(blade.parent)
+def _require_nothing_foreign(blade: Path, hub: Path) -> None:
+    for entry in sorted(blade.iterdir()):
+        own = entry.name in _BLADE_NAMES or entry.name.startswith(f"{IDENTITY_FILE}.new.")
+        if not own and not hub.resolve().is_relative_to(entry.resolve()):
+            raise InvalidInput(
+                f"{blade} is not empty (it holds {entry.name!r}).",
+                hint="Name a new or an empty folder for the blade.",
+            )
 
 
-def _write_hub_file(path: Path, pool_id: bytes, places: Sequence[BladePlace]) -> None:
+def _hub_file(path: Path, pool_id: bytes, places: Sequence[BladePlace]) -> bytes:
     blades = [{"id": place.blade_id.hex(), "path": _stored_path(path, place.path)} for place in places]
     text = json.dumps({"format": FORMAT_VERSION, "pool": pool_id.hex(), "blades": blades}, indent=2)
-    write_durably(path / HUB_FILE, text.encode() + b"\n")
+    return text.encode() + b"\n"
 
 
 def _stored_path(hub: Path, blade: Path) -> str:
@@ -141,6 +175,7 @@ def _stored_path(hub: Path, blade: Path) -> str:
 def adopt_pool(path: Path, blades: Sequence[Path]) -> None:
     """Makes the hub's folder for blades that exist; the index follows from them at opening."""
     _require_room_for_hub(path)
+    pools_of_earlier_tries(path)
     if not blades:
         raise InvalidInput("Adopting needs the blades.", hint="Name each: --blade DIR --blade DIR …")
     identities = [read_identity(blade) for blade in blades]
@@ -152,7 +187,8 @@ def adopt_pool(path: Path, blades: Sequence[Path]) -> None:
         )
     path.mkdir(parents=True, exist_ok=True)
     places = [BladePlace(i.blade_id, b) for b, i in zip(blades, identities, strict=True)]
-    _write_hub_file(path, identities[0].pool_id, places)
+    write_durably(path / HUB_FILE, _hub_file(path, identities[0].pool_id, places))
+    (path / MAKING_FILE).unlink(missing_ok=True)
 
 
 def read_identity(blade: Path) -> BladeIdentity:

@@ -21,6 +21,7 @@ from maruhub.store.identity import BladeIdentity
 from maruhub.store.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
 from maruhub.store.layout import Layout, decode_layout
 from maruhub.store.layouts import Layouts
+from maruhub.store.log import Log
 from maruhub.store.protocol import Buffer, Change, SegmentClass, T, prefix_end, scan_all
 from maruhub.store.reader import ReadCounts, Reader
 from maruhub.store.row import Row
@@ -34,10 +35,23 @@ _living: weakref.WeakSet[PoolStore] = weakref.WeakSet()
 class _WritingSide:
     """What only writers need: made at the first write, and anew in a forked child."""
 
-    def __init__(self, index: Index, blades: Blades, identity: BladeIdentity, mark: CounterMark) -> None:
-        adoption = Adoption(index, blades)
-        self.writer = Writer(blades, adoption, pool_id=identity.pool_id, segment_bytes=identity.segment_bytes)
-        self.turn = CommitTurn(index, self.writer, blades, mark)
+    def __init__(
+        self,
+        index: Index,
+        blades: Blades,
+        identity: BladeIdentity,
+        mark: CounterMark,
+        given_up: dict[int, Log],
+    ) -> None:
+        pool_id = identity.pool_id
+        self.writer = Writer(
+            blades,
+            Adoption(index, blades),
+            pool_id=pool_id,
+            segment_bytes=identity.segment_bytes,
+            given_up=given_up,
+        )
+        self.turn = CommitTurn(index, self.writer, blades, mark, pool_id=pool_id)
 
 
 class PoolStore:
@@ -65,6 +79,7 @@ class PoolStore:
         self._layouts = Layouts(index)
         self._reader = Reader(self._layouts, blades)
         self._writing: _WritingSide | None = None
+        self._given_up: dict[int, Log] = {}
         self._lock = threading.Lock()
         self._gate = Gate()
         _living.add(self)
@@ -106,7 +121,7 @@ class PoolStore:
             raise ReadOnly("This hub is open read-only.", hint="Open it where its folders can be written.")
         mark = self._open_mark()
         mark.pool_is_new = self._is_new()
-        return _WritingSide(self._index, self.blades, self._identity, mark)
+        return _WritingSide(self._index, self.blades, self._identity, mark, self._given_up)
 
     def _is_new(self) -> bool:
         """Whether nothing was ever written here, by anybody."""

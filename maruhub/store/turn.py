@@ -13,17 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from maruhub.errors import MaruError
+from maruhub.errors import MaruError, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import Record
 from maruhub.store.batch import BatchPlace
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark, read_moment
-from maruhub.store.keys import STATE_KEY, Tail, encode_tail, layout_key, tail_key
+from maruhub.store.keys import STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
 from maruhub.store.layout import encode_layout
 from maruhub.store.log import Log
 from maruhub.store.protocol import Change, SegmentClass, T
 from maruhub.store.row import Row, encode_row
+from maruhub.store.signals import deferred_signals
 from maruhub.store.staging import StagedRows, TurnRows
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.writer import Writer
@@ -63,8 +64,11 @@ class _Batch:
 class CommitTurn:
     """Turns of one process. ``commit`` is safe from any thread."""
 
-    def __init__(self, index: Index, writer: Writer, blades: Blades, mark: CounterMark) -> None:
+    def __init__(
+        self, index: Index, writer: Writer, blades: Blades, mark: CounterMark, *, pool_id: bytes
+    ) -> None:
         self._index = index
+        self._pool_id = pool_id
         self._writer = writer
         self._blades = blades
         self._mark = mark
@@ -96,7 +100,7 @@ class CommitTurn:
         with self._queue_lock:
             jobs, self._waiting = self._waiting[:_CHANGES_A_TURN], self._waiting[_CHANGES_A_TURN:]
         try:
-            with self._turn_lock:
+            with self._turn_lock, deferred_signals():
                 self._turn(jobs)
         except BaseException as error:  # noqa: BLE001 - every waiting thread must hear of it
             for job in jobs:
@@ -119,7 +123,7 @@ class CommitTurn:
     def _turn(self, jobs: Sequence[_Job]) -> None:
         settle: list[Callable[[], None]] = []
         with self._index.write() as txn:
-            state = decode_state(txn.get_many([STATE_KEY])[0])
+            state = self._complete_state(txn)
             base = self._mark.draw(state.counter, len(jobs) + _OWN_COUNTERS)
             batch = _Batch(state, base, len(jobs))
             now = read_moment()
@@ -145,9 +149,9 @@ class CommitTurn:
 
         ``pick`` chooses them inside the turn. Returns how many there were.
         """
-        with self._turn_lock:
+        with self._turn_lock, deferred_signals():
             with self._index.write() as txn:
-                state = decode_state(txn.get_many([STATE_KEY])[0])
+                state = self._complete_state(txn)
                 batch = _Batch(state, self._mark.draw(state.counter, _OWN_COUNTERS), 0)
                 batch.records = list(pick(txn))
                 batch.flags = flags
@@ -157,6 +161,16 @@ class CommitTurn:
             for action in settle:
                 action()
         return picked
+
+    def _complete_state(self, txn: IndexTxn) -> IndexState:
+        """The index's state; refuses one that a rebuild left unfinished.
+
+        A turn that began with it would call all turns void that aren't in it.
+        """
+        state = decode_state(txn.get_many([STATE_KEY])[0])
+        if state.pool_id != self._pool_id:
+            raise Unavailable("The index of this hub is not complete.", hint="Open the hub again.")
+        return state
 
     def _state_at(self, state: IndexState, now: Moment) -> IndexState:
         return replace(
@@ -174,8 +188,8 @@ class CommitTurn:
         except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
             job.error = error
             return
-        # Bytes appended before a turn of others in which their log failed: no later sync covers them.
-        if not rows.segments.isdisjoint(self._writer.abandoned):
+        # Bytes whose log failed or was let go before they were synced: no later sync covers them.
+        if not rows.segments.isdisjoint(self._writer.given_up):
             job.error = self._writer.loss(Row(key, raw) for key, raw in rows.staged.items())
             if job.error is not None:
                 return
@@ -195,16 +209,18 @@ class CommitTurn:
         try:
             for log in retired:
                 _finish(log)
+                self._writer.mend(log)
             fresh = any(log.unrecorded for log in (*logs, *retired))
             self._record_layouts(turn, batch, [*logs, *retired])
-            last = self._append(carrier, batch, state)
+            # From the index, not from memory: whatever befell the last writer, this is what counts.
+            before = decode_tail(txn.get_many([tail_key(carrier.segment)])[0])
+            last = self._append(carrier, batch, state, previous=before.batch)
             for log in logs:
                 log.sync()
             mended = [self._writer.mend(log) for log in logs]
             if any(mended):
-                carrier.accept_batch(last)
                 batch = self._mended(turn, batch, logs)
-                last = self._append(carrier, batch, state)
+                last = self._append(carrier, batch, state, previous=last.offset)
                 carrier.sync()
         except MaruError:
             for log in (*logs, *retired):
@@ -222,7 +238,6 @@ class CommitTurn:
             ]
         )
         return [
-            lambda: carrier.accept_batch(last),
             *(log.on_record for log in (*logs, *retired)),
             *(lambda log=log: self._writer.forget(log) for log in retired),
         ]
@@ -248,10 +263,10 @@ class CommitTurn:
         batch.records += records
 
     @staticmethod
-    def _append(carrier: Log, batch: _Batch, state: IndexState) -> BatchPlace:
+    def _append(carrier: Log, batch: _Batch, state: IndexState, *, previous: int) -> BatchPlace:
         place = BatchPlace(
             offset=0,
-            previous=0,
+            previous=previous,
             epoch=0,
             first=batch.first,
             last=batch.own_counter,

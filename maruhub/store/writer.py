@@ -10,12 +10,12 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import xxhash
 
-from maruhub.errors import MaruError
+from maruhub.errors import MaruError, Unavailable
 from maruhub.store.adoption import Adoption
 from maruhub.store.blades import Blades
 from maruhub.store.copies import Copies, Copy, blade_error
@@ -32,16 +32,29 @@ _COPY_BYTES = 4 << 20
 
 
 class Writer:
-    """Open logs of one process. Appends from any thread; the rest inside the commit turn."""
+    """Open logs of one process. Appends from any thread; the rest inside the commit turn.
 
-    def __init__(self, blades: Blades, adoption: Adoption, *, pool_id: bytes, segment_bytes: int) -> None:
+    ``given_up`` holds logs that failed or were let go with unsynced bytes, by segment; it
+    outlives the writer, for what was appended through it may be named later.
+    """
+
+    def __init__(
+        self,
+        blades: Blades,
+        adoption: Adoption,
+        *,
+        pool_id: bytes,
+        segment_bytes: int,
+        given_up: dict[int, Log],
+    ) -> None:
         self._blades = blades
         self._adoption = adoption
         self._pool_id = pool_id
         self._segment_bytes = segment_bytes
         self._open: dict[SegmentClass, Log] = {}
         self._retired: list[Log] = []
-        self._abandoned: dict[int, Log] = {}
+        self._failed: set[int] = set()
+        self.given_up = given_up
         self._lock = threading.Lock()
 
     def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass) -> list[Blob]:
@@ -74,7 +87,7 @@ class Writer:
             while log is None or log.full:
                 if log is not None:
                     self._retired.append(log)
-                log = self._adoption.adopt(segment_class, self._abandoned) or self._create(segment_class)
+                log = self._adoption.adopt(segment_class, self._failed) or self._create(segment_class)
                 self._open[segment_class] = log
             return log
 
@@ -122,25 +135,28 @@ class Writer:
             self._retired = [other for other in self._retired if other is not log]
         log.close()
 
-    @property
-    def abandoned(self) -> Collection[int]:
-        """Segments whose every copy failed while this process wrote them."""
-        return tuple(self._abandoned)
-
     def abandon(self, log: Log) -> None:
         """Never writes a log again after its copies failed; what is in it stays."""
         with self._lock:
             self._open = {c: other for c, other in self._open.items() if other is not log}
             self._retired = [other for other in self._retired if other is not log]
-            self._abandoned[log.segment] = log
-        log.close()
+            self._failed.add(log.segment)
+            self.given_up[log.segment] = log
+        with log.alone():
+            log.close()
 
     def loss(self, rows: Iterable[Row]) -> MaruError | None:
         """Why bytes that rows name can't be promised: their log failed before they were synced."""
         for extent in (extent for row in rows for extent in row.extents):
-            log = self._abandoned.get(extent.segment)
-            if log is not None and extent.offset in log.unsynced:
+            log = self.given_up.get(extent.segment)
+            if log is None or extent.offset not in log.unsynced:
+                continue
+            if log.copies.dropped:
                 return blade_error([error for _, error in log.copies.dropped], "syncing what was written")
+            return Unavailable(
+                "Bytes were appended, and the logs let go before a change named them.",
+                hint="Append them again.",
+            )
         return None
 
     def mend(self, log: Log) -> bool:
@@ -161,12 +177,18 @@ class Writer:
         with self._lock:
             logs = [*self._open.values(), *self._retired]
             self._open, self._retired = {}, []
+        self._give_up_unsynced(logs)
         for log in logs:
             log.close()
 
+    def _give_up_unsynced(self, logs: Sequence[Log]) -> None:
+        self.given_up.update((log.segment, log) for log in logs if log.unsynced)
+
     def disown(self) -> None:
         """In a forked child: closes this process's descriptors; the parent keeps its locks."""
-        for log in [*self._open.values(), *self._retired]:
+        logs = [*self._open.values(), *self._retired]
+        self._give_up_unsynced(logs)
+        for log in logs:
             for copy in log.copies.good:
                 copy.file.close()
 
