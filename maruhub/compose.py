@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -160,10 +161,20 @@ def adopt(path: Path, blades: Sequence[Path]) -> OpenPool:
 def open_pool(path: Path, *, read_only: bool = False, accept_loss: bool = False) -> OpenPool:
     """Opens a hub, bringing its index up to the log first if that may be needed.
 
+    Raises this process's soft limit of open files to the hard one: a hub opens many.
+
     Records damaged in every copy raise Corrupt; with ``accept_loss`` they are left out, and
     ``recovered.problems`` says which.
     """
+    _raise_open_files()
     return OpenPool(path, find_pool(path), read_only=read_only, accept_loss=accept_loss)
+
+
+def _raise_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _open_lock(path: Path) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from maruhub.store.blade import Blade, BladeFile
 from maruhub.store.copies import Copy, blade_error
@@ -26,6 +26,11 @@ class Blades:
     def __len__(self) -> int:
         """How many the pool has, missing ones included."""
         return len(self._by_id) + len(self.missing)
+
+    @property
+    def answering(self) -> Collection[bytes]:
+        """Ids of the blades whose folder answers."""
+        return self._by_id.keys()
 
     def get(self, blade_id: bytes) -> Blade | None:
         """The blade, or None if it is missing."""

@@ -7,7 +7,7 @@ searchsorted, with no look-up per object; only segments not met before are fetch
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from maruhub.store.protocol import prefix_end
 from maruhub.store.row import Row
 
 _OFFSET_BITS: Final = 40
+SEGMENT_BYTES_MAX: Final = (1 << 40) - (1 << 32)
 _COPY_STRIPE_BITS: Final = 22
 """Reads go round the copies each 4 MiB: spread over blades, yet one copy warm in memory."""
 _PAGE: Final = 4096
@@ -64,10 +65,16 @@ class Places(NamedTuple):
 
 
 class Layouts:
-    """The cache; safe from many threads."""
+    """The cache; safe from many threads.
 
-    def __init__(self, index: Index) -> None:
+    Args:
+        index: Holds the layout rows.
+        answering: Ids of the blades to read from, while there are others.
+    """
+
+    def __init__(self, index: Index, answering: Collection[bytes]) -> None:
         self._index = index
+        self._answering = answering
         self._known: dict[int, Layout] = {}
         self._all_fetched = False
         self._table = _EMPTY
@@ -82,6 +89,9 @@ class Layouts:
         if len(unknown):
             table = self._learn([int(s) for s in np.unique(unknown)])
             ordinals = self._ordinals(table, segments)
+        # No segment is that long: an address that no writer made must not lead into another.
+        ordinals = np.where(offsets < np.uint64(SEGMENT_BYTES_MAX), ordinals, -1)
+        offsets = np.minimum(offsets, np.uint64(SEGMENT_BYTES_MAX))
         if not len(table.ranks):
             return Places(np.full(len(extents), -1), np.zeros(len(extents), np.int64), ())
         wanted = (np.maximum(ordinals, 0).astype(np.uint64) << np.uint64(_OFFSET_BITS)) | offsets
@@ -105,11 +115,11 @@ class Layouts:
         items = [(key, raw) for key, raw in zip(keys, self._index.get_many(keys), strict=True) if raw]
         if self._known and not self._all_fetched:
             items += self._fetch_all()
+        read = {segment_of(key): decode_layout(segment_of(key), Row(key, raw).payload) for key, raw in items}
         with self._lock:
-            for key, raw in items:
-                segment = segment_of(key)
-                self._known[segment] = decode_layout(segment, Row(key, raw).payload)
-            self._table = _build_table(self._known)
+            if any(self._known.get(segment) != layout for segment, layout in read.items()):
+                self._known.update(read)
+                self._table = _build_table(self._known, self._answering)
             return self._table
 
     def _fetch_all(self) -> list[tuple[bytes, bytes]]:
@@ -127,17 +137,18 @@ class Layouts:
         return self._known.get(segment)
 
 
-def _build_table(known: dict[int, Layout]) -> _Table:
+def _build_table(known: dict[int, Layout], answering: Collection[bytes]) -> _Table:
     layouts = [known[segment] for segment in sorted(known)]
     ranks, shift, first_file, copies = [], [], [], []
     files: list[FileKey] = []
     for ordinal, layout in enumerate(layouts):
+        blades = [blade for blade in layout.blades if blade in answering] or layout.blades
         for part in layout.ranges:
             ranks.append(ordinal << _OFFSET_BITS | part.start)
             shift.append(part.place - part.start)
             first_file.append(len(files) + part.file)
-            copies.append(len(layout.blades))
-        files += [FileKey(layout.segment, blade) for blade in layout.blades]
+            copies.append(len(blades))
+        files += [FileKey(layout.segment, blade) for blade in blades]
     return _Table(
         np.array([layout.segment for layout in layouts], np.uint64),
         np.array(ranks, np.uint64),

@@ -10,6 +10,7 @@ import ctypes
 import errno
 import mmap
 import os
+import resource
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from maruhub.store.layouts import FileKey
 _POPULATE_READ: Final = 22
 _PAGE_MASK: Final = ~(mmap.PAGESIZE - 1)
 _FILES_OPEN_MAX: Final = 4096
+OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 _PIDFD_SELF: Final = -10001
 _RANGES_A_CALL: Final = 1024
@@ -157,6 +159,8 @@ class MappedFiles:
 
     def __init__(self, open_file: Callable[[FileKey], BladeFile]) -> None:
         self._open_file = open_file
+        # A mapped file takes two descriptors; the rest of the process needs some too.
+        self._files_max = max(16, min(_FILES_OPEN_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._files: OrderedDict[FileKey, MappedFile] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -175,11 +179,20 @@ class MappedFiles:
         return mapped
 
     def _admit(self, key: FileKey) -> MappedFile:
-        mapped = MappedFile(self._open_file(key))
+        try:
+            mapped = MappedFile(self._open_file(key))
+        except OSError as error:
+            if error.errno not in OUT_OF_DESCRIPTORS or not self._files:
+                raise
+            self._let_go(len(self._files) // 2 + 1)
+            mapped = MappedFile(self._open_file(key))
         self._files[key] = mapped
-        if len(self._files) > _FILES_OPEN_MAX:
-            self._files.popitem(last=False)
+        self._let_go(len(self._files) - self._files_max)
         return mapped
+
+    def _let_go(self, count: int) -> None:
+        for _ in range(count):
+            self._files.popitem(last=False)
 
     def drop(self, key: FileKey) -> None:
         """Forgets a file that failed, so that the next read opens it anew."""

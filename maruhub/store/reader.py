@@ -17,13 +17,13 @@ from typing import Final
 import numpy as np
 import xxhash
 
-from maruhub.errors import Corrupt, MaruError
+from maruhub.errors import Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
-from maruhub.store.extent import Blobs, Extent, ExtentArray
+from maruhub.store.extent import EXTENT_BYTES_MAX, Blobs, Extent, ExtentArray
 from maruhub.store.header import log_name
-from maruhub.store.layouts import FileKey, Layouts, Places
-from maruhub.store.mapping import MappedFile, MappedFiles, populate_many
+from maruhub.store.layouts import SEGMENT_BYTES_MAX, FileKey, Layouts, Places
+from maruhub.store.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 
 _PROBES: Final = 4
 _PROBES_AHEAD: Final = 32
@@ -137,7 +137,8 @@ class Reader:
             return None
         try:
             return self._files.get(places.keys[number], end)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            _require_descriptors(error)
             return None
 
     def _degraded(self, extents: ExtentArray, i: int, places: Places, number: int) -> memoryview | MaruError:
@@ -148,7 +149,8 @@ class Reader:
             self.counts.bad_copies[places.keys[number].blade_id] += 1
             self._files.drop(places.keys[number])
         self.counts.degraded += 1
-        layout = self._layouts.refresh(segment)
+        possible = length <= EXTENT_BYTES_MAX and offset < SEGMENT_BYTES_MAX
+        layout = self._layouts.refresh(segment) if possible else None
         for blade_id in layout.blades if layout else ():
             data = self._read_copy(FileKey(segment, blade_id), extent)
             if data is not None:
@@ -156,7 +158,7 @@ class Reader:
         self.counts.lost += 1
         return Corrupt(
             f"segment {segment:016x}, offset {offset}, {length} bytes: no intact copy is left"
-            + ("." if layout else " (the segment is unknown)."),
+            + ("." if layout else " (there is no such segment or place)."),
             hint="Bring missing blades back; see `maru check`.",
         )
 
@@ -168,7 +170,8 @@ class Reader:
                 count = file.read_into(extent.offset, buffer)
             finally:
                 file.close()
-        except OSError:
+        except OSError as error:
+            _require_descriptors(error)
             self.counts.bad_copies[key.blade_id] += 1
             return None
         if count < extent.length or xxhash.xxh3_64_intdigest(buffer) != extent.checksum:
@@ -220,6 +223,14 @@ class Reader:
     def close(self) -> None:
         """Forgets open files; views live on."""
         self._files.close()
+
+
+def _require_descriptors(error: Exception) -> None:
+    """Running out of descriptors says nothing about a copy: it must not count as a bad one."""
+    if isinstance(error, OSError) and error.errno in OUT_OF_DESCRIPTORS:
+        raise Unavailable(
+            "This process has no file descriptors left.", hint="Raise the limit (ulimit -n)."
+        ) from error
 
 
 def _joined(parts: list[memoryview | MaruError], offsets: list[int]) -> memoryview | MaruError:

@@ -76,7 +76,7 @@ class PoolStore:
         self._index = index
         self._identity = identity
         self._open_mark = open_mark
-        self._layouts = Layouts(index)
+        self._layouts = Layouts(index, blades.answering)
         self._reader = Reader(self._layouts, blades)
         self._writing: _WritingSide | None = None
         self._given_up: dict[int, Log] = {}
@@ -197,7 +197,7 @@ class PoolStore:
         self._gate = Gate()
         if side is not None:
             side.writer.disown()
-        self._layouts = Layouts(self._index)
+        self._layouts = Layouts(self._index, self.blades.answering)
         self._reader = Reader(self._layouts, self.blades)
 
 
