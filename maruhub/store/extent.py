@@ -82,8 +82,8 @@ class Blobs:
     @classmethod
     def of_raw(cls, raws: Sequence[bytes]) -> Blobs:
         """From encoded extents (``Row.extents_raw``), 32 bytes each."""
-        counts = [len(raw) // EXTENT_DTYPE.itemsize for raw in raws]
-        return cls(np.frombuffer(b"".join(raws), dtype=EXTENT_DTYPE), _starts(counts))
+        extents = np.frombuffer(b"".join(raws), dtype=EXTENT_DTYPE)
+        return cls(extents, _starts(list(map(len, raws))) // EXTENT_DTYPE.itemsize)
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """Bytes of each blob, ``int64[n]``."""

@@ -104,8 +104,10 @@ class Reader:
             views[number], addresses[number] = window.view, window.address
         if not populate_many(addresses[places.files] + starts, ends - starts):
             return None
-        runs = zip(places.files.tolist(), starts.tolist(), ends.tolist(), strict=True)
-        return [views[number][start:end] for number, start, end in runs]
+        runs = map(slice, starts.tolist(), ends.tolist())
+        if len(views) == 1:
+            return list(map(views[numbers[0]].__getitem__, runs))
+        return [views[number][run] for number, run in zip(places.files.tolist(), runs, strict=True)]
 
     def _read_singly(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
