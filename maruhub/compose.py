@@ -27,6 +27,7 @@ from maruhub.store.pool import (
 )
 from maruhub.store.recovery import Recovery, require_complete
 from maruhub.store.store import PoolStore
+from maruhub.store.unborn import Unborn
 
 if TYPE_CHECKING:
     from maruhub.care.check import CheckReport
@@ -58,7 +59,9 @@ class OpenPool:
             _take(self._lock_file, fcntl.LOCK_SH, path)
         _living.add(self)
         self._index, damaged = self._open_index()
-        self._recovery = Recovery(self._index, found.blades, found.identity.pool_id)
+        self._recovery = Recovery(
+            self._index, found.blades, found.identity.pool_id, Unborn(path / INDEX_FOLDER / "unborn")
+        )
         self.recovered = self._recover(rebuild=damaged)
         self.store = PoolStore(
             self._index,

@@ -12,6 +12,7 @@ from typing import Final
 
 from maruhub.store.copies import blade_error
 from maruhub.store.state import Moment
+from maruhub.store.unborn import Unborn
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _MARK: Final = struct.Struct("<16sQ")
@@ -41,7 +42,7 @@ class CounterMark:
     """The highest counter that a process of this boot has drawn, even one that died since.
 
     A page of memory shared through a file, not durable and not meant to be: after a reboot
-    the log says what was drawn. Only used inside the index's write transaction.
+    the log says what was drawn. ``unborn`` is of the same kind. Only used inside the index's write transaction.
     ``pool_is_new``: no log was ever written, none is there and no blade is missing.
     """
 
@@ -49,6 +50,7 @@ class CounterMark:
 
     def __init__(self, path: Path) -> None:
         self._boot_id = read_moment().boot_id
+        self.unborn = Unborn(path.with_name("unborn"))
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             # Its block is taken now: a page without one would kill the process on a full drive.

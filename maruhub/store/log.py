@@ -122,10 +122,6 @@ class Log:
         self.copies.write(offset - gap, [ZEROS[:gap], data])
         return placed
 
-    def on_record(self) -> None:
-        """The layout as it is now stands in a committed turn."""
-        self.unrecorded = False
-
     def sync(self) -> None:
         """Makes everything written so far durable in all good copies."""
         self.dirty = False

@@ -29,6 +29,7 @@ from maruhub.store.keys import (
     Tail,
     decode_tail,
     encode_tail,
+    layout_key,
     segment_of,
     tail_key,
 )
@@ -37,6 +38,7 @@ from maruhub.store.log_search import FoundLog, LogSearch, RecoveryReport, close_
 from maruhub.store.protocol import prefix_end
 from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.turn import read_stamps
+from maruhub.store.unborn import Unborn
 
 _BATCHES_A_TRANSACTION: Final = 256
 _OPEN_LOGS_LOOKED_AT: Final = 64
@@ -45,9 +47,17 @@ _Turn = tuple[BatchHead, Chain]
 
 
 class Recovery:
-    """Recovery of one pool. The caller holds the recovery lock."""
+    """Recovery of one pool. The caller holds the recovery lock.
 
-    def __init__(self, index: Index, blades: Blades, pool_id: bytes) -> None:
+    Args:
+        index: Brought up to the log.
+        blades: Those that answer.
+        pool_id: Whose logs count.
+        unborn: Logs that some process has begun and may not have recorded.
+    """
+
+    def __init__(self, index: Index, blades: Blades, pool_id: bytes, unborn: Unborn) -> None:
+        self._unborn = unborn
         self._index = index
         self._blades = blades
         self._pool_id = pool_id
@@ -58,7 +68,8 @@ class Recovery:
         if not self._belongs(state, read_moment()) or dict(state.stamps) != read_stamps(self._blades):
             return True
         marks = self._index.scan(OPEN_PREFIX, prefix_end(OPEN_PREFIX), _OPEN_LOGS_LOOKED_AT)
-        return any(self._has_grown(segment_of(key)) for key, _ in marks)
+        looked_at = {segment_of(key) for key, _ in marks} | set(self._unborn.segments())
+        return any(self._has_grown(segment) for segment in sorted(looked_at))
 
     def _has_grown(self, segment: int) -> bool:
         """Whether an open log that nobody writes is longer than the index knows.
@@ -104,11 +115,21 @@ class Recovery:
                 self._index.clear()
             self._replay(found, report, rebuild=rebuild, known=known)
             search.remove_orphans()
+            self._forget_born()
         finally:
             search.close()
             for item in found:
                 item.chain.close()
         return report
+
+    def _forget_born(self) -> None:
+        """Removes the markers of logs that are on record by now, or of which no file is left."""
+        for segment in self._unborn.segments():
+            ids = [blade.blade_id for blade in self._blades]
+            copies = self._blades.open_copies(log_name(segment), ids)
+            if not copies or self._index.get_many([layout_key(segment)])[0] is not None:
+                self._unborn.remove(segment)
+            close_all(copies)
 
     def pending(self) -> int:
         """Turns that count and that the index has not seen; changes nothing."""

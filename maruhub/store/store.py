@@ -50,6 +50,7 @@ class _WritingSide:
             pool_id=pool_id,
             segment_bytes=identity.segment_bytes,
             given_up=given_up,
+            unborn=mark.unborn,
         )
         self.turn = CommitTurn(index, self.writer, blades, mark, pool_id=pool_id)
 

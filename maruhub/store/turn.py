@@ -238,7 +238,7 @@ class CommitTurn:
             ]
         )
         return [
-            *(log.on_record for log in (*logs, *retired)),
+            *(lambda log=log: self._writer.recorded(log) for log in (*logs, *retired)),
             *(lambda log=log: self._writer.forget(log) for log in retired),
         ]
 

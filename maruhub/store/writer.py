@@ -27,6 +27,7 @@ from maruhub.store.log import Log
 from maruhub.store.packing import Piece, cut
 from maruhub.store.protocol import Buffer, SegmentClass
 from maruhub.store.row import Row
+from maruhub.store.unborn import Unborn
 
 _COPY_BYTES = 4 << 20
 
@@ -46,6 +47,7 @@ class Writer:
         pool_id: bytes,
         segment_bytes: int,
         given_up: dict[int, Log],
+        unborn: Unborn,
     ) -> None:
         self._blades = blades
         self._adoption = adoption
@@ -55,6 +57,7 @@ class Writer:
         self._retired: list[Log] = []
         self._failed: set[int] = set()
         self.given_up = given_up
+        self._unborn = unborn
         self._lock = threading.Lock()
 
     def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass) -> list[Blob]:
@@ -94,7 +97,13 @@ class Writer:
     def _create(self, segment_class: SegmentClass) -> Log:
         segment = secrets.randbits(64)
         wanted = self._blades.wanted_copies
+        try:
+            self._unborn.add(segment)
+        except OSError as error:
+            raise blade_error([error], "opening a new segment") from error
         copies, errors = self._blades.create_files(log_name(segment), wanted)
+        if not copies:
+            self._unborn.remove(segment)
         self._blades.require_any(copies, errors, "opening a new segment")
         ids = tuple(copy.blade.blade_id for copy in copies)
         header = SegmentHeader(
@@ -114,6 +123,7 @@ class Writer:
             group.sync_names()
         except BaseException:
             _unmake(log_name(segment), group, copies)
+            self._unborn.remove(segment)
             raise
         layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
@@ -134,6 +144,12 @@ class Writer:
         with self._lock:
             self._retired = [other for other in self._retired if other is not log]
         log.close()
+
+    def recorded(self, log: Log) -> None:
+        """Hears that a log's layout as it is now stands in a committed turn."""
+        if log.unrecorded:
+            log.unrecorded = False
+            self._unborn.remove(log.segment)
 
     def abandon(self, log: Log) -> None:
         """Never writes a log again after its copies failed; what is in it stays."""

@@ -24,6 +24,7 @@ from maruhub.store.identity import BladeIdentity
 from maruhub.store.log_search import RecoveryReport
 from maruhub.store.recovery import Recovery
 from maruhub.store.store import PoolStore
+from maruhub.store.unborn import Unborn
 from maruhub.testing.calls import Calls, Stalled
 from maruhub.testing.faulty_blade import FaultyBlade
 from maruhub.testing.memory_index import MemoryIndex, MemoryTxn
@@ -111,7 +112,7 @@ class Process:
         self._blades = present
         found = Blades(present, absent)
         index = ProcessIndex(machine.index, calls)
-        self.recovery = Recovery(index, found, POOL_ID)
+        self.recovery = Recovery(index, found, POOL_ID, Unborn(machine.home / "unborn"))
         self.recovered: RecoveryReport | None = None
         identity = BladeIdentity(POOL_ID, present[0].blade_id, 7, machine.segment_bytes, 0, 0)
         self.store = PoolStore(index, found, identity, open_mark=machine.open_mark)
@@ -144,7 +145,7 @@ class Machine:
         self.index = LaggingIndex()
         self.segment_bytes = segment_bytes
         self.processes: list[Process] = []
-        self._home = home or Path(tempfile.mkdtemp(prefix="maru-machine-"))
+        self.home = home or Path(tempfile.mkdtemp(prefix="maru-machine-"))
 
     def start(self, calls: Calls | None = None, *, missing: Sequence[int] = ()) -> Process:
         """Starts a process; ``missing`` blades don't answer it."""
@@ -158,7 +159,7 @@ class Machine:
 
     def open_mark(self) -> CounterMark:
         """The counter that the running processes share."""
-        return CounterMark(self._home / "turn")
+        return CounterMark(self.home / "turn")
 
     def add_room(self) -> None:
         """Somebody frees space on all blades."""
@@ -188,11 +189,12 @@ class Machine:
 
     def _new_boot(self) -> None:
         self.index.new_file()
-        (self._home / "turn").unlink(missing_ok=True)
+        (self.home / "turn").unlink(missing_ok=True)
+        shutil.rmtree(self.home / "unborn", ignore_errors=True)
 
     def discard(self) -> None:
         """Removes what it keeps on the real disk."""
-        shutil.rmtree(self._home, ignore_errors=True)
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
 class _InlineHand:
