@@ -26,7 +26,7 @@ KILLED_IN = 2
 MORE_EPOCHS = 3
 TRIAL_EPOCHS = 20
 SEED = 7
-SETTINGS = ({"width": 8, "rate": 0.2}, {"width": 64, "rate": 0.2})
+SETTINGS = ({"width": 8, "rate": 0.005}, {"width": 128, "rate": 0.005})
 
 
 class Demo:
@@ -107,8 +107,8 @@ class Demo:
         version = hub.dataset("digits").latest
         train, validation, test = (version.split(name) for name in ("train", "validation", "test"))
         small = train.sample(300, seed=1)
-        stage.say("""Which split an image belongs to follows from its name alone, so it stays there for ever, in every
-            later version too.""")
+        stage.say("""Which split an image belongs to follows from its name and a key that the hub was made with, so it
+            stays there for ever, in every later version too.""")
         stage.python(
             f'hub = maruhub.connect("{self.hub_path}")',
             'version = hub.dataset("digits").latest',
@@ -142,7 +142,7 @@ class Demo:
         train = version.split("train")
         run = hub.run(train, name="full", code="demo/train.py", parameters=settings, seed=SEED)
         stage.say(f"""Now on all {len(train)} training images, {EPOCHS} epochs in true random order, in a process of its own
-            (demo/train.py). It saves its weights and the loader's state every few batches.""")
+            (demo/train.py). It saves the model's state and the loader's every few batches.""")
         stage.python(
             "batches = train.batches(32, seed=7, run=run)",
             "for batch in batches:",

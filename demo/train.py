@@ -1,6 +1,6 @@
 """The training of the demo, a program of its own so that it can really be killed.
 
-Every few batches it saves one checkpoint: the weights, the state of the hub's loader, and
+Every few batches it saves one checkpoint: the model's state, that of the hub's loader, and
 how long its diary was. The diary lists the ids of every batch learned; after a kill it is
 cut back to the checkpoint, as what came later was learned by a model that died. Epochs
 are counted from 1, as people do.

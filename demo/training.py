@@ -69,10 +69,18 @@ class Training:
         return self._process.wait()
 
     def watch(self, places: Iterator[Place], show: Callable[[str], None]) -> None:
-        """Shows a line an epoch until it ends; ends the demo if it failed."""
+        """Shows a line an epoch until it ends; ends the demo if it failed.
+
+        The loss shown is the mean of the batches that it saw of the epoch.
+        """
+        losses: list[float] = []
         for place in places:
+            losses.append(float(place.loss))
             if place.batch == place.batches:
-                show(f"epoch {place.epoch} done, loss {place.loss}")
+                first = place.batches - len(losses) + 1
+                since = f" since batch {first}" if first > 1 else ""
+                show(f"epoch {place.epoch} done, mean loss{since} {np.mean(losses):.4f}")
+                losses.clear()
         assert self._process is not None
         if self._process.wait():
             raise SystemExit(f"the training ended with status {self._process.returncode}")
