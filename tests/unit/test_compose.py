@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +22,11 @@ from maruhub.errors import (
     InvalidInput,
     NoSuchHub,
     ReadOnly,
+    Unavailable,
     UnsupportedFormat,
 )
 from maruhub.namespace import Namespace
+from maruhub.store import making
 from maruhub.store.identity import FORMAT_VERSION
 
 
@@ -257,3 +261,118 @@ def test_records_damaged_in_every_copy_are_said_not_passed_over(hub: Path) -> No
     assert name[:16] in pool.recovered.problems[0]
     assert held(pool).items() <= wanted.items()
     pool.close()
+
+
+def test_blades_of_an_empty_hub_are_not_taken_away(tmp_path: Path) -> None:
+    blades = [tmp_path / f"m{number}" for number in range(3)]
+    pool = compose.create_pool(tmp_path / "e", blades=blades)
+    pool_id = pool.store.pool_id
+    pool.close()
+    for blade in blades:
+        shutil.rmtree(blade / "segments")
+        (blade / "segments").mkdir()
+    with pytest.raises(AlreadyExists, match=r"m2 is a blade of a hub already.*--adopt.*remove .*m2/blade"):
+        compose.create_pool(tmp_path / "f", blades=[tmp_path / "m9", blades[2]])
+    assert not (tmp_path / "f").exists()
+    assert not (tmp_path / "m9").exists()
+    pool = compose.open_pool(tmp_path / "e")
+    assert pool.store.pool_id == pool_id
+    fill(pool)
+    pool.close()
+
+
+def test_a_blade_without_identity_that_holds_data_is_not_taken(hub: Path, tmp_path: Path) -> None:
+    pool = compose.open_pool(hub)
+    fill(pool)
+    pool.close()
+    (hub / "blades" / "0" / "blade").unlink()
+    with pytest.raises(AlreadyExists, match="holds data"):
+        compose.create_pool(tmp_path / "f", blades=[hub / "blades" / "0"])
+
+
+def test_a_blade_with_foreign_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InvalidInput, match=r"full is not empty \(it holds 'thesis.txt'\)"):
+        compose.create_pool(tmp_path / "f", blades=[tmp_path / "m1", tmp_path / "full"])
+    with pytest.raises(InvalidInput, match="is a file"):
+        compose.create_pool(tmp_path / "f", blades=[tmp_path / "m1", tmp_path / "file"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "full"]
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["thesis.txt"]
+
+
+def test_a_new_file_system_and_a_hub_beside_its_blade_are_fine(tmp_path: Path) -> None:
+    (tmp_path / "drive" / "lost+found").mkdir(parents=True)
+    (tmp_path / "drive" / "hub").mkdir()
+    compose.create_pool(tmp_path / "drive" / "hub", blades=[tmp_path / "drive"]).close()
+
+
+def killed_at(path: Path, monkeypatch: pytest.MonkeyPatch, name: str, **options: Any) -> None:
+    """Makes a hub and dies when the file ``name`` would be written, without a word, as by kill -9."""
+    child = os.fork()
+    if not child:
+        put = making.write_durably
+
+        def write(target: Path, data: bytes) -> None:
+            if target.name == name:
+                os._exit(0)
+            put(target, data)
+
+        monkeypatch.setattr(making, "write_durably", write)
+        try:
+            compose.create_pool(path, **options)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_hub_killed_while_made_can_be_made_again_by_its_own_path_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blades = [tmp_path / f"m{number}" for number in range(3)]
+    for _ in range(2):  # The second try is killed too: what it left is taken as well.
+        killed_at(tmp_path / "e", monkeypatch, "hub.json", blades=blades)
+    assert all((blade / "blade").exists() for blade in blades)
+    with pytest.raises(AlreadyExists, match="a blade of a hub already"):
+        compose.create_pool(tmp_path / "f", blades=blades)
+    with pytest.raises(NoSuchHub):
+        compose.open_pool(tmp_path / "e")
+    pool = compose.create_pool(tmp_path / "e", blades=blades)
+    wanted = fill(pool)
+    assert held(pool) == wanted
+    assert len(pool.found.local_blades) == 3
+    pool.close()
+    assert not (tmp_path / "e" / "making").exists()
+
+
+def test_a_file_that_is_called_like_the_mark_of_a_making_stays(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e" / "making").write_text("of documentaries")
+    with pytest.raises(InvalidInput, match="holds 'making'"):
+        compose.create_pool(tmp_path / "e")
+    assert (tmp_path / "e" / "making").read_text() == "of documentaries"
+
+
+@pytest.mark.parametrize("failing", ["making", "blade", "hub.json"])
+def test_a_making_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    put, left = making.write_durably, {"making": 0, "blade": 1, "hub.json": 0}[failing]
+
+    def write(target: Path, data: bytes) -> None:
+        nonlocal left
+        if target.name == failing:
+            left -= 1
+            if left < 0:
+                raise OSError(errno.EIO, "the drive is gone")
+        put(target, data)
+
+    monkeypatch.setattr(making, "write_durably", write)
+    (tmp_path / "m1").mkdir()
+    blades = [tmp_path / "m1", tmp_path / "deep" / "m2"]
+    with pytest.raises(Unavailable, match="making a hub"):
+        compose.create_pool(tmp_path / "new" / "e", blades=blades)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "m1"]
+    monkeypatch.undo()
+    compose.create_pool(tmp_path / "new" / "e", blades=blades).close()
