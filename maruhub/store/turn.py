@@ -19,6 +19,7 @@ from maruhub.store.apply import Record
 from maruhub.store.batch import BatchPlace
 from maruhub.store.blades import Blades
 from maruhub.store.clock import CounterMark, read_moment
+from maruhub.store.durable import require_durable
 from maruhub.store.keys import STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
 from maruhub.store.layout import encode_layout
 from maruhub.store.log import Log
@@ -30,8 +31,6 @@ from maruhub.store.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.writer import Writer
 
 _CHANGES_A_TURN: Final = 1024
-_OWN_COUNTERS: Final = 2
-"""A turn's own layout records, and those that follow the mending of a copy."""
 
 
 class _Job:
@@ -77,6 +76,8 @@ class CommitTurn:
         self._busy = False
         self._queue_lock = threading.Lock()
         self._turn_lock = threading.Lock()
+        # A turn's own layout records, and those that follow each mending of a copy.
+        self._own_counters = 2 + len(blades)
 
     def commit(self, change: Change[T], *, actor: str, request: bytes) -> T:
         """Waits for a turn that carries ``change``; returns its result, durable."""
@@ -124,7 +125,7 @@ class CommitTurn:
         settle: list[Callable[[], None]] = []
         with self._index.write() as txn:
             state = self._complete_state(txn)
-            base = self._mark.draw(state.counter, len(jobs) + _OWN_COUNTERS)
+            base = self._mark.draw(state.counter, len(jobs) + self._own_counters)
             batch = _Batch(state, base, len(jobs))
             now = read_moment()
             state = self._state_at(state, now)
@@ -152,7 +153,7 @@ class CommitTurn:
         with self._turn_lock, deferred_signals():
             with self._index.write() as txn:
                 state = self._complete_state(txn)
-                batch = _Batch(state, self._mark.draw(state.counter, _OWN_COUNTERS), 0)
+                batch = _Batch(state, self._mark.draw(state.counter, self._own_counters), 0)
                 batch.records = list(pick(txn))
                 batch.flags = flags
                 picked = len(batch.records)
@@ -185,6 +186,9 @@ class CommitTurn:
         """Runs one change; what it staged counts only if it didn't raise."""
         try:
             job.result = job.change(rows)
+            foreign = {segment for segment in rows.segments if not self._writer.knows(segment)}
+            if foreign:
+                require_durable(turn, rows.staged, foreign)
         except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
             job.error = error
             return
@@ -218,10 +222,11 @@ class CommitTurn:
             for log in logs:
                 log.sync()
             mended = [self._writer.mend(log) for log in logs]
-            if any(mended):
+            while any(mended):
                 batch = self._mended(turn, batch, logs)
                 last = self._append(carrier, batch, state, previous=last.offset)
                 carrier.sync()
+                mended = [self._writer.mend(carrier)]
         except MaruError:
             for log in (*logs, *retired):
                 if not log.copies.good:

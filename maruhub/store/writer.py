@@ -56,6 +56,7 @@ class Writer:
         self._open: dict[SegmentClass, Log] = {}
         self._retired: list[Log] = []
         self._failed: set[int] = set()
+        self._finished: set[int] = set()
         self.given_up = given_up
         self._unborn = unborn
         self._lock = threading.Lock()
@@ -143,6 +144,7 @@ class Writer:
         """Lets go of a log that is on record as closed."""
         with self._lock:
             self._retired = [other for other in self._retired if other is not log]
+            self._finished.add(log.segment)
         log.close()
 
     def recorded(self, log: Log) -> None:
@@ -150,6 +152,16 @@ class Writer:
         if log.unrecorded:
             log.unrecorded = False
             self._unborn.remove(log.segment)
+
+    def knows(self, segment: int) -> bool:
+        """Whether this process answers for what was appended to a segment: it has, or had, its log."""
+        with self._lock:
+            mine = (*self._open.values(), *self._retired)
+            return (
+                segment in self._finished
+                or segment in self.given_up
+                or any(log.segment == segment for log in mine)
+            )
 
     def abandon(self, log: Log) -> None:
         """Never writes a log again after its copies failed; what is in it stays."""
