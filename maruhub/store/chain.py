@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from maruhub.errors import Corrupt, MaruError
+from maruhub.errors import BladeLost, Corrupt, MaruError, Unavailable
 from maruhub.store.batch import (
     BATCH_ALIGN,
     BATCH_HEAD_BYTES,
@@ -24,42 +24,59 @@ from maruhub.store.header import SegmentHeader, decode_header
 from maruhub.store.identity import BLOCK_BYTES
 
 _WINDOW: Final = 1 << 20
+_UNREADABLE_HINT: Final = (
+    "Try again, or bring missing blades back. To go on without: maru check --accept-loss."
+)
+
+
+def read_exactly(copy: Copy, offset: int, size: int) -> bytes:
+    """Up to ``size`` bytes of a copy; raises OSError where it can't be read."""
+    buffer = bytearray(size)
+    count = copy.file.read_into(offset, memoryview(buffer))
+    return bytes(buffer[:count])
 
 
 def read_at(copy: Copy, offset: int, size: int) -> bytes:
     """Up to ``size`` bytes of a copy; empty where it can't be read."""
-    buffer = bytearray(size)
     try:
-        count = copy.file.read_into(offset, memoryview(buffer))
+        return read_exactly(copy, offset, size)
     except OSError:
         return b""
-    return bytes(buffer[:count])
-
-
-def _size(copy: Copy) -> int:
-    try:
-        return copy.file.size()
-    except OSError:
-        return 0
 
 
 def read_header(copies: Sequence[Copy]) -> SegmentHeader:
-    """The segment's header from the first copy that has it whole; raises if none has."""
-    problem: MaruError = Corrupt("no copy of the segment can be opened")
+    """The segment's header from the first copy that has it whole.
+
+    Raises Corrupt or UnsupportedFormat; Unavailable if a copy that can't be read may have it.
+    """
+    problems: list[MaruError] = []
     for copy in copies:
+        where = f"a segment's log on {copy.blade!r}"
         try:
-            return decode_header(read_at(copy, 0, BLOCK_BYTES), where=f"a segment's log on {copy.blade!r}")
+            return decode_header(read_exactly(copy, 0, BLOCK_BYTES), where=where)
         except MaruError as error:
-            problem = error
-    raise problem
+            problems.append(error)
+        except OSError as error:
+            problems.insert(0, Unavailable(f"{where}: {error.strerror}.", hint=_UNREADABLE_HINT))
+    if not problems:
+        raise BladeLost("No copy of a segment's log can be opened.", hint=_UNREADABLE_HINT)
+    raise problems[0]
 
 
 class Chain:
-    """The batches of one segment. Nothing is cached but what the caller keeps."""
+    """The batches of one segment. Nothing is cached but what the caller keeps.
 
-    def __init__(self, header: SegmentHeader, copies: Sequence[Copy]) -> None:
+    Args:
+        header: The segment's.
+        copies: The files that could be opened.
+        accept_loss: Go on without what a read error hides in every copy.
+    """
+
+    def __init__(self, header: SegmentHeader, copies: Sequence[Copy], *, accept_loss: bool = False) -> None:
         self.header = header
         self.copies = list(copies)
+        self._accept_loss = accept_loss
+        self._unreadable: set[int] = set()
 
     def batch_at(self, offset: int) -> tuple[BatchHead, bytes] | None:
         """The whole batch that starts at ``offset`` in any copy, or None."""
@@ -69,33 +86,59 @@ class Chain:
         return None
 
     def _batch_in(self, copy: Copy, offset: int) -> tuple[BatchHead, bytes] | None:
-        data = read_at(copy, offset, BATCH_HEAD_BYTES + 4096)
+        data = self._read(copy, offset, BATCH_HEAD_BYTES + 4096)
         head = decode_batch_head(self.header.marker, data, offset)
         if head is None:
             return None
         if head.size > len(data):
             # A rotten size may say 4 GiB: no memory for what the file can't hold.
-            if head.end > _size(copy):
+            if head.end > self._size(copy):
                 return None
-            data += read_at(copy, offset + len(data), head.size - len(data))
+            data += self._read(copy, offset + len(data), head.size - len(data))
         return (head, data[: head.size]) if batch_is_whole(head, data) else None
 
+    def _read(self, copy: Copy, offset: int, size: int) -> bytes:
+        try:
+            return read_exactly(copy, offset, size)
+        except OSError:
+            self._unreadable.add(id(copy))
+            return b""
+
+    def _size(self, copy: Copy) -> int:
+        try:
+            return copy.file.size()
+        except OSError:
+            self._unreadable.add(id(copy))
+            return 0
+
     def candidates(self, floor: int) -> Iterator[BatchHead]:
-        """Whole batches that start at or behind ``floor``, last first, on the chain or not."""
+        """Whole batches that start at or behind ``floor``, last first, on the chain or not.
+
+        Raises Unavailable where every copy had a read error: a later batch may stand there.
+        """
         offsets = heapq.merge(*(self._markers(copy, floor) for copy in self.copies), reverse=True)
         before = -1
         for offset in offsets:
             if offset != before and (found := self.batch_at(offset)):
+                self._require_readable()
                 yield found[0]
             before = offset
+        self._require_readable()
+
+    def _require_readable(self) -> None:
+        if not self._accept_loss and self._unreadable.issuperset(map(id, self.copies)):
+            raise Unavailable(
+                f"segment {self.header.segment:016x}: no copy of its log can be read to its end.",
+                hint=_UNREADABLE_HINT,
+            )
 
     def _markers(self, copy: Copy, floor: int) -> Iterator[int]:
         """Offsets where the marker stands in one copy, descending."""
-        end = _size(copy)
+        end = self._size(copy)
         floor = max(floor, BLOCK_BYTES)
         while end > floor:
             start = max(floor, end - _WINDOW)
-            window = read_at(copy, start, end - start + MARKER_BYTES - 1)
+            window = self._read(copy, start, end - start + MARKER_BYTES - 1)
             at = window.rfind(self.header.marker)
             while at >= 0:
                 if (start + at) % BATCH_ALIGN == 0:

@@ -105,7 +105,7 @@ class Copies:
         for copy in copies:
             if copy.hand is None:
                 copy.hand = _Hand()
-            copy.hand.run(lambda copy=copy: results.put((copy, _sync_error(copy.file))))  # type: ignore[misc]
+            copy.hand.run(lambda copy=copy: results.put((copy, sync_error(copy.file))))  # type: ignore[misc]
         waiting = list(copies)
         while waiting:
             try:
@@ -136,7 +136,8 @@ class Copies:
             copy.close()
 
 
-def _sync_error(file: BladeFile) -> OSError | None:
+def sync_error(file: BladeFile) -> OSError | None:
+    """Syncs a file; returns what went wrong."""
     try:
         file.sync()
     except OSError as error:

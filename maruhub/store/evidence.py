@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import xxhash
 
+from maruhub.errors import Unavailable
 from maruhub.store.batch import BatchHead, iter_records
 from maruhub.store.blades import Blades
-from maruhub.store.chain import Chain, read_at
-from maruhub.store.copies import Copy
+from maruhub.store.chain import Chain, read_at, read_exactly
+from maruhub.store.copies import Copy, blade_error, sync_error
 from maruhub.store.extent import Extent
 from maruhub.store.header import log_name
 from maruhub.store.row import Row
@@ -39,10 +40,17 @@ class Evidence:
         self.mended = 0
 
     def confirms(self, head: BatchHead) -> bool:
-        """Whether every extent that is news in the batch is whole in some copy."""
+        """Whether every extent that is news in the batch is whole in some copy.
+
+        If so, all of it is durable when this returns. Raises Unavailable if a read error
+        leaves it open: what can't be read may have been acknowledged.
+        """
         found = self._chain.batch_at(head.offset)
         if found is None:
-            return False
+            raise Unavailable(
+                f"segment {self._chain.header.segment:016x}: the batch at {head.offset} has just become unreadable.",
+                hint="Try again.",
+            )
         _, data = found
         extents = {e for key, raw in iter_records(head, data) for e in Row(key, raw).extents}
         try:
@@ -57,18 +65,29 @@ class Evidence:
 
     def _settle_extent(self, extent: Extent) -> bool:
         copies = self._copies_of(extent.segment)
+        unreadable = None
         for copy in copies:
-            data = read_at(copy, extent.offset, extent.length)
+            try:
+                data = read_exactly(copy, extent.offset, extent.length)
+            except OSError as error:
+                unreadable = error
+                continue
             if len(data) == extent.length and xxhash.xxh3_64_intdigest(data) == extent.checksum:
                 self._settle(copies, extent.offset, data)
                 return True
+        if unreadable is not None:
+            raise Unavailable(
+                f"segment {extent.segment:016x}, offset {extent.offset}: {unreadable.strerror}, so nobody can "
+                f"tell whether the last change was made.",
+                hint="Try again. To go on without that change: maru check --accept-loss.",
+            )
         return False
 
     def _sync(self) -> None:
         for copies in (self._chain.copies, *self._copies.values()):
-            for copy in copies:
-                with contextlib.suppress(OSError):
-                    copy.file.sync()
+            errors = [error for copy in copies if (error := sync_error(copy.file))]
+            if len(errors) == len(copies):
+                raise blade_error(errors, "making a dead writer's last change durable")
 
     def _settle(self, copies: list[Copy], offset: int, data: bytes) -> None:
         for copy in copies:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from maruhub.errors import Busy, Corrupt, MaruError
+from maruhub.errors import Busy, Corrupt, MaruError, Unavailable
 from maruhub.index.protocol import Index
 from maruhub.store.batch import BatchHead
 from maruhub.store.blades import Blades
@@ -70,7 +70,7 @@ class LogSearch:
 
         A log that another process writes is passed over (``from_start``: Busy). Records
         that no copy has whole raise Corrupt, unless ``accept_loss`` or the index never
-        heard of the log.
+        heard of the log; those that can't be read now Unavailable, unless ``accept_loss``.
         """
         listed = self._listed()
         tails, strangers = self._tails(list(listed), from_start=from_start)
@@ -82,8 +82,8 @@ class LogSearch:
                 if from_start:
                     raise
                 continue
-            except Corrupt as error:
-                if not accept_loss and segment not in strangers:
+            except (Corrupt, Unavailable) as error:
+                if not accept_loss and (isinstance(error, Unavailable) or segment not in strangers):
                     raise
                 self._report.problems.append(error.what)
                 continue
@@ -159,7 +159,7 @@ class LogSearch:
             raise Corrupt(
                 f"segment {segment:016x} belongs to another pool", hint="Move its file off the blade."
             )
-        chain = Chain(header, copies)
+        chain = Chain(header, copies, accept_loss=accept_loss)
         return FoundLog(chain, self._heads(chain, tail, accept_loss=accept_loss))
 
     def _heads(self, chain: Chain, tail: Tail, *, accept_loss: bool) -> list[BatchHead]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from maruhub.errors import BladeLost, Corrupt, ReadOnly
+from maruhub.errors import BladeLost, Corrupt, ReadOnly, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.apply import apply_newer
 from maruhub.store.batch import CHECKPOINT_END, BatchHead, iter_records
@@ -113,7 +113,7 @@ class Recovery:
                 if not accept_loss:
                     self._require_reachable(found)
                 self._index.clear()
-            self._replay(found, report, rebuild=rebuild, known=known)
+            self._replay(found, report, rebuild=rebuild, known=known, accept_loss=accept_loss)
             search.remove_orphans()
             self._forget_born()
         finally:
@@ -155,7 +155,13 @@ class Recovery:
             )
 
     def _replay(
-        self, found: Sequence[FoundLog], report: RecoveryReport, *, rebuild: bool, known: int
+        self,
+        found: Sequence[FoundLog],
+        report: RecoveryReport,
+        *,
+        rebuild: bool,
+        known: int,
+        accept_loss: bool,
     ) -> None:
         """Puts all that counts into the index. ``known``: the counter it has once held whole."""
         turns = sorted(
@@ -178,7 +184,9 @@ class Recovery:
             turns = [turn for turn in turns if turn[0].first > state.counter]
             _apply(txn, turns)
             for head, chain in tip:
-                if head.first > state.counter and self._is_proven(txn, head, chain, report):
+                if head.first > state.counter and self._is_proven(
+                    txn, head, chain, report, accept_loss=accept_loss
+                ):
                     _apply(txn, tip)
                     report.turns_replayed += 1
                 else:
@@ -188,7 +196,9 @@ class Recovery:
             txn.put_many([(STATE_KEY, encode_state(self._fresh_state(state, found, counting)))])
         report.turns_replayed += len(turns)
 
-    def _is_proven(self, txn: IndexTxn, head: BatchHead, chain: Chain, report: RecoveryReport) -> bool:
+    def _is_proven(
+        self, txn: IndexTxn, head: BatchHead, chain: Chain, report: RecoveryReport, *, accept_loss: bool
+    ) -> bool:
         """Whether the last turn's objects reached the drives; all earlier turns are in ``txn``."""
 
         def is_known(extent: Extent) -> bool:
@@ -196,7 +206,13 @@ class Recovery:
             return bool(txn.scan(prefix, prefix_end(prefix), 1))
 
         evidence = Evidence(self._blades, chain, is_known)
-        proven = evidence.confirms(head)
+        try:
+            proven = evidence.confirms(head)
+        except Unavailable as error:
+            if not accept_loss:
+                raise
+            report.problems.append(error.what)
+            proven = False
         report.copies_mended += evidence.mended
         return proven
 
