@@ -78,6 +78,17 @@ class OpenPool:
         except Corrupt:
             if self.read_only:
                 raise
+            with _held(self.path / "recovery.lock"):
+                return self._replace_index(folder)
+        return index, False
+
+    @staticmethod
+    def _replace_index(folder: Path) -> tuple[LmdbIndex, bool]:
+        """Puts a damaged index aside, unless another opener was here first."""
+        try:
+            index = LmdbIndex(folder)
+            index.get_many([b"\x01C"])
+        except Corrupt:
             folder.rename(folder.with_name(f"index.damaged.{time.time_ns()}"))
             return LmdbIndex(folder), True
         return index, False
@@ -86,8 +97,7 @@ class OpenPool:
         if self.read_only:
             require_complete(self._recovery)
             return None
-        if not rebuild and not self._recovery.needed():
-            return None
+        # Asked under the lock: a recovery under way holds logs as a living writer would.
         with _held(self.path / "recovery.lock"):
             if rebuild or self._recovery.needed():
                 return self._recovery.run(accept_loss=self._accept_loss)
