@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -60,13 +61,18 @@ class Lab:
         Raises:
             NotHeldOut: the run has read samples of ``view``; nothing is recorded. With
                 ``allow_leak`` the score is recorded, marked "leaked", instead.
-            InvalidInput: no metrics, or one that is no number.
+            InvalidInput: no samples; no metrics, or one that is no finite number.
         """
         run = self.runs.get(run) if isinstance(run, str) else run
         if not metrics:
             raise InvalidInput("a score needs at least one metric.", hint="Give {'accuracy': 0.97}.")
-        figures = {str(name): number_of(name, value) for name, value in metrics.items()}
+        figures = {str(name): _figure(name, value) for name, value in metrics.items()}
         address = f"{view.dataset_name}@{view.version_name}"
+        if not len(view):
+            raise InvalidInput(
+                f"there are no samples to evaluate on in this view of {address}.",
+                hint="Check the split and the filter.",
+            )
         finding = investigate(run, view, runs=self.runs, views=self._views, order=self._order)
         asked = f"{address} {view.is_split}" if view.is_split else address
         why = finding.why(run.id, asked, len(view))
@@ -102,3 +108,11 @@ class Lab:
 
         time_us = self._store.commit(change, actor=self._actor)
         return Score(run=run, metrics=figures, why=tuple(why), actor=self._actor, time_us=time_us, **body)
+
+
+def _figure(name: str, value: Any) -> float:
+    """A metric of a score: nobody reaches NaN, nor infinity."""
+    figure = number_of(name, value)
+    if not math.isfinite(figure):
+        raise InvalidInput(f"metric {name!r} is {figure}.", hint="Give a finite number.")
+    return figure

@@ -224,3 +224,14 @@ def test_one_hash_of_two_samples_is_not_a_leak() -> None:
     assert same_root("b/1", "b/1#3")
     assert not same_root("b/1", "b/2")
     assert not same_root("b/1#0", "b/2#0")
+
+
+def test_no_samples_and_no_finite_number_are_no_score(store: Store) -> None:
+    lab, catalog = make_lab(store)
+    run = trained(lab, store, FakeView(catalog, samples(0, 20), split="train"))
+    with pytest.raises(InvalidInput, match="no samples"):
+        lab.evaluate(run, FakeView(catalog, []), {"accuracy": 0.9})
+    for value in (float("nan"), float("inf"), -float("inf"), np.float32("nan")):
+        with pytest.raises(InvalidInput, match="finite"):
+            lab.evaluate(run, FakeView(catalog, samples(20, 30)), {"accuracy": value})
+    assert run.scores() == []
