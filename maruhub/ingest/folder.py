@@ -54,6 +54,7 @@ class FolderSource:
         self._filter = Filter(options.include, options.exclude)
         self._glob = Filter(("/" + glob,)) if glob else Filter()
         self._depth = depth(glob) if glob else None
+        self._pattern = glob
         self._real = os.path.realpath(path)
         self._left_out = {_identity(os.stat(p)) for p in options.leave_out if p.exists()}
         self._linked: set[_Id] = set()
@@ -65,7 +66,18 @@ class FolderSource:
             raise InvalidInput(f"{path!r} can't be opened: {error.strerror}.") from error
 
     def entries(self) -> Iterator[Entry | Refusal]:
-        """Depth first, a folder's files before its folders, each sorted by name."""
+        """Depth first, a folder's files before its folders, each sorted by name.
+
+        Raises NotFound at the end if a glob has matched nothing.
+        """
+        empty = self._pattern is not None
+        for found in self._walk():
+            empty = False
+            yield found
+        if empty:
+            raise NotFound(f"Nothing in {self._path!r} matches {self._pattern!r}.", hint="Check the pattern.")
+
+    def _walk(self) -> Iterator[Entry | Refusal]:
         if not self._is_folder:
             yield self._single()
             return

@@ -47,6 +47,13 @@ def test_globs(land, tree) -> None:
     assert sorted(land.objects()) == ["all/d.jpg", "all/x/a.jpg", "all/x/y/c.jpg", "one/a.jpg", "two/x/a.jpg"]
 
 
+def test_a_glob_that_matches_nothing_makes_no_bucket(land, ns, tree) -> None:
+    tree.write({"x/a.jpg": b"a"})
+    with pytest.raises(NotFound, match="matches"):
+        land(f"{tree.path}/*.nomatch")
+    assert ns.buckets.all() == []
+
+
 def test_a_file_whose_name_looks_like_a_glob(land, tree) -> None:
     tree.write({"[1].jpg": b"a", "1.jpg": b"b"})
     land(tree.path / "[1].jpg")
