@@ -56,7 +56,7 @@ class Commit:
         if not arrivals.seen and not self._allow_empty:
             raise InvalidInput(
                 f"there is nothing below {', '.join(map(str, sources))}.",
-                hint="Check the name, or allow_empty=True.",
+                hint="Check the name (in Python, allow_empty=True commits nothing).",
             )
         if before is not None and not repack and not arrivals:
             return before

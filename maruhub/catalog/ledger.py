@@ -108,7 +108,9 @@ class Ledger:
             row = get(rows, key)
             old = None if row is None else TagRow.decode(row).version
             if old not in (None, number) and not move:
-                raise AlreadyExists(f"tag {tag!r} points to v{old} of {dataset}.", hint="Use move=True.")
+                raise AlreadyExists(
+                    f"tag {tag!r} points to v{old} of {dataset}.", hint="To move it: --move (move=True)."
+                )
             rows.put(key, TagRow(number).encode())
 
         self._commit(change)
@@ -199,7 +201,10 @@ def _live_version(rows: Rows, dataset: str, number: int) -> tuple[Row, VersionRo
     if row is None or payload is None:
         raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint="`maru versions` lists them.")
     if payload.dropped_us:
-        raise NoSuchVersion(f"{dataset}@v{number} was dropped.", hint="`undrop` brings it back.")
+        raise NoSuchVersion(
+            f"{dataset}@v{number} was dropped.",
+            hint=f"`maru drop {dataset}@v{number} --undo` (undrop) brings it back.",
+        )
     return row, payload
 
 

@@ -45,7 +45,10 @@ class Line:
         """A version that is not dropped, by any of its names."""
         row = self.ledger.version(self.name, self.number(version))
         if VersionRow.decode(row).dropped_us:
-            raise NoSuchVersion(f"{self.name}@{version} was dropped.", hint="`undrop` brings it back.")
+            address = f"{self.name}@{version}"
+            raise NoSuchVersion(
+                f"{address} was dropped.", hint=f"`maru drop {address} --undo` (undrop) brings it back."
+            )
         return self.open(row)
 
     def number(self, version: str | int | View) -> int:

@@ -47,9 +47,9 @@ class Finding:
         """What to do about a leak."""
         if self.overlap.by_bytes:
             column = "Give duplicates one value in a column and split by it (group=…)"
-            return f"{column}, or drop them; allow_leak=True keeps the score, marked leaked."
+            return f"{column}, or drop them; --allow-leak (allow_leak=True) keeps it, marked."
         return (
-            "Evaluate on a split that the run has not read; allow_leak=True keeps the score, marked leaked."
+            "Evaluate on a split that the run has not read; --allow-leak (allow_leak=True) keeps it, marked."
         )
 
 

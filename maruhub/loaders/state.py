@@ -64,7 +64,7 @@ class LoaderState:
         if self.source != source:
             raise StateMismatch(
                 f"the state belongs to the version or view {self.source}, this loader reads {source}.",
-                hint="Open the view of the state (`catalog.view(digest)`), or start without the state.",
+                hint="Open the view of the state (`hub.view(digest)`), or start without the state.",
             )
         if self.seed != seed and self.place != Place(0, 0):
             raise StateMismatch(

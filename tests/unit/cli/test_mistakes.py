@@ -102,3 +102,16 @@ def test_help_needs_no_hub_and_imports_nothing_heavy(run: Run, capsys: pytest.Ca
         shown = capsys.readouterr().out
         assert "--hub" in shown
         assert "--json" in shown
+
+
+def test_hints_name_the_options_of_the_command_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("commit", "hinted", "photos") == 0
+    assert run("commit", "hinted", "photos/1*") == 0
+    assert run("tag", "hinted@v1", "good") == 0
+    assert run("tag", "hinted@v2", "good") == 4
+    assert "--move" in capsys.readouterr().err
+    assert run("drop", "hinted@v1") == 0
+    assert run("tag", "hinted@v1", "other") == 3
+    assert "maru drop hinted@v1 --undo" in capsys.readouterr().err
+    assert run("show", "hinted@v1") == 3
+    assert "maru drop hinted@v1 --undo" in capsys.readouterr().err
