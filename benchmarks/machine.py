@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,25 @@ def _json(command: list[str]) -> dict[str, Any]:
     except (OSError, ValueError, subprocess.SubprocessError):
         return {}
     return answer
+
+
+class Company:
+    """How much of the machine others use from now on: their work is in every figure."""
+
+    def __init__(self) -> None:
+        self._begun = self._now()
+
+    def cores(self) -> float:
+        """Cores' worth of work done by anyone but this process and its ended children."""
+        elapsed, busy, own = (now - then for now, then in zip(self._now(), self._begun, strict=True))
+        return max(0.0, (busy - own) / elapsed)
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        ticks = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        user, nice, system, _, _, irq, soft_irq = map(int, ticks[:7])
+        busy = (user + nice + system + irq + soft_irq) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy, sum(os.times()[:4])
 
 
 def machine_line(facts: dict[str, Any]) -> str:

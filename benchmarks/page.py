@@ -31,15 +31,15 @@ of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 - **Durable** means that a put returned: its bytes and its name survive a loss of power.
 - Client and hub are on the same machine, in one process unless a line says otherwise. 50 KiB are
   51,200 bytes, 50 KB are 50,000; mixed sizes are 1 KB to 5 MB, equally likely by their logarithm.
-- Every benchmark runs in a fresh process and a fresh folder.
+- Every benchmark runs in a fresh process and a fresh folder, with an allocator that keeps freed
+  memory: else the luck of the heap's layout decides what a plain file's buffer costs.
 """
 
 
 def write(results: list[dict[str, Any]], profiles: Mapping[str, str]) -> str:
     """The page for these results; ``profiles[name]`` says where a benchmark's time goes."""
     parts = [_HEAD, "## The machine", ""]
-    for line in dict.fromkeys(_machine(result) for result in results):
-        parts += [f"- {line}"]
+    parts += [f"- {line}" for line in dict.fromkeys(_machine(result) for result in results)]
     if any(result["quick"] for result in results):
         parts += ["", "These are results of a **quick run**: too small to mean anything."]
     parts += ["", *_falls_short(results)]

@@ -118,13 +118,17 @@ def _run(name: str, options: argparse.Namespace, drive: str) -> bool:
 def _run_one(name: str, scratch: Path, *, quick: bool, results: Path, drive: dict[str, Any] | None) -> None:
     from benchmarks import report
     from benchmarks.harness import Bench
-    from benchmarks.machine import machine_facts
+    from benchmarks.machine import Company, machine_facts
 
     module = importlib.import_module(f"benchmarks.{name}")
     bench = Bench(scratch, quick)
     machine = machine_facts(scratch)
     machine["drive"]["measured"] = drive
+    company = Company()
     module.measure(bench)
+    others = company.cores()
+    if others > 0.1:
+        bench.note(f"Not a quiet machine: others used {others:.1f} of {machine['cores']} cores meanwhile.")
     head = {
         "name": name,
         "title": module.TITLE,
