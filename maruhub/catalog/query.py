@@ -7,6 +7,7 @@ expression or one SELECT, nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ _LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
     "allow_community_extensions": False,
     "python_enable_replacements": False,
+    "temp_directory": "",
     "lock_configuration": True,
 }
 _ROW: Final = "__row"
@@ -37,7 +39,13 @@ def connect() -> Any:
     """A locked, empty DuckDB connection; the caller closes it."""
     import duckdb
 
-    return duckdb.connect(":memory:", config=_LOCKED)
+    return duckdb.connect(":memory:", config={**_LOCKED, "memory_limit": _memory_limit()})
+
+
+def _memory_limit() -> str:
+    """Half of this machine's memory: a query that wants more ends with an error, not the machine."""
+    half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return f"{half // (1 << 20)}MiB"
 
 
 def matching(table: pa.Table, expression: str, columns: Sequence[str]) -> npt.NDArray[np.int64]:
