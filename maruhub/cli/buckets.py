@@ -36,7 +36,10 @@ def mb_command(session: Session, name: str, delay: str) -> None:
 def rb_command(session: Session, name: str) -> None:
     """Remove bucket NAME, which must be empty."""
     session.hub().namespace.buckets.delete(_bucket(name))
-    session.output.record({"bucket": _bucket(name), "removed": True}, f"Removed bucket {_bucket(name)}.")
+    session.output.record(
+        {"bucket": _bucket(name), "removed": True},
+        f"Removed bucket {_bucket(name)}. `maru undelete {_bucket(name)}` brings it back with what was deleted in it.",
+    )
 
 
 def _bucket(text: str) -> str:

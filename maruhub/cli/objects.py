@@ -146,7 +146,15 @@ def _delete(hub: Hub, bucket: str, keys: list[str]) -> list[bool]:
 )
 @with_session
 def undelete_command(session: Session, address: str, version_id: str | None) -> None:
-    """Bring back the object at ADDRESS as it was before it was deleted or overwritten."""
+    """Bring back the object at ADDRESS as it was before it was deleted or overwritten.
+
+    A bucket's name brings back the bucket that was removed last, with what can be restored in it.
+    """
+    named = place(address)
+    if not named.key and version_id is None:
+        bucket = session.hub().namespace.buckets.undelete(named.bucket)
+        session.output.record({"bucket": bucket.name}, f"Bucket {bucket.name} is back.")
+        return
     where = object_place(address)
     info = session.hub().bucket(where.bucket).undelete(where.key, version_id)
     session.output.record(

@@ -143,7 +143,10 @@ def find_bucket(reader: Store | Rows, name: str) -> Bucket:
 
 def no_such_bucket(name: str) -> NoSuchBucket:
     """The error for a name that no bucket bears."""
-    return NoSuchBucket(f"there is no bucket {name!r}.", hint=f"Make it with `maru mb {name}`.")
+    return NoSuchBucket(
+        f"there is no bucket {name!r}.",
+        hint=f"Make it with `maru mb {name}`, or bring it back with `maru undelete {name}`.",
+    )
 
 
 def find_or_stage_bucket(rows: Rows, name: str, *, create: bool, delay_us: int = DELAY_S * 10**6) -> Bucket:

@@ -114,3 +114,12 @@ def test_status_and_check(maru: Maru) -> None:
     assert checked["ok"] is True
     assert maru.ok("check", "--rebuild-index", "--json").json["rebuilt"] is not None
     assert maru.ok("cat", "photos/cats/01.jpg").out == (maru.folder / "photos/cats/01.jpg").read_bytes()
+
+
+def test_a_removed_bucket_comes_back_with_what_was_deleted_in_it(maru: Maru) -> None:
+    maru.ok("cp", "-", "maru://gone/x", stdin=b"still here")
+    maru.ok("rm", "maru://gone/x")
+    assert "maru undelete gone" in maru.ok("rb", "gone").text
+    maru.ok("undelete", "gone")
+    maru.ok("undelete", "gone/x")
+    assert maru.ok("cat", "gone/x").out == b"still here"
