@@ -19,7 +19,7 @@ from benchmarks.harness import Bench, in_turns, rate, seconds
 from benchmarks.samples import BUCKET, Samples, fill_hub, make_hub
 from maruhub.loaders import Batches
 from maruhub.loaders.order import GlobalOrder
-from maruhub.store.extent import Blobs, ExtentArray
+from maruhub.store.format.extent import Blobs, ExtentArray
 from maruhub.store.protocol import Store
 
 TITLE = "A loader over ten million samples"

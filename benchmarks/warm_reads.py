@@ -8,7 +8,7 @@ from benchmarks.harness import Bench, in_turns, rate
 from benchmarks.samples import BUCKET, Samples, fifty, fill_hub, make_hub, mixed, read_file, write_files
 from maruhub.errors import MaruError
 from maruhub.namespace import Namespace
-from maruhub.store.extent import Blobs
+from maruhub.store.format.extent import Blobs
 
 TITLE = "Warm reads, one thread"
 PROFILE = """

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from maruhub.errors import Busy, Corrupt, Unavailable
 from maruhub.index.lmdb_index import LmdbIndex
-from maruhub.store.clock import CounterMark
-from maruhub.store.log_search import RecoveryReport
+from maruhub.store.commit.clock import CounterMark
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.pool import (
     INDEX_FOLDER,
     SEGMENT_BYTES,
@@ -25,9 +25,9 @@ from maruhub.store.pool import (
     is_hub,
     make_pool,
 )
-from maruhub.store.recovery import Recovery, require_complete
+from maruhub.store.recover.log_search import RecoveryReport
+from maruhub.store.recover.recovery import Recovery, require_complete
 from maruhub.store.store import PoolStore
-from maruhub.store.unborn import Unborn
 
 if TYPE_CHECKING:
     from maruhub.care.check import CheckReport

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from maruhub.store.extent import EXTENT_DTYPE
+from maruhub.store.format.extent import EXTENT_DTYPE
 from maruhub.store.protocol import Store
 
 _PAGE: Final = 5000

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from maruhub.store.extent import Extent
-from maruhub.store.log_search import RecoveryReport
+from maruhub.store.format.extent import Extent
 from maruhub.store.protocol import scan_all
+from maruhub.store.recover.log_search import RecoveryReport
 from maruhub.store.store import PoolStore
 
 _EXTENTS_A_ROUND: Final = 20_000

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from maruhub.errors import MaruError, NotFound
-from maruhub.store.extent import EXTENT_DTYPE, Blobs
+from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
 from maruhub.store.protocol import prefix_end
 from maruhub.store.store import PoolStore
 

@@ -19,7 +19,7 @@ from maruhub.catalog.name import free_column
 from maruhub.catalog.sample_index import SampleIndex
 from maruhub.catalog.split import text_hashes
 from maruhub.errors import InvalidData
-from maruhub.store.extent import EXTENT_DTYPE
+from maruhub.store.format.extent import EXTENT_DTYPE
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from maruhub.catalog.row import FragmentRow, fragment_key
 from maruhub.errors import Corrupt, MaruError
-from maruhub.store.extent import Blob, Blobs
-from maruhub.store.protocol import Rows, SegmentClass, Store
+from maruhub.store.format.extent import Blob, Blobs
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Rows, Store
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,9 +15,10 @@ from maruhub.catalog.draft import Draft
 from maruhub.catalog.root import Root
 from maruhub.catalog.row import DatasetRow, LabelRow, TagRow, VersionRow, ViewRow
 from maruhub.errors import AlreadyExists, NoSuchDataset, NoSuchVersion, Refused
-from maruhub.store.extent import Blob
-from maruhub.store.protocol import Change, Rows, SegmentClass, Store, T, get, prefix_end, read, scan_all
-from maruhub.store.row import Row
+from maruhub.store.format.extent import Blob
+from maruhub.store.format.row import Row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Change, Rows, Store, T, get, prefix_end, read, scan_all
 
 DELAY_S: Final = 86_400.0
 """Eradication delay of a dropped version, unless a longer one is given."""

@@ -10,7 +10,7 @@ from maruhub.catalog.version import Version, VersionInfo
 from maruhub.catalog.view import Home, View
 from maruhub.errors import NoSuchDataset, NoSuchVersion
 from maruhub.namespace.namespace import Namespace
-from maruhub.store.row import Row
+from maruhub.store.format.row import Row
 
 
 class Line:

@@ -17,7 +17,7 @@ from maruhub.catalog.column_group import ColumnGroup, RowArray
 from maruhub.catalog.fragment import read_fragments
 from maruhub.catalog.root import BASE, Root
 from maruhub.errors import InvalidInput
-from maruhub.store.extent import EXTENT_DTYPE, Blobs
+from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
 from maruhub.store.protocol import Store
 
 if TYPE_CHECKING:

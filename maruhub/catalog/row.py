@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, TypeVar
 
 from maruhub.errors import UnsupportedFormat
-from maruhub.store.row import Row
+from maruhub.store.format.row import Row
 
 _VERSION: Final = b"\x01"
 _P = TypeVar("_P", bound="Payload")

@@ -9,7 +9,7 @@ from maruhub.catalog.manifest import Manifest
 from maruhub.catalog.name import version_name
 from maruhub.catalog.row import VersionRow, version_of_key
 from maruhub.catalog.view import Home, View
-from maruhub.store.row import Row
+from maruhub.store.format.row import Row
 
 
 @dataclass(frozen=True, slots=True)

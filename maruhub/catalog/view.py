@@ -20,7 +20,7 @@ from maruhub.catalog.digest import view_digest
 from maruhub.catalog.manifest import INTERNAL, Manifest
 from maruhub.catalog.split import SplitRule, check_split, group_hashes
 from maruhub.errors import InvalidInput
-from maruhub.store.extent import Blobs
+from maruhub.store.format.extent import Blobs
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,9 +14,10 @@ from maruhub.errors import UnsupportedFormat
 from maruhub.ingest.opening import source_name
 from maruhub.ingest.report import Report
 from maruhub.namespace import Namespace
-from maruhub.store.extent import Blob
-from maruhub.store.protocol import Rows, SegmentClass, get, prefix_end, read, scan_all
-from maruhub.store.row import Row
+from maruhub.store.format.extent import Blob
+from maruhub.store.format.row import Row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Rows, get, prefix_end, read, scan_all
 
 _FIRST: Final = b"I"
 _VERSION: Final = b"\x01"

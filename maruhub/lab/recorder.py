@@ -17,8 +17,8 @@ from typing import Any, Final
 from maruhub.errors import InvalidInput, NoSuchRun
 from maruhub.lab.reads import Reads, Span
 from maruhub.lab.row import claim_key, decode, encode, run_key
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store
-from maruhub.store.row import Row
 
 CLAIM_S: Final = 0.25
 """A claim that lasts shorter is doubled: at 1–2 ms a commit, recording stays below 1 %."""

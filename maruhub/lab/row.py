@@ -22,7 +22,7 @@ import struct
 from typing import Any, Final
 
 from maruhub.errors import InvalidInput, UnsupportedFormat
-from maruhub.store.row import Row
+from maruhub.store.format.row import Row
 
 _VERSION: Final = b"\x01"
 RUNS: Final = b"Rr"

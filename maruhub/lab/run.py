@@ -13,8 +13,8 @@ from maruhub.lab.recorder import Claim, RunRecorder
 from maruhub.lab.row import CLAIMS, SCORES, decode, encode, of_run, run_key
 from maruhub.lab.score import Score
 from maruhub.lab.source import LabView
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
-from maruhub.store.row import Row
 
 STATES: Final = ("running", "finished", "failed", "abandoned")
 

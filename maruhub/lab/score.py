@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from maruhub.lab.row import decode, run_of_key
-from maruhub.store.row import Row
+from maruhub.store.format.row import Row
 
 Verdict = Literal["held-out", "leaked", "unverified"]
 """held-out: the run and its ancestry have read none of the samples, and that is known.

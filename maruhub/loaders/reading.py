@@ -27,7 +27,7 @@ from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.order import GlobalOrder
 from maruhub.loaders.plan import Place, Plan, Step
 from maruhub.loaders.stats import Meter
-from maruhub.store.extent import Blobs
+from maruhub.store.format.extent import Blobs
 
 if TYPE_CHECKING:
     import pyarrow as pa

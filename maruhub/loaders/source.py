@@ -10,7 +10,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from maruhub.store.extent import Blobs
+    from maruhub.store.format.extent import Blobs
 
 
 class SampleSource(Protocol):

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from maruhub.errors import InvalidInput, NoSuchBucket, UnsupportedFormat
 from maruhub.namespace.names import check_bucket_name
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, prefix_end
-from maruhub.store.row import Row
 
 DELAY_S: Final = 86_400
 """Default eradication delay: a day."""

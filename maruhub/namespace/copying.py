@@ -17,8 +17,8 @@ from maruhub.namespace.object import (
 )
 from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, check_request, place
 from maruhub.namespace.reads import no_such_key
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Change, Rows, Store, get, prefix_end, scan_all
-from maruhub.store.row import Row
 
 _PAGE: Final = 1000
 _KEY_AT: Final = 9

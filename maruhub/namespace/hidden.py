@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 from maruhub.errors import UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo, decode_head
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, prefix_end
-from maruhub.store.row import Row
 
 _HEAD: Final = struct.Struct("<BBBBIQqqq")
 _VERSION: Final = 1

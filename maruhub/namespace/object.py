@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple
 from maruhub.errors import InvalidInput, UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.digests import Digest
-from maruhub.store.extent import Blob, Extent
+from maruhub.store.format.extent import Blob, Extent
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
-from maruhub.store.row import Row
 
 CONTENT_TYPE: Final = "application/octet-stream"
 """What an object is called whose type nobody gave."""

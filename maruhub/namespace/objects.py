@@ -23,7 +23,7 @@ from maruhub.namespace.put import (
 )
 from maruhub.namespace.reads import ObjectReads
 from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
-from maruhub.store.extent import Blob
+from maruhub.store.format.extent import Blob
 from maruhub.store.protocol import Buffer, Rows
 
 

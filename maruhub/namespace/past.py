@@ -20,8 +20,8 @@ from maruhub.namespace.hidden import (
 from maruhub.namespace.names import encode_key, encode_text
 from maruhub.namespace.object import ObjectInfo, Origin, derive_payload, object_prefix
 from maruhub.namespace.put import NewVersion, place
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, scan_all
-from maruhub.store.row import Row
 
 _PAGE: Final = 64
 _MADE: Final = {

@@ -14,9 +14,9 @@ from maruhub.errors import InvalidInput, PreconditionFailed
 from maruhub.namespace.bucket import Bucket, find_or_stage_bucket
 from maruhub.namespace.hidden import Why, decode_hidden, hidden_range, hide
 from maruhub.namespace.object import ObjectInfo, decode_head, object_prefix, pack_extents
-from maruhub.store.extent import Blob
+from maruhub.store.format.extent import Blob
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Buffer, Change, Rows
-from maruhub.store.row import Row
 
 REQUEST_BYTES_MAX: Final = 255
 _RETRY_DEPTH: Final = 8

@@ -14,9 +14,9 @@ from maruhub.errors import InvalidName, MaruError, NoSuchKey
 from maruhub.namespace.bucket import bucket_key, decode_bucket, find_bucket, no_such_bucket
 from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
 from maruhub.namespace.object import ObjectInfo, object_prefix
-from maruhub.store.extent import EXTENT_DTYPE, Blobs
+from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Store
-from maruhub.store.row import Row
 
 _CHUNK_EXTENTS: Final = 8
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from maruhub.errors import InvalidInput
 from maruhub.namespace.digests import Digest, Hasher
 from maruhub.namespace.object import ObjectInfo
-from maruhub.store.extent import Blob, Extent
+from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.protocol import Buffer, Store
 
 PIECE_BYTES: Final = 8 << 20

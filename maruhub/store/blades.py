@@ -7,7 +7,7 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 
 from maruhub.store.blade import Blade, BladeFile
-from maruhub.store.copies import Copy, blade_error
+from maruhub.store.commit.copies import Copy, blade_error
 
 COPIES = 3
 """Full copies of an open log; fewer only where there are fewer blades."""

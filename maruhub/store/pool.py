@@ -25,8 +25,8 @@ from maruhub.errors import (
     UnsupportedFormat,
 )
 from maruhub.store.blades import Blades
-from maruhub.store.copies import blade_error
-from maruhub.store.identity import (
+from maruhub.store.commit.copies import blade_error
+from maruhub.store.format.identity import (
     BLOCK_BYTES,
     FORMAT_VERSION,
     BladeIdentity,

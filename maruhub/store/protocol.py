@@ -7,26 +7,18 @@ contract suite runs beside it.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from maruhub.errors import MaruError
-from maruhub.store.extent import Blob, Blobs, Extent, ExtentArray
-from maruhub.store.row import Row
+from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
+from maruhub.store.format.row import Row
+from maruhub.store.format.segment_class import SegmentClass
 
 T = TypeVar("T")
 
 Buffer = bytes | bytearray | memoryview
 """Contiguous bytes. The store has copied them when the call returns."""
-
-
-class SegmentClass(enum.IntEnum):
-    """What a segment holds; a writer has at most one open segment a class."""
-
-    RAW = 1
-    DERIVED = 2
-    META = 3
 
 
 class Rows(Protocol):

@@ -10,24 +10,25 @@ from contextlib import contextmanager
 
 from maruhub.errors import MaruError, ReadOnly
 from maruhub.index.protocol import Index
-from maruhub.store.adoption import Adoption
-from maruhub.store.audit import Audit, AuditResult
 from maruhub.store.blades import Blades
-from maruhub.store.checkpoint import Checkpoint, write_checkpoint
-from maruhub.store.clock import CounterMark, read_moment
-from maruhub.store.extent import Blob, Blobs, Extent, ExtentArray
-from maruhub.store.gate import Gate
-from maruhub.store.identity import BladeIdentity
-from maruhub.store.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
-from maruhub.store.layout import Layout, decode_layout
-from maruhub.store.layouts import Layouts
-from maruhub.store.log import Log
-from maruhub.store.protocol import Buffer, Change, SegmentClass, T, prefix_end, scan_all
-from maruhub.store.reader import ReadCounts, Reader
-from maruhub.store.row import Row
-from maruhub.store.state import decode_state
-from maruhub.store.turn import CommitTurn
-from maruhub.store.writer import Writer
+from maruhub.store.commit.clock import CounterMark, read_moment
+from maruhub.store.commit.gate import Gate
+from maruhub.store.commit.log import Log
+from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.commit.writer import Writer
+from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
+from maruhub.store.format.identity import BladeIdentity
+from maruhub.store.format.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
+from maruhub.store.format.layout import Layout, decode_layout
+from maruhub.store.format.row import Row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.format.state import decode_state
+from maruhub.store.protocol import Buffer, Change, T, prefix_end, scan_all
+from maruhub.store.read.audit import Audit, AuditResult
+from maruhub.store.read.layouts import Layouts
+from maruhub.store.read.reader import ReadCounts, Reader
+from maruhub.store.recover.adoption import Adoption
+from maruhub.store.recover.checkpoint import Checkpoint, write_checkpoint
 
 _living: weakref.WeakSet[PoolStore] = weakref.WeakSet()
 

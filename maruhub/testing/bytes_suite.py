@@ -14,7 +14,14 @@ import pytest
 import xxhash
 
 from maruhub.errors import Corrupt, MaruError
-from maruhub.store.extent import BLOCK_BYTES, EXTENT_BYTES_MAX, Blob, Blobs, blob_size, extents_to_array
+from maruhub.store.format.extent import (
+    BLOCK_BYTES,
+    EXTENT_BYTES_MAX,
+    Blob,
+    Blobs,
+    blob_size,
+    extents_to_array,
+)
 from maruhub.store.protocol import Store, read
 
 SIZES = (

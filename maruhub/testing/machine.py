@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from maruhub.errors import Unavailable
-from maruhub.store import blades, copies, writer
+from maruhub.store import blades
 from maruhub.store.blades import Blades
-from maruhub.store.clock import CounterMark
-from maruhub.store.identity import BladeIdentity
-from maruhub.store.log_search import RecoveryReport
-from maruhub.store.recovery import Recovery
+from maruhub.store.commit import copies, writer
+from maruhub.store.commit.clock import CounterMark
+from maruhub.store.commit.unborn import Unborn
+from maruhub.store.format.identity import BladeIdentity
+from maruhub.store.recover.log_search import RecoveryReport
+from maruhub.store.recover.recovery import Recovery
 from maruhub.store.store import PoolStore
-from maruhub.store.unborn import Unborn
 from maruhub.testing.calls import Calls, Stalled
 from maruhub.testing.faulty_blade import FaultyBlade
 from maruhub.testing.memory_index import MemoryIndex, MemoryTxn

@@ -14,9 +14,10 @@ import xxhash
 
 from maruhub.errors import Corrupt, InvalidInput, MaruError
 from maruhub.index.protocol import KEY_BYTES_MAX
-from maruhub.store.extent import EXTENT_BYTES_MAX, Blob, Blobs, Extent, ExtentArray
-from maruhub.store.protocol import Buffer, Change, SegmentClass, T
-from maruhub.store.row import Row, encode_row
+from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blob, Blobs, Extent, ExtentArray
+from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Buffer, Change, T
 
 
 class MemoryRows:

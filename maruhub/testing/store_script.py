@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maruhub.errors import MaruError
-from maruhub.store.extent import Blob, Blobs
-from maruhub.store.protocol import Rows, SegmentClass
+from maruhub.store.commit.turn import _Job
+from maruhub.store.format.extent import Blob, Blobs
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Rows
 from maruhub.store.store import PoolStore
-from maruhub.store.turn import _Job
 
 SIZES = (0, 1, 100, 4095, 4096, 4097, 9000, 20_000, 70_000)
 _KEYS = [b"K%02d" % number for number in range(12)]

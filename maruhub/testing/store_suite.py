@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from maruhub.errors import InvalidInput
-from maruhub.store.extent import Blobs
+from maruhub.store.format.extent import Blobs
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, read, scan_all
-from maruhub.store.row import Row
 from maruhub.testing.bytes_suite import BytesSuite, filled, plain, put
 
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from maruhub.errors import MaruError
-from maruhub.store.keys import STATE_KEY, TAIL_PREFIX, decode_tail
-from maruhub.store.protocol import SegmentClass
+from maruhub.store.format.keys import STATE_KEY, TAIL_PREFIX, decode_tail
+from maruhub.store.format.segment_class import SegmentClass
 from maruhub.testing.calls import Calls, Crash, Fault
 from maruhub.testing.machine import Machine, Process, replayable
 from maruhub.testing.store_script import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maruhub import compose
-from maruhub.store.extent import Blob
+from maruhub.store.format.extent import Blob
 from maruhub.store.protocol import Store
 from maruhub.store.store import PoolStore
 from maruhub.testing.memory_store import MemoryStore

@@ -12,10 +12,11 @@ import pytest
 
 from maruhub import compose
 from maruhub.errors import Corrupt, ReadOnly
-from maruhub.store import turn as turn_module
-from maruhub.store.extent import EXTENT_BYTES_MAX, Blob, Blobs
-from maruhub.store.protocol import SegmentClass, get, read
-from maruhub.store.state import Moment
+from maruhub.store.commit import turn as turn_module
+from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blob, Blobs
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.format.state import Moment
+from maruhub.store.protocol import get, read
 from maruhub.testing.bytes_suite import filled, plain, put
 
 

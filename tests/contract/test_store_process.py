@@ -17,10 +17,11 @@ import pytest
 
 from maruhub import compose
 from maruhub.errors import Busy, MaruError
-from maruhub.store.extent import Blobs
-from maruhub.store.protocol import SegmentClass, Store, get, read
+from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.format.extent import Blobs
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Store, get, read
 from maruhub.store.store import PoolStore
-from maruhub.store.turn import CommitTurn
 from maruhub.testing.bytes_suite import put
 
 # Python 3.12 and later warn of what is tested here.

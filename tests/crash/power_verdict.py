@@ -10,7 +10,7 @@ from pathlib import Path
 from maruhub import compose
 from maruhub.errors import MaruError
 from maruhub.namespace import Namespace
-from maruhub.store import clock
+from maruhub.store.commit import clock
 from tests.crash import verdict
 from tests.crash.journal import History
 from tests.crash.load import BUCKET

@@ -13,14 +13,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from maruhub.store import clock, log_search, reader, recovery, turn, writer
-from maruhub.store.batch import BatchHead
-from maruhub.store.chain import Chain
-from maruhub.store.copies import Copies
-from maruhub.store.evidence import Evidence
-from maruhub.store.keys import Tail
-from maruhub.store.log import Log
-from maruhub.store.log_search import LogSearch
+from maruhub.store.commit import clock, turn, writer
+from maruhub.store.commit.copies import Copies
+from maruhub.store.commit.log import Log
+from maruhub.store.format.batch import BatchHead
+from maruhub.store.format.keys import Tail
+from maruhub.store.read import reader
+from maruhub.store.recover import log_search, recovery
+from maruhub.store.recover.chain import Chain
+from maruhub.store.recover.evidence import Evidence
+from maruhub.store.recover.log_search import LogSearch
 from maruhub.testing.machine import Machine, ProcessIndex, replayable
 from maruhub.testing.store_script import Lost, Model, make_script, run_step
 from maruhub.testing.trial import Plan, Tally, count_calls

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from maruhub.errors import MaruError, NoSpace, Unavailable
-from maruhub.store.extent import Blob, Blobs
-from maruhub.store.header import log_name
-from maruhub.store.protocol import Rows, SegmentClass, read
+from maruhub.store.format.extent import Blob, Blobs
+from maruhub.store.format.header import log_name
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Rows, read
 from maruhub.store.store import PoolStore
 from maruhub.testing.calls import Calls, Crash, Fault
 from maruhub.testing.machine import Machine, Process, replayable

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from maruhub.errors import Corrupt, MaruError
-from maruhub.store.extent import Blobs, Extent
+from maruhub.store.format.extent import Blobs, Extent
 from maruhub.store.store import PoolStore
 from maruhub.testing.calls import Calls, Fault
 from maruhub.testing.machine import Machine, Process, replayable

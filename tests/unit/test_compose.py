@@ -27,7 +27,7 @@ from maruhub.errors import (
 )
 from maruhub.namespace import Namespace
 from maruhub.store import making
-from maruhub.store.identity import FORMAT_VERSION
+from maruhub.store.format.identity import FORMAT_VERSION
 
 
 @pytest.fixture

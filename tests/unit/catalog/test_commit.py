@@ -12,7 +12,7 @@ from maruhub.catalog import commit as commit_module
 from maruhub.catalog import fragment
 from maruhub.catalog.source import Source, parse_sources
 from maruhub.errors import InvalidInput, InvalidName, NoSuchBucket, NoSuchDataset, NoSuchVersion
-from maruhub.store.extent import Blobs
+from maruhub.store.format.extent import Blobs
 from maruhub.store.protocol import scan_all
 
 

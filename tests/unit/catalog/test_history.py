@@ -15,8 +15,8 @@ from maruhub.errors import (
     Refused,
     UnsupportedFormat,
 )
+from maruhub.store.format.row import Row, encode_row
 from maruhub.store.protocol import get
-from maruhub.store.row import Row, encode_row
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from maruhub.errors import NotFound
 from maruhub.lab import Lab
 from maruhub.lab.overlap import _DERIVED
 from maruhub.loaders.order import positions_of
-from maruhub.store.extent import Blobs
+from maruhub.store.format.extent import Blobs
 from maruhub.store.protocol import Store
 
 Rows = npt.NDArray[np.uint64]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from maruhub.loaders.reading import take_blobs
-from maruhub.store.extent import EXTENT_DTYPE, Blob, Blobs, ExtentArray
+from maruhub.store.format.extent import EXTENT_DTYPE, Blob, Blobs, ExtentArray
 from maruhub.store.protocol import Store
 
 Rows = npt.NDArray[np.uint64]

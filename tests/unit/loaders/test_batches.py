@@ -15,7 +15,7 @@ import pytest
 from maruhub.errors import Corrupt, InvalidInput, StateMismatch, Unavailable, UnsupportedFormat
 from maruhub.loaders import Batch, Batches
 from maruhub.loaders.reading import Window
-from maruhub.store.extent import Blobs, ExtentArray
+from maruhub.store.format.extent import Blobs, ExtentArray
 from maruhub.store.protocol import Store
 from maruhub.testing.memory_store import MemoryStore
 from tests.unit.loaders.sources import BlankStore, StoredSource, SyntheticSource

@@ -14,8 +14,8 @@ from maruhub.errors import UnsupportedFormat
 from maruhub.namespace import Namespace
 from maruhub.namespace.bucket import decode_bucket
 from maruhub.namespace.object import decode_head
+from maruhub.store.format.row import Row, encode_row
 from maruhub.store.protocol import Store
-from maruhub.store.row import Row, encode_row
 
 
 def payloads(store: Store) -> dict[bytes, bytes]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maruhub.store.batch import (
+from maruhub.store.format.batch import (
     BatchHead,
     BatchPlace,
     batch_is_whole,

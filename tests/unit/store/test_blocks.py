@@ -9,9 +9,9 @@ import zlib
 import pytest
 
 from maruhub.errors import Corrupt, UnsupportedFormat
-from maruhub.store.header import SegmentHeader, decode_header, encode_header, log_name, log_segment
-from maruhub.store.identity import BladeIdentity, decode_identity, encode_identity
-from maruhub.store.protocol import SegmentClass
+from maruhub.store.format.header import SegmentHeader, decode_header, encode_header, log_name, log_segment
+from maruhub.store.format.identity import BladeIdentity, decode_identity, encode_identity
+from maruhub.store.format.segment_class import SegmentClass
 
 IDENTITY = BladeIdentity(
     bytes(range(16)), bytes(range(16, 32)), 0xFEDCBA9876543210, 256 << 20, 1_700_000_000, 3

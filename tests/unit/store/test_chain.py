@@ -8,11 +8,11 @@ import tracemalloc
 import pytest
 
 from maruhub.errors import BladeLost, Corrupt, Unavailable
-from maruhub.store.batch import BatchHead, BatchPlace, encode_batch
-from maruhub.store.chain import Chain, read_header
-from maruhub.store.copies import Copy
-from maruhub.store.header import SegmentHeader, encode_header
-from maruhub.store.protocol import SegmentClass
+from maruhub.store.commit.copies import Copy
+from maruhub.store.format.batch import BatchHead, BatchPlace, encode_batch
+from maruhub.store.format.header import SegmentHeader, encode_header
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.recover.chain import Chain, read_header
 
 MARKER = b"0123456789abcdef"
 HEADER = SegmentHeader(b"p" * 16, 5, SegmentClass.RAW, 1, 0, 1 << 20, MARKER, (b"a" * 16, b"b" * 16))

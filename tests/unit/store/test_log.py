@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from maruhub import compose
-from maruhub.store.chain import Chain, read_header
-from maruhub.store.extent import Blobs
-from maruhub.store.header import log_name
-from maruhub.store.packing import cut
-from maruhub.store.protocol import SegmentClass
+from maruhub.store.commit.turn import _finish
+from maruhub.store.format.extent import Blobs
+from maruhub.store.format.header import log_name
+from maruhub.store.format.packing import cut
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.recover.chain import Chain, read_header
 from maruhub.store.store import PoolStore
-from maruhub.store.turn import _finish
 
 SEGMENT_BYTES = 64 << 10
 

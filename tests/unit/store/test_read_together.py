@@ -11,8 +11,8 @@ import pytest
 
 from maruhub import compose
 from maruhub.errors import Corrupt
-from maruhub.store import mapping, reader
-from maruhub.store.extent import Blob, Blobs
+from maruhub.store.format.extent import Blob, Blobs
+from maruhub.store.read import mapping, reader
 from maruhub.store.store import PoolStore
 
 DATA = [bytes([i]) * (4096 * (i % 3) + i + 1) for i in range(40)]

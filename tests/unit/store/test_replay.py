@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maruhub.index.protocol import AFTER_ALL
-from maruhub.store import checkpoint, recovery
-from maruhub.store.apply import apply_newer
-from maruhub.store.batch import CHECKPOINT, CHECKPOINT_END, BatchHead
-from maruhub.store.checkpoint import Checkpoint
-from maruhub.store.extent import Extent
-from maruhub.store.keys import layout_key, open_key
-from maruhub.store.layout import Layout, encode_layout
-from maruhub.store.liveness import reference_keys
-from maruhub.store.protocol import SegmentClass
-from maruhub.store.row import Row, encode_row
+from maruhub.store.commit.apply import apply_newer
+from maruhub.store.format.batch import CHECKPOINT, CHECKPOINT_END, BatchHead
+from maruhub.store.format.extent import Extent
+from maruhub.store.format.keys import layout_key, open_key
+from maruhub.store.format.layout import Layout, encode_layout
+from maruhub.store.format.liveness import reference_keys
+from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.recover import checkpoint, recovery
+from maruhub.store.recover.checkpoint import Checkpoint
 from maruhub.testing.memory_index import MemoryIndex
 
 

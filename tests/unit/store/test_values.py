@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maruhub.errors import Corrupt
-from maruhub.store import keys
-from maruhub.store.extent import (
+from maruhub.store.format import keys
+from maruhub.store.format.extent import (
     EXTENT_DTYPE,
     Blobs,
     Extent,
@@ -18,11 +18,12 @@ from maruhub.store.extent import (
     blob_size,
     extents_to_array,
 )
-from maruhub.store.layout import EVERYWHERE, Layout, Range, decode_layout, encode_layout
-from maruhub.store.packing import cut
-from maruhub.store.protocol import SegmentClass, prefix_end
-from maruhub.store.row import Row, encode_row
-from maruhub.store.state import IndexState, Moment, decode_state, encode_state
+from maruhub.store.format.layout import EVERYWHERE, Layout, Range, decode_layout, encode_layout
+from maruhub.store.format.packing import cut
+from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
+from maruhub.store.protocol import prefix_end
 
 U32, U64 = st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 64) - 1)
 EXTENTS = st.lists(st.builds(Extent, U64, U64, U32, U64), max_size=4)

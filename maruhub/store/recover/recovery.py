@@ -13,16 +13,15 @@ from typing import Final
 
 from maruhub.errors import BladeLost, Corrupt, ReadOnly, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
-from maruhub.store.apply import apply_newer
-from maruhub.store.batch import CHECKPOINT_END, BatchHead, iter_records
 from maruhub.store.blades import COPIES, Blades
-from maruhub.store.chain import Chain
-from maruhub.store.checkpoint import is_complete, is_covered, read_end
-from maruhub.store.clock import read_moment
-from maruhub.store.evidence import Evidence
-from maruhub.store.extent import Extent
-from maruhub.store.header import log_name
-from maruhub.store.keys import (
+from maruhub.store.commit.apply import apply_newer
+from maruhub.store.commit.clock import read_moment
+from maruhub.store.commit.turn import read_stamps
+from maruhub.store.commit.unborn import Unborn
+from maruhub.store.format.batch import CHECKPOINT_END, BatchHead, iter_records
+from maruhub.store.format.extent import Extent
+from maruhub.store.format.header import log_name
+from maruhub.store.format.keys import (
     CHECKPOINT_KEY,
     OPEN_PREFIX,
     STATE_KEY,
@@ -33,12 +32,13 @@ from maruhub.store.keys import (
     segment_of,
     tail_key,
 )
-from maruhub.store.liveness import extent_prefix
-from maruhub.store.log_search import FoundLog, LogSearch, RecoveryReport, close_all
+from maruhub.store.format.liveness import extent_prefix
+from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.protocol import prefix_end
-from maruhub.store.state import IndexState, Moment, decode_state, encode_state
-from maruhub.store.turn import read_stamps
-from maruhub.store.unborn import Unborn
+from maruhub.store.recover.chain import Chain
+from maruhub.store.recover.checkpoint import is_complete, is_covered, read_end
+from maruhub.store.recover.evidence import Evidence
+from maruhub.store.recover.log_search import FoundLog, LogSearch, RecoveryReport, close_all
 
 _BATCHES_A_TRANSACTION: Final = 256
 _OPEN_LOGS_LOOKED_AT: Final = 64

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from maruhub.index.protocol import AFTER_ALL, IndexTxn
-from maruhub.store.apply import Record
-from maruhub.store.batch import CHECKPOINT, CHECKPOINT_END, BatchHead
-from maruhub.store.keys import CHECKPOINT_KEY, LAYOUT_PREFIX, STATE_KEY
+from maruhub.store.commit.apply import Record
+from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.format.batch import CHECKPOINT, CHECKPOINT_END, BatchHead
+from maruhub.store.format.keys import CHECKPOINT_KEY, LAYOUT_PREFIX, STATE_KEY
+from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.state import decode_state
 from maruhub.store.protocol import prefix_end
-from maruhub.store.row import Row, encode_row
-from maruhub.store.state import decode_state
-from maruhub.store.turn import CommitTurn
 
 _ROWS_A_PART: Final = 4096
 _FIRST_KEY: Final = b"\x02"

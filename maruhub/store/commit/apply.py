@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from maruhub.index.protocol import IndexTxn
-from maruhub.store.keys import LAYOUT_PREFIX, open_key, segment_of
-from maruhub.store.layout import decode_layout
-from maruhub.store.liveness import reference_keys
-from maruhub.store.row import Row
+from maruhub.store.format.keys import LAYOUT_PREFIX, open_key, segment_of
+from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.liveness import reference_keys
+from maruhub.store.format.row import Row
 
 Record = tuple[bytes, bytes]
 """Key and row value."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from maruhub.store.extent import BLOCK_BYTES, EXTENT_BYTES_MAX
+from maruhub.store.format.extent import BLOCK_BYTES, EXTENT_BYTES_MAX
 
 ZEROS: Final = memoryview(bytes(BLOCK_BYTES))
 

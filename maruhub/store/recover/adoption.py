@@ -13,15 +13,16 @@ from dataclasses import replace
 from maruhub.errors import MaruError
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
-from maruhub.store.chain import read_header
-from maruhub.store.copies import Copies, Copy
-from maruhub.store.extent import BLOCK_BYTES
-from maruhub.store.header import log_name
-from maruhub.store.keys import OPEN_PREFIX, decode_tail, layout_key, segment_of, tail_key
-from maruhub.store.layout import Layout, decode_layout
-from maruhub.store.log import Log
-from maruhub.store.protocol import SegmentClass, prefix_end
-from maruhub.store.row import Row
+from maruhub.store.commit.copies import Copies, Copy
+from maruhub.store.commit.log import Log
+from maruhub.store.format.extent import BLOCK_BYTES
+from maruhub.store.format.header import log_name
+from maruhub.store.format.keys import OPEN_PREFIX, decode_tail, layout_key, segment_of, tail_key
+from maruhub.store.format.layout import Layout, decode_layout
+from maruhub.store.format.row import Row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import prefix_end
+from maruhub.store.recover.chain import read_header
 
 _AT_ONCE = 256
 

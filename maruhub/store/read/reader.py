@@ -20,10 +20,10 @@ import xxhash
 from maruhub.errors import Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
-from maruhub.store.extent import EXTENT_BYTES_MAX, Blobs, Extent, ExtentArray
-from maruhub.store.header import log_name
-from maruhub.store.layouts import SEGMENT_BYTES_MAX, FileKey, Layouts, Places
-from maruhub.store.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
+from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blobs, Extent, ExtentArray
+from maruhub.store.format.header import log_name
+from maruhub.store.read.layouts import SEGMENT_BYTES_MAX, FileKey, Layouts, Places
+from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 
 _PROBES: Final = 4
 _PROBES_AHEAD: Final = 32

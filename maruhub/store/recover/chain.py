@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from maruhub.errors import BladeLost, Corrupt, MaruError, Unavailable
-from maruhub.store.batch import (
+from maruhub.store.commit.copies import Copy
+from maruhub.store.format.batch import (
     BATCH_ALIGN,
     BATCH_HEAD_BYTES,
     MARKER_BYTES,
@@ -19,9 +20,8 @@ from maruhub.store.batch import (
     batch_is_whole,
     decode_batch_head,
 )
-from maruhub.store.copies import Copy
-from maruhub.store.header import SegmentHeader, decode_header
-from maruhub.store.identity import BLOCK_BYTES
+from maruhub.store.format.header import SegmentHeader, decode_header
+from maruhub.store.format.identity import BLOCK_BYTES
 
 _WINDOW: Final = 1 << 20
 _UNREADABLE_HINT: Final = (

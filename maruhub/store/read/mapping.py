@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub.store.blade import BladeFile
-from maruhub.store.layouts import FileKey
+from maruhub.store.read.layouts import FileKey
 
 _POPULATE_READ: Final = 22
 _PAGE_MASK: Final = ~(mmap.PAGESIZE - 1)

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from maruhub.errors import Corrupt
-from maruhub.store.extent import Blob, Extent
+from maruhub.store.format.extent import Blob, Extent
 
 _HEAD: Final = struct.Struct("<BBBBIQq")
 _EXTENT: Final = struct.Struct("<QQIIQ")

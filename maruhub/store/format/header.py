@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from maruhub.errors import Corrupt
-from maruhub.store.identity import open_block, seal_block
-from maruhub.store.protocol import SegmentClass
+from maruhub.store.format.identity import open_block, seal_block
+from maruhub.store.format.segment_class import SegmentClass
 
 _MAGIC: Final = b"MARUSEG1"
 _BODY: Final = struct.Struct("<16sQBBBBIqQ16s")

@@ -12,15 +12,15 @@ from typing import Final
 
 from maruhub.errors import Busy, Corrupt, MaruError, Unavailable
 from maruhub.index.protocol import Index
-from maruhub.store.batch import BatchHead
 from maruhub.store.blades import Blades
-from maruhub.store.chain import Chain, read_header
-from maruhub.store.copies import Copy
-from maruhub.store.header import log_name, log_segment
-from maruhub.store.identity import BLOCK_BYTES
-from maruhub.store.keys import Tail, decode_tail, layout_key, tail_key
-from maruhub.store.layout import decode_layout
-from maruhub.store.row import Row
+from maruhub.store.commit.copies import Copy
+from maruhub.store.format.batch import BatchHead
+from maruhub.store.format.header import log_name, log_segment
+from maruhub.store.format.identity import BLOCK_BYTES
+from maruhub.store.format.keys import Tail, decode_tail, layout_key, tail_key
+from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.row import Row
+from maruhub.store.recover.chain import Chain, read_header
 
 _KEYS_A_LOOKUP: Final = 1000
 

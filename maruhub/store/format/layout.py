@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from maruhub.errors import Corrupt
-from maruhub.store.protocol import SegmentClass
+from maruhub.store.format.segment_class import SegmentClass
 
 _HEAD: Final = struct.Struct("<BBBBIQII")
 _RANGE: Final = struct.Struct("<QQQII")

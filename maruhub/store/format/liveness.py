@@ -11,7 +11,7 @@ from typing import Final
 
 import xxhash
 
-from maruhub.store.row import Row
+from maruhub.store.format.row import Row
 
 _EXTENT: Final = struct.Struct(">QQQ")
 _SEGMENT: Final = struct.Struct(">QQ")

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from maruhub.store.batch import BATCH_ALIGN, BatchPlace, encode_batch
-from maruhub.store.copies import Copies
-from maruhub.store.header import SegmentHeader
-from maruhub.store.layout import Layout
-from maruhub.store.packing import ZEROS, Piece
+from maruhub.store.commit.copies import Copies
+from maruhub.store.format.batch import BATCH_ALIGN, BatchPlace, encode_batch
+from maruhub.store.format.header import SegmentHeader
+from maruhub.store.format.layout import Layout
+from maruhub.store.format.packing import ZEROS, Piece
 
 Records = Sequence[tuple[bytes, bytes]]
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 import xxhash
 
 from maruhub.errors import Unavailable
-from maruhub.store.batch import BatchHead, iter_records
 from maruhub.store.blades import Blades
-from maruhub.store.chain import Chain, read_at, read_exactly
-from maruhub.store.copies import Copy, blade_error, sync_error
-from maruhub.store.extent import Extent
-from maruhub.store.header import log_name
-from maruhub.store.row import Row
+from maruhub.store.commit.copies import Copy, blade_error, sync_error
+from maruhub.store.format.batch import BatchHead, iter_records
+from maruhub.store.format.extent import Extent
+from maruhub.store.format.header import log_name
+from maruhub.store.format.row import Row
+from maruhub.store.recover.chain import Chain, read_at, read_exactly
 
 
 class Evidence:

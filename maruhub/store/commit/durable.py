@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 
 from maruhub.errors import Unavailable
-from maruhub.store.extent import Extent
-from maruhub.store.keys import layout_key
-from maruhub.store.layout import decode_layout
-from maruhub.store.liveness import extent_prefix
+from maruhub.store.commit.staging import TurnRows
+from maruhub.store.format.extent import Extent
+from maruhub.store.format.keys import layout_key
+from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.liveness import extent_prefix
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
-from maruhub.store.row import Row
-from maruhub.store.staging import TurnRows
 
 
 def require_durable(turn: TurnRows, staged: Mapping[bytes, bytes], foreign: Set[int]) -> None:

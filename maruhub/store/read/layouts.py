@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub.index.protocol import Index
-from maruhub.store.extent import ExtentArray
-from maruhub.store.keys import LAYOUT_PREFIX, layout_key, segment_of
-from maruhub.store.layout import Layout, decode_layout
+from maruhub.store.format.extent import ExtentArray
+from maruhub.store.format.keys import LAYOUT_PREFIX, layout_key, segment_of
+from maruhub.store.format.layout import Layout, decode_layout
+from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
-from maruhub.store.row import Row
 
 _OFFSET_BITS: Final = 40
 SEGMENT_BYTES_MAX: Final = (1 << 40) - (1 << 32)

@@ -15,20 +15,21 @@ from typing import Any, Final
 
 from maruhub.errors import MaruError, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
-from maruhub.store.apply import Record
-from maruhub.store.batch import BatchPlace
 from maruhub.store.blades import Blades
-from maruhub.store.clock import CounterMark, read_moment
-from maruhub.store.durable import require_durable
-from maruhub.store.keys import STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
-from maruhub.store.layout import encode_layout
-from maruhub.store.log import Log
-from maruhub.store.protocol import Change, SegmentClass, T
-from maruhub.store.row import Row, encode_row
-from maruhub.store.signals import deferred_signals
-from maruhub.store.staging import StagedRows, TurnRows
-from maruhub.store.state import IndexState, Moment, decode_state, encode_state
-from maruhub.store.writer import Writer
+from maruhub.store.commit.apply import Record
+from maruhub.store.commit.clock import CounterMark, read_moment
+from maruhub.store.commit.durable import require_durable
+from maruhub.store.commit.log import Log
+from maruhub.store.commit.signals import deferred_signals
+from maruhub.store.commit.staging import StagedRows, TurnRows
+from maruhub.store.commit.writer import Writer
+from maruhub.store.format.batch import BatchPlace
+from maruhub.store.format.keys import STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
+from maruhub.store.format.layout import encode_layout
+from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
+from maruhub.store.protocol import Change, T
 
 _CHANGES_A_TURN: Final = 1024
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 from maruhub.errors import InvalidInput
 from maruhub.index.protocol import KEY_BYTES_MAX, IndexTxn
-from maruhub.store.apply import apply_records
-from maruhub.store.extent import Extent
-from maruhub.store.row import Row, encode_row
+from maruhub.store.commit.apply import apply_records
+from maruhub.store.format.extent import Extent
+from maruhub.store.format.row import Row, encode_row
 
 
 class TurnRows:

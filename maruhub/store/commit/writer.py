@@ -16,18 +16,19 @@ from dataclasses import replace
 import xxhash
 
 from maruhub.errors import MaruError, Unavailable
-from maruhub.store.adoption import Adoption
 from maruhub.store.blades import Blades
-from maruhub.store.copies import Copies, Copy, blade_error
-from maruhub.store.extent import Blob, Extent
-from maruhub.store.header import SegmentHeader, encode_header, log_name
-from maruhub.store.identity import BLOCK_BYTES
-from maruhub.store.layout import Layout
-from maruhub.store.log import Log
-from maruhub.store.packing import Piece, cut
-from maruhub.store.protocol import Buffer, SegmentClass
-from maruhub.store.row import Row
-from maruhub.store.unborn import Unborn
+from maruhub.store.commit.copies import Copies, Copy, blade_error
+from maruhub.store.commit.log import Log
+from maruhub.store.commit.unborn import Unborn
+from maruhub.store.format.extent import Blob, Extent
+from maruhub.store.format.header import SegmentHeader, encode_header, log_name
+from maruhub.store.format.identity import BLOCK_BYTES
+from maruhub.store.format.layout import Layout
+from maruhub.store.format.packing import Piece, cut
+from maruhub.store.format.row import Row
+from maruhub.store.format.segment_class import SegmentClass
+from maruhub.store.protocol import Buffer
+from maruhub.store.recover.adoption import Adoption
 
 _COPY_BYTES = 4 << 20
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import xxhash
 
 from maruhub.store.blades import Blades
-from maruhub.store.chain import read_at
-from maruhub.store.copies import Copy
-from maruhub.store.extent import Extent
-from maruhub.store.header import log_name
-from maruhub.store.layouts import Layouts
+from maruhub.store.commit.copies import Copy
+from maruhub.store.format.extent import Extent
+from maruhub.store.format.header import log_name
+from maruhub.store.read.layouts import Layouts
+from maruhub.store.recover.chain import read_at
 
 
 class BadCopy(NamedTuple):
