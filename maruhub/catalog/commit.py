@@ -50,31 +50,42 @@ class Commit:
         raise Busy(f"others keep committing to {self._line.name}.", hint="Try again.")
 
     def _attempt(self, seen: DatasetRow | None) -> Version | None:
-        before = self._line.latest(seen)
+        before = self._line.basis(seen)
         sources = self._sources(before)
         arrivals, repack = self._arrivals(sources, before)
         if not arrivals.seen and not self._allow_empty:
-            raise InvalidInput(
-                f"there is nothing below {', '.join(map(str, sources))}.",
-                hint="Check the name (in Python, allow_empty=True commits nothing).",
-            )
-        if before is not None and not repack and not arrivals:
+            raise _nothing_below(*sources)
+        if before is not None and not before.info.dropped and not repack and not arrivals:
             return before
         manifest = before.manifest if before else None
         growth = Growth(self._line.ns.store, manifest, arrivals, repack=repack)
         draft = growth.draft(self._line.name, seen.head + 1 if seen else 1)
         draft.message, draft.sources = self._message, tuple(map(str, sources))
+        draft.basis = before.number if before else 0
         row = self._line.ledger.publish(draft, seen)
         return None if row is None else self._line.open(row, is_new=True)
 
     def _sources(self, before: Version | None) -> list[Source]:
         if self._source is not None:
-            return parse_sources([self._source] if isinstance(self._source, str) else self._source)
+            named = [self._source] if isinstance(self._source, str) else list(self._source)
+            if not self._allow_empty:
+                self._check_each(named)
+            return parse_sources(named)
         if before is None:
             raise InvalidInput(
                 f"{self._line.name} has no version yet.", hint="Say what to commit: BUCKET/FOLDER/."
             )
         return parse_sources(before.info.sources)
+
+    def _check_each(self, texts: Sequence[str]) -> None:
+        """Of what a person names each must hold something: a misspelt one would go unnoticed."""
+        if not texts:
+            raise InvalidInput("no source is named.", hint="Say what to commit: BUCKET/FOLDER/.")
+        for text in texts:
+            source = Source.of(text)
+            page = self._line.ns.listing.page(source.bucket, prefix=source.prefix, limit=1)
+            if not page.objects:
+                raise _nothing_below(source)
 
     def _arrivals(self, sources: list[Source], before: Version | None) -> tuple[Arrivals, bool]:
         """What is new; and whether more rows are removed than live, so that all are laid out afresh."""
@@ -92,3 +103,10 @@ class Commit:
         ns = self._line.ns
         scan = ArrivalScan(ns.store.split_key, before.manifest if before else None, repack=repack)
         return scan.run(listings(ns.listing.scan, sources), self._progress)
+
+
+def _nothing_below(*sources: Source) -> InvalidInput:
+    return InvalidInput(
+        f"there is nothing below {', '.join(map(str, sources))}; nothing was committed.",
+        hint="Check the name with `maru ls` (in Python, allow_empty=True takes it as it is).",
+    )

@@ -15,7 +15,7 @@ from maruhub.catalog.label_file import read_labels
 from maruhub.catalog.label_set import LabelRevision, label_revisions
 from maruhub.catalog.ledger import DELAY_S, check_delay
 from maruhub.catalog.line import Line
-from maruhub.catalog.name import LATEST, check_name, check_tag
+from maruhub.catalog.name import LATEST, check_name, check_tag, version_name
 from maruhub.catalog.row import ViewRow
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.version import Version, VersionInfo
@@ -70,9 +70,13 @@ class Dataset:
         Returns:
             The new version, or the latest one with ``is_new`` False if nothing changed.
 
+        Where every version was dropped, it goes on from the newest that can be brought back.
+
         Raises:
             NoSuchBucket: the bucket does not exist.
-            InvalidInput: there is nothing below ``source``.
+            InvalidInput: there is nothing below ``source``, or below one of several. (Of the
+                sources of the last version some may be empty by now: what was deleted is
+                removed.)
             Busy: others commit all the time.
         """
         how = Commit(self._line, source, message=message, progress=progress, allow_empty=allow_empty)
@@ -109,15 +113,24 @@ class Dataset:
         return revise(self._line, labels, name, message)
 
     def versions(self, *, dropped: bool = False) -> list[VersionInfo]:
-        """All versions in order; dropped ones only if asked for."""
-        tags = self._ledger.tags(self.name)
+        """All versions in order; dropped ones too if asked for.
+
+        A dropped one says so (``dropped``), and until when it can be brought back at least
+        (``restorable_until``).
+        """
+        tags, now_us = self._ledger.tags(self.name), self._ledger.store.pool_time_us()
         found = []
         for row in self._ledger.versions(self.name):
-            info = VersionInfo.of_row(row)
+            info = VersionInfo.of_row(row, pool_time_us=now_us)
             if dropped or not info.dropped:
                 named = tuple(sorted(tag for tag, number in tags.items() if number == info.number))
                 found.append(replace(info, tags=named))
         return found
+
+    def info(self, version: str | int = LATEST) -> VersionInfo:
+        """What :meth:`versions` says of one version, dropped or not; NoSuchDataset, NoSuchVersion."""
+        number = self._line.number(version)
+        return next(info for info in self.versions(dropped=True) if info.number == number)
 
     @property
     def exists(self) -> bool:
@@ -145,11 +158,23 @@ class Dataset:
         """Hides a version. It can be restored with :meth:`undrop`; nothing is freed before the delay."""
         self._ledger.drop(self.name, self._line.number(version), check_delay(delay_s))
 
+    def drop_all(self, *, delay_s: float = DELAY_S) -> list[str]:
+        """Hides every version at once; the names of those that were not hidden before.
+
+        The next commit goes on from the newest of them while it can be brought back, so
+        labels and sources stay with the dataset.
+        """
+        return [version_name(n) for n in self._ledger.drop_all(self.name, check_delay(delay_s))]
+
     def undrop(self, version: str | int) -> Version:
         """Brings a dropped version back."""
         number = self._line.number(version)
         self._ledger.undrop(self.name, number)
         return self[number]
+
+    def undrop_all(self) -> list[str]:
+        """Brings every dropped version back at once; their names."""
+        return [version_name(n) for n in self._ledger.undrop_all(self.name)]
 
     def diff(self, before: str | int | View, after: str | int | View = LATEST) -> Diff:
         """What differs between two versions (or views)."""
@@ -200,7 +225,8 @@ class Dataset:
         how = f"fractions {kept.fractions}" + (f", group {kept.group!r}" if kept.group else "")
         return Refused(
             f"{self.name} is split by {how}.",
-            hint="Use that, or change it for all: set_split(..., replace=True).",
+            hint="Leave out fractions and group (--group) to split it so; only Python changes the rule, "
+            "for everybody: dataset.set_split(..., replace=True).",
         )
 
     def save_view(self, view: View) -> None:

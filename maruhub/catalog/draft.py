@@ -39,6 +39,8 @@ class Draft:
     labels: tuple[str, int, LabelRow] | None = None
     """Label set, revision, row."""
     appended_bytes: int = field(default=0)
+    basis: int = 0
+    """The version that it goes on from; 0: none."""
 
     def fragment_bytes(self) -> int:
         """Bytes of the fragments that were new."""

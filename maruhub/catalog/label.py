@@ -132,6 +132,7 @@ def revise(line: Line, labels: LabelFile, name: str, message: str) -> LabelRepor
             labels,
             joined,
             name=name,
+            revision=_next_revision(line, name),
             number=seen.head + 1,
             message=message,
         )
@@ -142,6 +143,13 @@ def revise(line: Line, labels: LabelFile, name: str, message: str) -> LabelRepor
         if row is not None:
             return _report(line.open(row, is_new=True), joined, draft.appended_bytes)
     raise Busy(f"others keep committing to {line.name}.", hint="Try again.")
+
+
+def _next_revision(line: Line, name: str) -> int:
+    """Behind every revision there was, also of versions that were dropped: a row is never reused."""
+    return 1 + max(
+        (number for known, number, _ in line.ledger.label_rows(line.name) if known == name), default=0
+    )
 
 
 def _report(version: Version, joined: Join, bytes_written: int) -> LabelReport:
@@ -162,6 +170,7 @@ def label_draft(
     joined: Join,
     *,
     name: str,
+    revision: int,
     number: int,
     message: str,
 ) -> Draft:
@@ -170,7 +179,6 @@ def label_draft(
     old = next((g for g in manifest.groups if g.group.kind == LABELS and g.group.name == name), None)
     _check_clashes(manifest, labels, name)
     table = merge(manifest.root.positions, labels, joined.rows, old)
-    revision = old.group.revision + 1 if old else 1
     group = Group(LABELS, columns_of(table), tuple(writer.write(LABELS, table)), name, revision, labels.by)
     kept = [g for g in manifest.root.groups if not (g.kind == LABELS and g.name == name)]
     # A set keeps its place, so that a revision changes no other column's order.
@@ -216,11 +224,12 @@ def _check_clashes(manifest: Manifest, labels: LabelFile, name: str) -> None:
                 )
 
 
-_CLASH_HINT = "Rename it on the way in: rename={{'{0}': 'another name'}} (or in the file)."
+_CLASH_HINT = "Rename it in the file (in Python also: rename={{'{0}': 'another name'}})."
 
 
 def _clash(column: str, group: Group) -> str:
     owner = {"base": "every sample", "attributes": "the objects' own metadata"}.get(group.kind)
     if owner is None:
-        return f"column {column!r} belongs to label set {group.name!r}: use name={group.name!r} to revise it."
+        how = f"--name {group.name} (in Python name={group.name!r})"
+        return f"column {column!r} belongs to label set {group.name!r}: {how} revises that."
     return f"column {column!r} belongs to {owner}."

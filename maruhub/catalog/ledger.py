@@ -54,6 +54,16 @@ class Ledger:
         prefix = rows_of.versions_prefix(dataset)
         return iter(scan_all(self.store, prefix, prefix_end(prefix)))
 
+    def newest_restorable(self, dataset: str) -> Row | None:
+        """The highest version that was dropped and is within its delay, None if there is none."""
+        now_us = self.store.pool_time_us()
+        found = None
+        for row in self.versions(dataset):
+            payload = VersionRow.decode(row)
+            if payload.dropped_us and payload.eradicate_us > now_us:
+                found = row
+        return found
+
     def root(self, version: Row) -> Root:
         """A version's root."""
         return Root.decode(read(self.store, version.extents))
@@ -84,7 +94,7 @@ class Ledger:
         def change(rows: Rows) -> bool:
             row = get(rows, key)
             now = None if row is None else DatasetRow.decode(row)
-            if _place(now) != _place(seen):
+            if _place(now) != _place(seen) or not _stays(rows, root.dataset, draft.basis):
                 return False
             for fragment in draft.fragments:
                 fragment.stage(rows)
@@ -132,18 +142,36 @@ class Ledger:
 
         def change(rows: Rows) -> None:
             row, payload = _live_version(rows, dataset, number)
-            until = rows.pool_time_us + int(delay_s * 1e6)
-            dropped = replace(
-                payload,
-                by=payload.by if payload.at_us else row.actor,
-                at_us=payload.at_us or row.time_us,
-                dropped_us=rows.time_us,
-                eradicate_us=until,
-            )
-            rows.put(row.key, dropped.encode(), extents=row.extents)
+            _hide(rows, row, payload, delay_s)
             _set_latest(rows, dataset, without=number)
 
         self._commit(change)
+
+    def drop_all(self, dataset: str, delay_s: float) -> list[int]:
+        """Hides every version in one change; the numbers of those that were not hidden before."""
+
+        def change(rows: Rows) -> list[int]:
+            live = [(row, old) for row, old in _all_versions(rows, dataset) if not old.dropped_us]
+            for row, payload in live:
+                _hide(rows, row, payload, delay_s)
+            _put_latest(rows, dataset, 0)
+            return [rows_of.version_of_key(row.key) for row, _ in live]
+
+        return self._commit(change)
+
+    def undrop_all(self, dataset: str) -> list[int]:
+        """Brings every dropped version back in one change; their numbers."""
+
+        def change(rows: Rows) -> list[int]:
+            known = [(row, payload) for row, payload in _all_versions(rows, dataset)]
+            hidden = [(row, payload) for row, payload in known if payload.dropped_us]
+            for row, payload in hidden:
+                back = replace(payload, dropped_us=0, eradicate_us=0)
+                rows.put(row.key, back.encode(), extents=row.extents)
+            _put_latest(rows, dataset, rows_of.version_of_key(known[-1][0].key) if known else 0)
+            return [rows_of.version_of_key(row.key) for row, _ in hidden]
+
+        return self._commit(change)
 
     def undrop(self, dataset: str, number: int) -> None:
         """Brings a dropped version back (no error if it was not dropped)."""
@@ -179,9 +207,17 @@ class Ledger:
     def save_view(self, digest: str, payload: ViewRow, positions: bytes | memoryview) -> None:
         """Keeps a view's positions under its digest (once)."""
         key = rows_of.view_key(digest)
-        if get(self.store, key) is None:
+        if not self._opens(get(self.store, key)):
             blob: Blob = self.store.append([positions], SegmentClass.META)[0] if len(positions) else ()
             self._commit(lambda rows: rows.put(key, payload.encode(), extents=blob))
+
+    def _opens(self, row: Row | None) -> bool:
+        """Whether a saved view names a version that is there; an equal one may have been dropped."""
+        if row is None:
+            return False
+        saved = ViewRow.decode(row)
+        version = get(self.store, rows_of.version_key(saved.dataset, saved.version))
+        return version is not None and not VersionRow.decode(version).dropped_us
 
     def saved_view(self, digest: str) -> tuple[ViewRow, Row] | None:
         """A saved view's row."""
@@ -211,15 +247,49 @@ def _live_version(rows: Rows, dataset: str, number: int) -> tuple[Row, VersionRo
 
 def _set_latest(rows: Rows, dataset: str, *, without: int = 0, back: int = 0) -> None:
     """Points the dataset to its highest version that is not dropped."""
-    key = rows_of.dataset_key(dataset)
-    row = get(rows, key)
+    row = get(rows, rows_of.dataset_key(dataset))
     assert row is not None, "a version has a dataset"
-    now = DatasetRow.decode(row)
-    latest = max(now.latest, back)
+    latest = max(DatasetRow.decode(row).latest, back)
     if latest == without:
         latest = _highest_below(rows, dataset, without)
+    _put_latest(rows, dataset, latest)
+
+
+def _put_latest(rows: Rows, dataset: str, latest: int) -> None:
+    key = rows_of.dataset_key(dataset)
+    row = get(rows, key)
+    if row is None:
+        raise NoSuchDataset(f"there is no dataset {dataset!r}.", hint="`maru versions` lists them.")
+    now = DatasetRow.decode(row)
     if latest != now.latest:
         rows.put(key, replace(now, latest=latest).encode())
+
+
+def _hide(rows: Rows, row: Row, payload: VersionRow, delay_s: float) -> None:
+    """Marks a version as dropped; its row keeps who made it and when."""
+    dropped = replace(
+        payload,
+        by=payload.by if payload.at_us else row.actor,
+        at_us=payload.at_us or row.time_us,
+        dropped_us=rows.time_us,
+        eradicate_us=rows.pool_time_us + int(delay_s * 1e6),
+    )
+    rows.put(row.key, dropped.encode(), extents=row.extents)
+
+
+def _all_versions(rows: Rows, dataset: str) -> list[tuple[Row, VersionRow]]:
+    prefix = rows_of.versions_prefix(dataset)
+    found = scan_all(rows, prefix, prefix_end(prefix))
+    return [(row, VersionRow.decode(row)) for row in found]
+
+
+def _stays(rows: Rows, dataset: str, basis: int) -> bool:
+    """Whether the version that a draft shares fragments with is still kept (0: it has none)."""
+    if not basis:
+        return True
+    row = get(rows, rows_of.version_key(dataset, basis))
+    payload = None if row is None else VersionRow.decode(row)
+    return payload is not None and (not payload.dropped_us or payload.eradicate_us > rows.pool_time_us)
 
 
 def _highest_below(rows: Rows, dataset: str, number: int) -> int:

@@ -41,6 +41,18 @@ class Line:
             return None
         return self.open(self.ledger.version(self.name, seen.latest))
 
+    def basis(self, seen: DatasetRow | None) -> Version | None:
+        """What the next commit goes on from: the latest version as of ``seen``.
+
+        Where all were dropped it is the newest that can still be brought back: labels,
+        attributes and sources belong to the line, and a drop hides versions only. None if
+        there is nothing to go on from.
+        """
+        if seen is None or seen.latest:
+            return self.latest(seen)
+        row = self.ledger.newest_restorable(self.name)
+        return None if row is None else self.open(row)
+
     def get(self, version: str | int | View) -> Version:
         """A version that is not dropped, by any of its names."""
         row = self.ledger.version(self.name, self.number(version))
@@ -59,7 +71,9 @@ class Line:
         if version == LATEST:
             if not known.latest:
                 raise NoSuchVersion(
-                    f"every version of {self.name} was dropped.", hint="`undrop` brings one back."
+                    f"every version of {self.name} was dropped.",
+                    hint=f"`maru drop {self.name} --all --undo` (undrop_all) brings them back, "
+                    f"`maru versions {self.name} --dropped` lists them.",
                 )
             return known.latest
         number = version if isinstance(version, int) else version_number(version)

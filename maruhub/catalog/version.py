@@ -25,6 +25,8 @@ class VersionInfo:
     sources: tuple[str, ...]
     tags: tuple[str, ...] = field(default=())
     dropped: bool = False
+    restorable_until: datetime.datetime | None = None
+    """Until when a dropped version can be brought back at least; only a list says it."""
 
     @property
     def name(self) -> str:
@@ -32,10 +34,16 @@ class VersionInfo:
         return version_name(self.number)
 
     @classmethod
-    def of_row(cls, row: Row, tags: tuple[str, ...] = ()) -> VersionInfo:
-        """From a row M; a dropped version's row keeps who made it in its payload."""
+    def of_row(cls, row: Row, tags: tuple[str, ...] = (), *, pool_time_us: int | None = None) -> VersionInfo:
+        """From a row M; a dropped version's row keeps who made it in its payload.
+
+        With ``pool_time_us``, the pool's clock now, it says until when a dropped one stays.
+        """
         payload = VersionRow.decode(row)
         at_us = payload.at_us or row.time_us
+        until = None
+        if payload.dropped_us and pool_time_us is not None:
+            until = _wall_time(payload.eradicate_us - pool_time_us)
         return cls(
             number=version_of_key(row.key),
             rows=payload.rows,
@@ -46,7 +54,14 @@ class VersionInfo:
             sources=tuple(payload.sources),
             tags=tags,
             dropped=bool(payload.dropped_us),
+            restorable_until=until,
         )
+
+
+def _wall_time(from_now_us: int) -> datetime.datetime:
+    """A moment of the pool's clock as a person's clock shows it, to the second."""
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(microseconds=from_now_us)
+    return moment.replace(microsecond=0)
 
 
 class Version(View):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from maruhub.cli.address import version_name
-from maruhub.cli.output import time_text
+from maruhub.cli.output import Output, time_text
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchDataset
 
@@ -37,17 +38,17 @@ def version_fields(dataset: str, info: VersionInfo) -> dict[str, Any]:
 
 @click.command("commit", short_help="Freeze objects as a new version of a dataset.")
 @click.argument("dataset")
-@click.argument("source", metavar="BUCKET[/PREFIX]")
+@click.argument("sources", metavar="BUCKET[/PREFIX]...", nargs=-1, required=True)
 @click.option("-m", "--message", default="", help="What this version is about.")
 @with_session
-def commit_command(session: Session, dataset: str, source: str, message: str) -> None:
-    """Freeze the objects below BUCKET/PREFIX as a new version of DATASET.
+def commit_command(session: Session, dataset: str, sources: tuple[str, ...], message: str) -> None:
+    """Freeze the objects below each BUCKET/PREFIX as a new version of DATASET.
 
     No byte is copied. If nothing changed since the latest version, that one is returned.
     """
     handle = session.hub().dataset(dataset)
     with session.output.progress("Committing", unit="objects") as advance:
-        version = handle.commit(source, message, lambda seen: advance(seen, None))
+        version = handle.commit(sources, message, lambda seen: advance(seen, None))
     address = f"{dataset}@{version.name}"
     text = f"{address}: {len(version)} samples."
     if not version.is_new:
@@ -57,18 +58,49 @@ def commit_command(session: Session, dataset: str, source: str, message: str) ->
 
 @click.command("versions", short_help="List datasets, or the versions of one.")
 @click.argument("dataset", required=False)
+@click.option("--dropped", is_flag=True, help="List dropped versions, and how long each can be brought back.")
 @with_session
-def versions_command(session: Session, dataset: str | None) -> None:
+def versions_command(session: Session, dataset: str | None, dropped: bool) -> None:
     """List all datasets, or the versions of DATASET, the oldest first."""
     hub = session.hub()
-    if dataset is None:
-        rows = [version_fields(each.name, each.versions()[-1]) for each in hub.datasets() if each.versions()]
-        headings = {"dataset": "dataset", "version": "latest", "samples": "samples", "created": "created"}
+    chosen = hub.datasets() if dataset is None else [_known(hub.dataset(dataset))]
+    if dropped:
+        _list_dropped(session.output, chosen)
+    elif dataset is None:
+        _list_datasets(session.output, chosen)
     else:
-        rows = [version_fields(dataset, info) for info in _known(hub.dataset(dataset)).versions()]
+        rows = [version_fields(dataset, info) for info in chosen[0].versions()]
         headings = {"version": "version", "samples": "samples", "created": "created", "message": "message"}
         headings["tags"] = "tags"
-    session.output.table(rows, headings, empty="No datasets. Make one: maru commit DATASET BUCKET")
+        session.output.table(
+            rows, headings, empty=f"Every version was dropped: maru versions {dataset} --dropped"
+        )
+
+
+def _list_datasets(output: Output, datasets: Sequence[Dataset]) -> None:
+    """Each dataset with its latest version; one line names those without any."""
+    latest = [(each.name, each.versions()) for each in datasets]
+    rows = [version_fields(name, versions[-1]) for name, versions in latest if versions]
+    headings = {"dataset": "dataset", "version": "latest", "samples": "samples", "created": "created"}
+    gone = [name for name, versions in latest if not versions]
+    if rows or not gone:
+        output.table(rows, headings, empty="No datasets. Make one: maru commit DATASET BUCKET")
+    elif output.as_json:
+        output.table([], headings)
+    if gone:
+        output.note(f"All versions dropped: {', '.join(gone)} (list them: maru versions --dropped).")
+
+
+def _list_dropped(output: Output, datasets: Sequence[Dataset]) -> None:
+    rows = [
+        {**version_fields(each.name, info), "restorable_until": info.restorable_until}
+        for each in datasets
+        for info in each.versions(dropped=True)
+        if info.dropped
+    ]
+    headings = {"address": "version", "samples": "samples", "created": "created", "message": "message"}
+    headings["restorable_until"] = "can be brought back until"
+    output.table(rows, headings, empty="No version is dropped.")
 
 
 def _known(dataset: Dataset) -> Dataset:
@@ -159,22 +191,42 @@ def tag_command(session: Session, version: str, name: str, move: bool) -> None:
 @click.command("drop", short_help="Drop a version.")
 @click.argument("version", metavar="DATASET[@VERSION]")
 @click.option("--all", "every", is_flag=True, help="All versions of DATASET.")
-@click.option("--undo", is_flag=True, help="Bring a dropped version back.")
+@click.option("--undo", is_flag=True, help="Bring back what was dropped.")
 @with_session
 def drop_command(session: Session, version: str, every: bool, undo: bool) -> None:
     """Drop DATASET@VERSION, or with --all every version of DATASET.
 
-    Objects in buckets stay as they are; --undo brings a version back until the delay ends.
+    Objects in buckets stay as they are. --undo brings the version back until the delay
+    ends; with --all every dropped version of DATASET.
     """
-    if every and not undo:
-        handle = _known(session.hub().dataset(version))
-        names = [info.name for info in handle.versions()]
+    if every:
+        dataset, names = version, _change_all(session, version, undo=undo)
+        nothing = f"No version of {version} is dropped." if undo else f"{version} is dropped already."
     else:
         dataset, which = version_name(version, hint="Write DATASET@VERSION, or --all for every version.")
-        handle = session.hub().dataset(dataset)
-        names = [which if undo else handle[which].name]
-    for name in names:
-        handle.undrop(name) if undo else handle.drop(name)
+        names = _change_one(session.hub().dataset(dataset), which, undo=undo)
+        nothing = f"{version} is not dropped."
     done = "back" if undo else "dropped"
-    addresses = ", ".join(f"{handle.name}@{name}" for name in names)
-    session.output.record({"dataset": handle.name, done: names}, f"{done.capitalize()}: {addresses}.")
+    addresses = ", ".join(f"{dataset}@{name}" for name in names)
+    text = f"{done.capitalize()}: {addresses}." if names else nothing
+    session.output.record({"dataset": dataset, done: names}, text)
+
+
+def _change_all(session: Session, dataset: str, *, undo: bool) -> list[str]:
+    """Drops all of a dataset or brings all back; the names of the versions that changed."""
+    if "@" in dataset:
+        raise InvalidInput(
+            f"{dataset!r} names one version, --all means every one.",
+            hint="Write DATASET --all, or leave out --all.",
+        )
+    handle = _known(session.hub().dataset(dataset))
+    return handle.undrop_all() if undo else handle.drop_all()
+
+
+def _change_one(handle: Dataset, which: str, *, undo: bool) -> list[str]:
+    """Drops a version or brings it back; its name, nothing if it was not dropped to begin with."""
+    info = handle.info(which)
+    if undo and not info.dropped:
+        return []
+    handle.undrop(info.name) if undo else handle.drop(info.name)
+    return [info.name]

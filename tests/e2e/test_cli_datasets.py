@@ -35,6 +35,27 @@ def test_versions_are_dropped_and_brought_back(maru: Maru) -> None:
     assert maru("drop", "short").status == 2
     maru.ok("drop", "short", "--all")
     assert maru("show", "short").status == 3
+    told = maru("versions", "short")
+    assert (told.status, "--dropped" in told.err) == (0, True)
+    listed = maru.ok("versions", "short", "--dropped", "--json").json
+    assert [(one["version"], bool(one["restorable_until"])) for one in listed] == [("v1", True)]
+    assert "short@v1" in maru.ok("versions", "--dropped").text
+    assert "short" not in maru.ok("versions").text
+    assert "All versions dropped: short" in maru("versions").err
+    assert maru.ok("drop", "short", "--all", "--json").json == {"dataset": "short", "dropped": []}
+    assert "Back: short@v1." in maru.ok("drop", "short", "--all", "--undo").text
+    assert "Back" not in maru.ok("drop", "short", "--all", "--undo").text
+    assert maru.ok("drop", "short@v1", "--undo").text.strip() == "short@v1 is not dropped."
+    assert maru.ok("drop", "short@v1", "--undo", "--json").json == {"dataset": "short", "back": []}
+    assert maru("drop", "short@v1", "--all").status == 2
+    assert maru("drop", "none", "--all", "--undo").status == 3
+
+
+def test_a_source_that_holds_nothing_is_named(maru: Maru) -> None:
+    done = maru("commit", "two", "photos/dogs", "photos/nothing-here")
+    assert (done.status, "photos/nothing-here/" in done.err) == (2, True)
+    assert maru("versions", "two").status == 3
+    assert maru.ok("commit", "two", "photos/dogs", "photos/cats", "--json").json["samples"] == 40
 
 
 def test_labels_without_a_partner_are_told(maru: Maru) -> None:

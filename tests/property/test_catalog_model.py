@@ -41,6 +41,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.bucket: dict[str, tuple[bytes, str | None]] = {}
         self.labels: dict[str, int | None] = {}
         self.versions: dict[int, dict[str, tuple[bytes, str | None, int | None]]] = {}
+        self.labels_of: dict[int, dict[str, int | None]] = {}
         self.latest = 0
         self.dropped: set[int] = set()
 
@@ -55,18 +56,23 @@ class CatalogMachine(RuleBasedStateMachine):
         self.ns.objects.delete_many("photos", [key])
         self.bucket.pop(key, None)
 
-    @precondition(lambda self: not self.dropped)
     @rule()
     def commit(self):
+        # What is committed goes on from the latest version, or where all are dropped from
+        # the newest: a sample has the labels that it had there, or earlier if it was away.
+        before = self.latest or max(self.versions, default=0)
+        if before in self.labels_of:
+            self.labels = dict(self.labels_of[before])
         version = self.ds.commit("photos/d/", allow_empty=True)
         expected = {key: (*value, self.labels.get(key)) for key, value in self.bucket.items()}
         if version.is_new:
             self.versions[version.number] = expected
             self.latest = version.number
+        self.labels_of[self.latest] = dict(self.labels)
         assert version.number == self.latest
         assert self.versions[self.latest] == expected
 
-    @precondition(lambda self: self.latest and not self.dropped)
+    @precondition(lambda self: self.latest)
     @rule(labels=LABELS)
     def label(self, labels):
         there = self.versions[self.latest]
@@ -79,11 +85,12 @@ class CatalogMachine(RuleBasedStateMachine):
         hit = {key: value for key, value in labels.items() if key in there}
         assert report.matched == len(hit)
         assert sorted(report.unmatched) == sorted(set(labels) - set(hit))
-        self.labels |= hit
+        self.labels = self.labels_of[self.latest] | hit
         self.latest = report.version.number
         self.versions[self.latest] = {
             key: (data, kind, hit.get(key, n)) for key, (data, kind, n) in there.items()
         }
+        self.labels_of[self.latest] = dict(self.labels)
 
     @precondition(lambda self: self.latest)
     @rule()
@@ -92,9 +99,31 @@ class CatalogMachine(RuleBasedStateMachine):
         assert self.latest not in [info.number for info in self.ds.versions()]
         self.ds.undrop(self.latest)
 
+    @precondition(lambda self: self.latest)
+    @rule()
+    def drop(self):
+        self.ds.drop(self.latest)
+        self.dropped.add(self.latest)
+        self.latest = max(self.versions.keys() - self.dropped, default=0)
+
+    @precondition(lambda self: self.versions)
+    @rule()
+    def drop_all(self):
+        names = self.ds.drop_all()
+        assert names == [f"v{number}" for number in sorted(self.versions.keys() - self.dropped)]
+        self.dropped, self.latest = set(self.versions), 0
+
+    @precondition(lambda self: self.dropped)
+    @rule()
+    def bring_all_back(self):
+        assert self.ds.undrop_all() == [f"v{number}" for number in sorted(self.dropped)]
+        self.dropped, self.latest = set(), max(self.versions)
+
     @invariant()
     def every_version_names_what_it_named(self):
         for number, expected in getattr(self, "versions", {}).items():
+            if number in self.dropped:
+                continue
             version = self.ds[number]
             assert len(version) == len(expected)
             self.check(version, expected)
