@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from maruhub.catalog.arrival import Progress
 from maruhub.catalog.commit import Commit
 from maruhub.catalog.diff import Diff, compare
+from maruhub.catalog.dropping import DELAY_S, check_delay
 from maruhub.catalog.label import LabelReport, revise
 from maruhub.catalog.label_file import read_labels
 from maruhub.catalog.label_set import LabelRevision, label_revisions
-from maruhub.catalog.ledger import DELAY_S, check_delay
 from maruhub.catalog.line import Line
 from maruhub.catalog.name import LATEST, check_name, check_tag, version_name
 from maruhub.catalog.row import ViewRow

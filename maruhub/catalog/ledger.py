@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
+from maruhub.catalog import dropping
 from maruhub.catalog import row as rows_of
 from maruhub.catalog.draft import Draft
 from maruhub.catalog.root import Root
-from maruhub.catalog.row import DatasetRow, LabelRow, TagRow, VersionRow, ViewRow
-from maruhub.errors import AlreadyExists, NoSuchDataset, NoSuchVersion, Refused
+from maruhub.catalog.row import DatasetRow, TagRow, VersionRow, ViewRow
+from maruhub.errors import AlreadyExists, NoSuchDataset, NoSuchVersion
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.protocol import Change, Rows, Store, T, get, prefix_end, read, scan_all
-
-DELAY_S: Final = 86_400.0
-"""Eradication delay of a dropped version, unless a longer one is given."""
-
-_VIEW_BYTES: Final = 8
 
 
 class Ledger:
@@ -94,7 +90,7 @@ class Ledger:
         def change(rows: Rows) -> bool:
             row = get(rows, key)
             now = None if row is None else DatasetRow.decode(row)
-            if _place(now) != _place(seen) or not _stays(rows, root.dataset, draft.basis):
+            if _place(now) != _place(seen) or not dropping.stays(rows, root.dataset, draft.basis):
                 return False
             for fragment in draft.fragments:
                 fragment.stage(rows)
@@ -115,7 +111,7 @@ class Ledger:
         key = rows_of.tag_key(dataset, tag)
 
         def change(rows: Rows) -> None:
-            _live_version(rows, dataset, number)
+            dropping.live_version(rows, dataset, number)
             row = get(rows, key)
             old = None if row is None else TagRow.decode(row).version
             if old not in (None, number) and not move:
@@ -139,54 +135,19 @@ class Ledger:
 
     def drop(self, dataset: str, number: int, delay_s: float) -> None:
         """Hides a version; it can be restored until the delay is over on the pool's clock."""
-
-        def change(rows: Rows) -> None:
-            row, payload = _live_version(rows, dataset, number)
-            _hide(rows, row, payload, delay_s)
-            _set_latest(rows, dataset, without=number)
-
-        self._commit(change)
+        self._commit(lambda rows: dropping.drop(rows, dataset, number, delay_s))
 
     def drop_all(self, dataset: str, delay_s: float) -> list[int]:
         """Hides every version in one change; the numbers of those that were not hidden before."""
-
-        def change(rows: Rows) -> list[int]:
-            live = [(row, old) for row, old in _all_versions(rows, dataset) if not old.dropped_us]
-            for row, payload in live:
-                _hide(rows, row, payload, delay_s)
-            _put_latest(rows, dataset, 0)
-            return [rows_of.version_of_key(row.key) for row, _ in live]
-
-        return self._commit(change)
-
-    def undrop_all(self, dataset: str) -> list[int]:
-        """Brings every dropped version back in one change; their numbers."""
-
-        def change(rows: Rows) -> list[int]:
-            known = [(row, payload) for row, payload in _all_versions(rows, dataset)]
-            hidden = [(row, payload) for row, payload in known if payload.dropped_us]
-            for row, payload in hidden:
-                back = replace(payload, dropped_us=0, eradicate_us=0)
-                rows.put(row.key, back.encode(), extents=row.extents)
-            _put_latest(rows, dataset, rows_of.version_of_key(known[-1][0].key) if known else 0)
-            return [rows_of.version_of_key(row.key) for row, _ in hidden]
-
-        return self._commit(change)
+        return self._commit(lambda rows: dropping.drop_all(rows, dataset, delay_s))
 
     def undrop(self, dataset: str, number: int) -> None:
         """Brings a dropped version back (no error if it was not dropped)."""
+        self._commit(lambda rows: dropping.undrop(rows, dataset, number))
 
-        def change(rows: Rows) -> None:
-            row = get(rows, rows_of.version_key(dataset, number))
-            if row is None:
-                raise NoSuchVersion(f"{dataset}@v{number} does not exist.")
-            payload = VersionRow.decode(row)
-            if payload.dropped_us:
-                back = replace(payload, dropped_us=0, eradicate_us=0)
-                rows.put(row.key, back.encode(), extents=row.extents)
-                _set_latest(rows, dataset, back=number)
-
-        self._commit(change)
+    def undrop_all(self, dataset: str) -> list[int]:
+        """Brings every dropped version back in one change; their numbers."""
+        return self._commit(lambda rows: dropping.undrop_all(rows, dataset))
 
     def set_split(self, dataset: str, split: dict[str, Any], *, replace_it: bool) -> dict[str, Any]:
         """Fixes the split's rule; returns what holds: the one before unless ``replace_it``."""
@@ -230,85 +191,3 @@ class Ledger:
 
 def _place(dataset: DatasetRow | None) -> tuple[int, int]:
     return (0, 0) if dataset is None else (dataset.head, dataset.latest)
-
-
-def _live_version(rows: Rows, dataset: str, number: int) -> tuple[Row, VersionRow]:
-    row = get(rows, rows_of.version_key(dataset, number))
-    payload = None if row is None else VersionRow.decode(row)
-    if row is None or payload is None:
-        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint="`maru versions` lists them.")
-    if payload.dropped_us:
-        raise NoSuchVersion(
-            f"{dataset}@v{number} was dropped.",
-            hint=f"`maru drop {dataset}@v{number} --undo` (undrop) brings it back.",
-        )
-    return row, payload
-
-
-def _set_latest(rows: Rows, dataset: str, *, without: int = 0, back: int = 0) -> None:
-    """Points the dataset to its highest version that is not dropped."""
-    row = get(rows, rows_of.dataset_key(dataset))
-    assert row is not None, "a version has a dataset"
-    latest = max(DatasetRow.decode(row).latest, back)
-    if latest == without:
-        latest = _highest_below(rows, dataset, without)
-    _put_latest(rows, dataset, latest)
-
-
-def _put_latest(rows: Rows, dataset: str, latest: int) -> None:
-    key = rows_of.dataset_key(dataset)
-    row = get(rows, key)
-    if row is None:
-        raise NoSuchDataset(f"there is no dataset {dataset!r}.", hint="`maru versions` lists them.")
-    now = DatasetRow.decode(row)
-    if latest != now.latest:
-        rows.put(key, replace(now, latest=latest).encode())
-
-
-def _hide(rows: Rows, row: Row, payload: VersionRow, delay_s: float) -> None:
-    """Marks a version as dropped; its row keeps who made it and when."""
-    dropped = replace(
-        payload,
-        by=payload.by if payload.at_us else row.actor,
-        at_us=payload.at_us or row.time_us,
-        dropped_us=rows.time_us,
-        eradicate_us=rows.pool_time_us + int(delay_s * 1e6),
-    )
-    rows.put(row.key, dropped.encode(), extents=row.extents)
-
-
-def _all_versions(rows: Rows, dataset: str) -> list[tuple[Row, VersionRow]]:
-    prefix = rows_of.versions_prefix(dataset)
-    found = scan_all(rows, prefix, prefix_end(prefix))
-    return [(row, VersionRow.decode(row)) for row in found]
-
-
-def _stays(rows: Rows, dataset: str, basis: int) -> bool:
-    """Whether the version that a draft shares fragments with is still kept (0: it has none)."""
-    if not basis:
-        return True
-    row = get(rows, rows_of.version_key(dataset, basis))
-    payload = None if row is None else VersionRow.decode(row)
-    return payload is not None and (not payload.dropped_us or payload.eradicate_us > rows.pool_time_us)
-
-
-def _highest_below(rows: Rows, dataset: str, number: int) -> int:
-    start, stop = rows_of.versions_prefix(dataset), rows_of.version_key(dataset, number)
-    while found := rows.scan(start, stop, 100, reverse=True):
-        for row in found:
-            if not VersionRow.decode(row).dropped_us:
-                return rows_of.version_of_key(row.key)
-        stop = found[-1].key
-    return 0
-
-
-def check_delay(delay_s: float) -> float:
-    """A drop's delay: the default or longer; raises Refused."""
-    if not delay_s >= DELAY_S:
-        raise Refused(
-            f"a dropped version stays restorable for {DELAY_S:.0f} s at least.", hint="Give a longer delay."
-        )
-    return delay_s
-
-
-__all__ = ["DELAY_S", "LabelRow", "Ledger", "check_delay"]

@@ -130,7 +130,7 @@ def test_revisions_of_labels_are_never_numbered_twice(ds):
 @pytest.mark.parametrize("wrong", ["photos/none/", "photos/none*", "photos/cats/none"])
 def test_a_source_that_holds_nothing_is_named(ds, put, wrong):
     put({"cats/x.jpg": b"x"})
-    with pytest.raises(InvalidInput, match="nothing below photos/(none|cats/none)"):
+    with pytest.raises(InvalidInput, match=r"nothing below photos/(none|cats/none)"):
         ds.commit(["photos/cats/", wrong])
     assert ds.latest.number == 2
     assert len(ds.commit(["photos/cats/", wrong], allow_empty=True)) == 11

@@ -1,0 +1,133 @@
+"""Dropping versions and bringing them back: decisions inside one change of the commit turn.
+
+A drop hides. The version's row stays with who made it and when, and keeps its extents; it
+says until when, on the pool's clock, the version can be brought back at least.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from maruhub.catalog import row as rows_of
+from maruhub.catalog.row import DatasetRow, VersionRow
+from maruhub.errors import NoSuchDataset, NoSuchVersion, Refused
+from maruhub.store.format.row import Row
+from maruhub.store.protocol import Rows, get, prefix_end, scan_all
+
+DELAY_S: Final = 86_400.0
+"""Eradication delay of a dropped version, unless a longer one is given."""
+
+
+def check_delay(delay_s: float) -> float:
+    """A drop's delay: the default or longer; raises Refused."""
+    if not delay_s >= DELAY_S:
+        raise Refused(
+            f"a dropped version stays restorable for {DELAY_S:.0f} s at least.", hint="Give a longer delay."
+        )
+    return delay_s
+
+
+def drop(rows: Rows, dataset: str, number: int, delay_s: float) -> None:
+    """Hides one version; NoSuchVersion if it is hidden already."""
+    row, payload = live_version(rows, dataset, number)
+    _hide(rows, row, payload, delay_s)
+    if _dataset(rows, dataset).latest == number:
+        _put_latest(rows, dataset, _highest_below(rows, dataset, number))
+
+
+def drop_all(rows: Rows, dataset: str, delay_s: float) -> list[int]:
+    """Hides every version; the numbers of those that were not hidden before."""
+    live = [(row, payload) for row, payload in _versions(rows, dataset) if not payload.dropped_us]
+    for row, payload in live:
+        _hide(rows, row, payload, delay_s)
+    _put_latest(rows, dataset, 0)
+    return [rows_of.version_of_key(row.key) for row, _ in live]
+
+
+def undrop(rows: Rows, dataset: str, number: int) -> None:
+    """Brings one version back, if it is hidden."""
+    row = get(rows, rows_of.version_key(dataset, number))
+    if row is None:
+        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint="`maru versions` lists them.")
+    payload = VersionRow.decode(row)
+    if payload.dropped_us:
+        _show(rows, row, payload)
+        _put_latest(rows, dataset, max(_dataset(rows, dataset).latest, number))
+
+
+def undrop_all(rows: Rows, dataset: str) -> list[int]:
+    """Brings every hidden version back; their numbers."""
+    known = _versions(rows, dataset)
+    hidden = [(row, payload) for row, payload in known if payload.dropped_us]
+    for row, payload in hidden:
+        _show(rows, row, payload)
+    _put_latest(rows, dataset, rows_of.version_of_key(known[-1][0].key) if known else 0)
+    return [rows_of.version_of_key(row.key) for row, _ in hidden]
+
+
+def live_version(rows: Rows, dataset: str, number: int) -> tuple[Row, VersionRow]:
+    """A version that is not hidden; NoSuchVersion."""
+    row = get(rows, rows_of.version_key(dataset, number))
+    if row is None:
+        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint="`maru versions` lists them.")
+    payload = VersionRow.decode(row)
+    if payload.dropped_us:
+        raise NoSuchVersion(
+            f"{dataset}@v{number} was dropped.",
+            hint=f"`maru drop {dataset}@v{number} --undo` (undrop) brings it back.",
+        )
+    return row, payload
+
+
+def stays(rows: Rows, dataset: str, basis: int) -> bool:
+    """Whether the version that a draft shares fragments with is still kept (0: it has none)."""
+    row = get(rows, rows_of.version_key(dataset, basis)) if basis else None
+    if row is None:
+        return not basis
+    payload = VersionRow.decode(row)
+    return not payload.dropped_us or payload.eradicate_us > rows.pool_time_us
+
+
+def _hide(rows: Rows, row: Row, payload: VersionRow, delay_s: float) -> None:
+    dropped = replace(
+        payload,
+        by=payload.by if payload.at_us else row.actor,
+        at_us=payload.at_us or row.time_us,
+        dropped_us=rows.time_us,
+        eradicate_us=rows.pool_time_us + int(delay_s * 1e6),
+    )
+    rows.put(row.key, dropped.encode(), extents=row.extents)
+
+
+def _show(rows: Rows, row: Row, payload: VersionRow) -> None:
+    back = replace(payload, dropped_us=0, eradicate_us=0)
+    rows.put(row.key, back.encode(), extents=row.extents)
+
+
+def _versions(rows: Rows, dataset: str) -> list[tuple[Row, VersionRow]]:
+    prefix = rows_of.versions_prefix(dataset)
+    return [(row, VersionRow.decode(row)) for row in scan_all(rows, prefix, prefix_end(prefix))]
+
+
+def _dataset(rows: Rows, dataset: str) -> DatasetRow:
+    row = get(rows, rows_of.dataset_key(dataset))
+    if row is None:
+        raise NoSuchDataset(f"there is no dataset {dataset!r}.", hint="`maru versions` lists them.")
+    return DatasetRow.decode(row)
+
+
+def _put_latest(rows: Rows, dataset: str, latest: int) -> None:
+    now = _dataset(rows, dataset)
+    if latest != now.latest:
+        rows.put(rows_of.dataset_key(dataset), replace(now, latest=latest).encode())
+
+
+def _highest_below(rows: Rows, dataset: str, number: int) -> int:
+    start, stop = rows_of.versions_prefix(dataset), rows_of.version_key(dataset, number)
+    while found := rows.scan(start, stop, 100, reverse=True):
+        for row in found:
+            if not VersionRow.decode(row).dropped_us:
+                return rows_of.version_of_key(row.key)
+        stop = found[-1].key
+    return 0
