@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from maruhub.cli.address import Place, place_or_path
-from maruhub.cli.objects import object_fields
-from maruhub.cli.output import size_text
+from maruhub.cli.output import count_text, size_text
+from maruhub.cli.reading import key_in, object_fields, opened
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput
+from maruhub.namespace.address import Address, DatasetAddress, is_address, parse_address
 
 if TYPE_CHECKING:
     from maruhub.api.bucket import BucketView
@@ -33,14 +34,20 @@ def cp_command(session: Session, source: str, target: str, recursive: bool) -> N
 
     cp -r maru://B/P OUT writes the object B/P/a/b to OUT/a/b; names that a file system
     cannot hold are escaped, and unescaped on the way back in. A copy inside the hub moves
-    no bytes. - as the local side is standard input or output.
+    no bytes. - as the local side is standard input or output; a local TARGET that ends in
+    / is a folder, and made. SOURCE may lie in a version: maru://dataset/NAME/VERSION/ID.
     """
-    places = place_or_path(source), place_or_path(target)
-    match places:
+    read = parse_address(source) if is_address(source) else Path(source)
+    match read, place_or_path(target):
         case (Place() as a, Place() as b):
             _inside(session, a, b, recursive=recursive)
-        case (Place() as a, Path() as out):
-            _out(session, a, out, recursive=recursive)
+        case (DatasetAddress() as a, Place()):
+            raise InvalidInput(
+                f"{a} cannot be copied inside the hub.",
+                hint="Copy it to a file or folder, and that to TARGET.",
+            )
+        case (Place() | DatasetAddress() as a, Path() as out):
+            _out(session, a, out, recursive=recursive, into=target.endswith("/"))
         case (Path() as path, Place() as b):
             _in(session, path, b, recursive=recursive)
         case _:
@@ -53,28 +60,28 @@ def cp_command(session: Session, source: str, target: str, recursive: bool) -> N
 def _inside(session: Session, source: Place, target: Place, *, recursive: bool) -> None:
     hub = session.hub()
     if recursive:
-        count = hub.bucket(source.bucket).copy_all(
-            _folder(source.key), _folder(target.key), bucket=target.bucket
+        count = hub.bucket(source.bucket).copy_all(source.below, target.below, bucket=target.bucket)
+        session.output.record(
+            {"copied": count}, f"Copied {count_text(count, 'object')} by reference to {target}."
         )
-        session.output.record({"copied": count}, f"Copied {count} objects by reference to {target}.")
         return
     key = _named(target.key, source.key)
     info = hub.bucket(source.bucket).copy(_key(source), key, bucket=target.bucket)
     session.output.record(object_fields(info), f"Copied by reference to maru://{info.bucket}/{info.key}.")
 
 
-def _out(session: Session, source: Place, target: Path, *, recursive: bool) -> None:
+def _out(session: Session, source: Address, target: Path, *, recursive: bool, into: bool) -> None:
     from maruhub.api.export import export_folder, export_object, write_object
 
-    bucket = session.hub().bucket(source.bucket)
+    bucket = opened(session.hub(), source)
     if recursive:
         with session.output.progress("Copying", unit="objects") as advance:
-            moved = export_folder(bucket, _folder(source.key), target, progress=advance)
+            moved = export_folder(bucket, source.below, target, progress=advance)
         _show_moved(session, moved, str(target))
     elif str(target) == "-":
-        write_object(bucket, _key(source), sys.stdout.buffer)
+        write_object(bucket, bucket.stat(_key(source)), sys.stdout.buffer)
     else:
-        path = export_object(bucket, _key(source), target)
+        path = export_object(bucket, _key(source), target, into=into)
         session.output.record({"path": path}, f"Copied to {path}.")
 
 
@@ -88,7 +95,7 @@ def _in(session: Session, source: Path, target: Place, *, recursive: bool) -> No
     if not source.is_dir():
         raise InvalidInput(f"{source} is not a folder.", hint="Leave out -r to copy one file.")
     with session.output.progress("Copying", unit="objects") as advance:
-        moved = import_folder(bucket, _folder(target.key), source, progress=advance)
+        moved = import_folder(bucket, target.below, source, progress=advance)
     _show_moved(session, moved, str(target))
 
 
@@ -108,21 +115,18 @@ def _file_in(session: Session, bucket: BucketView, source: Path, target: Place) 
 
 def _show_moved(session: Session, moved: Moved, target: str) -> None:
     fields = {"objects": moved.objects, "bytes": moved.size_bytes}
-    text = f"Copied {moved.objects} objects ({size_text(moved.size_bytes)}) to {target}."
+    text = f"Copied {count_text(moved.objects, 'object')} ({size_text(moved.size_bytes)}) to {target}."
     session.output.record(fields, text)
 
 
-def _key(where: Place) -> str:
-    if not where.key:
-        raise InvalidInput(f"{where} names a bucket.", hint="Add -r to copy all of it.")
-    return where.key
+def _key(where: Address) -> str:
+    key = key_in(where)
+    if not key:
+        what = "a version" if isinstance(where, DatasetAddress) else "a bucket"
+        raise InvalidInput(f"{where} names {what}.", hint="Add -r to copy all of it.")
+    return key
 
 
 def _named(key: str, source: str) -> str:
     """The target's key: as given, or below it under the source's own last name."""
     return key + source.rsplit("/", 1)[-1] if not key or key.endswith("/") else key
-
-
-def _folder(key: str) -> str:
-    """A prefix that ends at a folder's border."""
-    return key if not key or key.endswith("/") else key + "/"

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from maruhub.cli.address import Place, object_place, place
 from maruhub.cli.output import count_text, printable, time_text
+from maruhub.cli.reading import (
+    entries,
+    key_in,
+    object_fields,
+    opened,
+    readable,
+    readable_object,
+    sample_fields,
+)
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchKey
+from maruhub.namespace.address import ObjectAddress
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
-    from maruhub.namespace import ObjectInfo
 
-_DELETE_PAGE = 1000
-
-
-def object_fields(info: ObjectInfo) -> dict[str, Any]:
-    """An object as JSON shows it."""
-    return {
-        "address": f"maru://{info.bucket}/{info.key}",
-        "bucket": info.bucket,
-        "key": info.key,
-        "size": info.size,
-        "etag": info.etag,
-        "sha256": info.sha256.hex(),
-        "version_id": info.version_id,
-        "content_type": info.content_type,
-        "metadata": info.metadata,
-        "created_us": info.created_us,
-        "mtime_ns": info.mtime_ns,
-    }
+_DELETE_PAGE: Final = 1000
+_VERSION_ID: Final = re.compile(r"[0-9A-Fa-f]{16}")
 
 
 @click.command("ls", short_help="List buckets, folders and objects.")
@@ -46,7 +39,8 @@ def ls_command(session: Session, address: str | None, recursive: bool) -> None:
     """List buckets, or what lies below ADDRESS (BUCKET or BUCKET/PREFIX).
 
     One level is shown, as in a folder; a line holds the size in bytes, when it was
-    stored, and the key.
+    stored, and the key. maru://dataset/ lists datasets, maru://dataset/NAME/VERSION/ what
+    a version holds.
     """
     hub = session.hub()
     if address is None:
@@ -54,24 +48,13 @@ def ls_command(session: Session, address: str | None, recursive: bool) -> None:
         rows = ({"bucket": b.name, "delay_s": b.delay_s, "created_us": b.created_us} for b in buckets)
         session.output.stream(rows, lambda row: f"maru://{row['bucket']}")
         return
-    where = place(address)
-    hub.namespace.buckets.get(where.bucket)
-    found = session.output.stream(_entries(hub, where, recursive=recursive), _entry_line)
-    if not found and where.key:
-        raise NoSuchKey(f"Nothing lies at {where}.", hint=f"See: maru ls maru://{where.bucket}")
-
-
-def _entries(hub: Hub, where: Place, *, recursive: bool) -> Iterator[dict[str, Any]]:
-    bucket = hub.bucket(where.bucket)
-    if recursive:
-        yield from map(object_fields, bucket.list(where.key))
-        return
-    entries = bucket.folders(where.key)
-    first = list(itertools.islice(entries, 2))
-    if where.key and first == [where.key + "/"]:
-        entries, first = bucket.folders(where.key + "/"), []
-    for entry in itertools.chain(first, entries):
-        yield {"prefix": entry} if isinstance(entry, str) else object_fields(entry)
+    where = readable(address)
+    if isinstance(where, ObjectAddress):
+        hub.namespace.buckets.get(where.bucket)
+    found = session.output.stream(entries(hub, where, recursive=recursive), _entry_line)
+    if not found and key_in(where):
+        above = str(where).removesuffix(key_in(where))
+        raise NoSuchKey(f"Nothing lies at {where}.", hint=f"See: maru ls {above}")
 
 
 def _entry_line(row: Any) -> str:
@@ -87,8 +70,8 @@ def cat_command(session: Session, addresses: tuple[str, ...]) -> None:
     """Write the bytes of objects to standard output, one after the other."""
     hub = session.hub()
     out = sys.stdout.buffer
-    for where in map(object_place, addresses):
-        for piece in hub.bucket(where.bucket).pieces(where.key):
+    for where, key in map(readable_object, addresses):
+        for piece in opened(hub, where).pieces(key):
             out.write(piece)
     out.flush()
 
@@ -97,9 +80,19 @@ def cat_command(session: Session, addresses: tuple[str, ...]) -> None:
 @click.argument("address")
 @with_session
 def stat_command(session: Session, address: str) -> None:
-    """Show size, sums, times and metadata of the object at ADDRESS."""
-    where = object_place(address)
-    session.output.record(object_fields(session.hub().bucket(where.bucket).stat(where.key)))
+    """Show size, sums, times and metadata of the object at ADDRESS.
+
+    Of a version's sample (maru://dataset/NAME/VERSION/BUCKET/KEY) also its labels.
+    """
+    where, key = readable_object(address)
+    if isinstance(where, ObjectAddress):
+        session.output.record(object_fields(session.hub().bucket(where.bucket).stat(key)))
+        return
+    from maruhub.api.frozen import frozen_bucket
+
+    bucket = frozen_bucket(session.hub(), where)
+    sample = bucket.stat(key)
+    session.output.record({**sample_fields(bucket, sample), "columns": bucket.labels(sample)})
 
 
 @click.command("rm", short_help="Delete objects (restorable for a time).")
@@ -108,31 +101,31 @@ def stat_command(session: Session, address: str) -> None:
 @click.option("-f", "--force", is_flag=True, help="What is not there is no error.")
 @with_session
 def rm_command(session: Session, addresses: tuple[str, ...], recursive: bool, force: bool) -> None:
-    """Delete objects. Until the bucket's delay ends, maru undelete brings them back."""
+    """Delete objects. Until the bucket's delay ends, maru undelete brings them back.
+
+    With -r what lies in the folder ADDRESS; an object of that very name stays.
+    """
     hub = session.hub()
     deleted = 0
     for text in addresses:
         where = place(text) if recursive else object_place(text)
         count = _delete_below(hub, where) if recursive else sum(_delete(hub, where.bucket, [where.key]))
         if not count and not force:
-            raise NoSuchKey(f"There is nothing at {where}.", hint="A folder needs -r.")
+            hint = (
+                "Without -r the object of that very name is deleted." if recursive else "A folder needs -r."
+            )
+            raise NoSuchKey(f"There is nothing {'below' if recursive else 'at'} {where}.", hint=hint)
         deleted += count
     session.output.record({"deleted": deleted}, f"Deleted {count_text(deleted, 'object')}.")
 
 
 def _delete_below(hub: Hub, where: Place) -> int:
-    """Everything below a folder, a page a commit; also the object of the very name."""
-    if where.key.strip("/") == "" and where.key:
-        raise InvalidInput(f"{where} names no folder.")
-    keys = (info.key for info in hub.bucket(where.bucket).list(where.key) if _below(info.key, where.key))
+    """Everything in a folder, a page a commit; an object of the folder's own name stays, as for cp."""
+    keys = (info.key for info in hub.bucket(where.bucket).list(where.below))
     deleted = 0
     while page := list(itertools.islice(keys, _DELETE_PAGE)):
         deleted += sum(_delete(hub, where.bucket, page))
     return deleted
-
-
-def _below(key: str, folder: str) -> bool:
-    return not folder or folder.endswith("/") or key == folder or key.startswith(folder + "/")
 
 
 def _delete(hub: Hub, bucket: str, keys: list[str]) -> list[bool]:
@@ -156,9 +149,14 @@ def undelete_command(session: Session, address: str, version_id: str | None) -> 
         session.output.record({"bucket": bucket.name}, f"Bucket {bucket.name} is back.")
         return
     where = object_place(address)
+    if version_id is not None and not _VERSION_ID.fullmatch(version_id):
+        raise InvalidInput(
+            f"--version {version_id!r} is no version id: those are 16 hex digits.",
+            hint=f"See: maru history {where}",
+        )
     info = session.hub().bucket(where.bucket).undelete(where.key, version_id)
     session.output.record(
-        object_fields(info), f"{where} is back: {info.size} bytes, version {info.version_id}."
+        object_fields(info), f"{where} is back: {count_text(info.size, 'byte')}, version {info.version_id}."
     )
 
 

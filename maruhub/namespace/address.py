@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from maruhub.errors import InvalidInput, InvalidName
+from maruhub.errors import InvalidInput, InvalidName, Refused
 from maruhub.namespace.names import KEY_BYTES_MAX, check_bucket_name, encode_text
 
 SCHEME: Final = "maru://"
@@ -26,14 +26,28 @@ class ObjectAddress:
     def __str__(self) -> str:
         return f"{SCHEME}{self.bucket}/{self.key}"
 
+    @property
+    def below(self) -> str:
+        """The prefix of what lies in the folder that the key names; of the whole bucket empty."""
+        return _below(self.key)
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetAddress:
-    """A version of a dataset, and a path in it; empty parts were not given."""
+    """A version of a dataset, and a path in it; empty parts were not given.
+
+    The path is a sample's id (``bucket/key``), or a prefix of ids. ``version`` is ``v3``,
+    ``latest`` or a tag.
+    """
 
     name: str = ""
     version: str = ""
     path: str = ""
+
+    @property
+    def below(self) -> str:
+        """The prefix of the ids in the folder that the path names; of the whole version empty."""
+        return _below(self.path)
 
     def __str__(self) -> str:
         parts = [_DATASET, self.name, self.version, self.path]
@@ -43,6 +57,10 @@ class DatasetAddress:
 
 
 Address = ObjectAddress | DatasetAddress
+
+
+def _below(key: str) -> str:
+    return key if not key or key.endswith("/") else key + "/"
 
 
 def is_address(text: str) -> bool:
@@ -65,6 +83,7 @@ def parse_address(text: str) -> Address:
             raise InvalidName(
                 f"{text[:80]!r} leaves out a part.", hint="Write maru://dataset/NAME/VERSION/PATH."
             )
+        encode_text(rest, "path")
         return DatasetAddress(name, version, path)
     check_bucket_name(bucket)
     size_bytes = len(encode_text(rest, "key"))
@@ -75,11 +94,20 @@ def parse_address(text: str) -> Address:
     return ObjectAddress(bucket, rest)
 
 
+def parse_short(text: str) -> Address:
+    """As :func:`parse_address`, but ``maru://`` may be left out."""
+    return parse_address(text if is_address(text) else SCHEME + text)
+
+
 def parse_bucket_path(text: str) -> ObjectAddress:
-    """``BUCKET[/PREFIX]``, with or without ``maru://`` in front; raises InvalidName."""
-    address = parse_address(text if is_address(text) else SCHEME + text)
+    """``BUCKET[/PREFIX]``, with or without ``maru://`` in front.
+
+    Raises InvalidName, or Refused for what lies in a dataset: nothing there can be changed.
+    """
+    address = parse_short(text)
     if isinstance(address, DatasetAddress):
-        raise InvalidName(
-            f"{text[:80]!r} addresses a dataset, which is read-only.", hint="Name a bucket instead."
+        raise Refused(
+            f"{text[:80]!r} lies in a dataset, whose versions can only be read.",
+            hint="Write to a bucket; `maru commit` makes a new version of what is there.",
         )
     return address

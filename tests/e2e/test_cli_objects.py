@@ -123,3 +123,52 @@ def test_a_removed_bucket_comes_back_with_what_was_deleted_in_it(maru: Maru) -> 
     maru.ok("undelete", "gone")
     maru.ok("undelete", "gone/x")
     assert maru.ok("cat", "gone/x").out == b"still here"
+
+
+def test_a_version_is_read_by_its_address(maru: Maru) -> None:
+    maru.ok("cp", "-", "maru://frozen/a/1", stdin=b"then")
+    maru.ok("cp", "-", "maru://frozen/a", stdin=b"file")
+    maru.ok("commit", "ice", "frozen")
+    maru.ok("tag", "ice@v1", "good")
+    maru.ok("cp", "-", "maru://frozen/a/1", stdin=b"now")
+    maru.ok("rm", "maru://frozen/a")
+    assert {"prefix": "ice/"} in maru.ok("ls", "maru://dataset/", "--json").json
+    assert maru.ok("ls", "maru://dataset/ice", "--json").json == [{"prefix": "ice/v1/"}]
+    for spelling in ("maru://dataset/ice/v1", "dataset/ice/v1/", "maru://dataset/ice/v1/fro"):
+        assert maru.ok("ls", spelling, "--json").json == [{"prefix": "ice/v1/frozen/"}]
+    listed = maru.ok("ls", "-r", "maru://dataset/ice/good/frozen/", "--json").json
+    assert [entry["key"] for entry in listed] == ["ice/good/frozen/a", "ice/good/frozen/a/1"]
+    assert len(maru.ok("ls", "-r", "maru://dataset/ice").text.splitlines()) == 2
+    for each in listed:
+        assert maru.ok("stat", each["address"], "--json").json["sha256"] == each["sha256"]
+    assert maru.ok("cat", "maru://dataset/ice/latest/frozen/a/1", listed[0]["address"]).out == b"thenfile"
+    maru.ok("cp", "-r", "maru://dataset/ice/v1/frozen", "thawed")
+    assert (maru.folder / "thawed/a/1").read_bytes() == b"then"
+    assert (maru.folder / "thawed/a/%^").read_bytes() == b"file"
+    assert maru.ok("cp", "maru://dataset/ice/v1/frozen/a/1", "-").out == b"then"
+    maru.ok("cp", "maru://dataset/ice/v1/frozen/a/1", "single")
+    assert (maru.folder / "single").read_bytes() == b"then"
+
+
+def test_the_samples_of_a_version_show_their_labels(maru: Maru) -> None:
+    stat = maru.ok("stat", "maru://dataset/pets/latest/photos/cats/01.jpg", "--json").json
+    assert (stat["id"], stat["columns"]["label"]) == ("photos/cats/01.jpg", "cat")
+
+
+def test_below_a_folder_means_the_same_to_rm_and_cp(maru: Maru) -> None:
+    for key in ("a", "a/1", "a/2", "ab"):
+        maru.ok("cp", "-", f"maru://below/{key}", stdin=b"x")
+    assert maru.ok("cp", "-r", "maru://below/a", "maru://below/copy", "--json").json == {"copied": 2}
+    assert maru.ok("rm", "-r", "below/a", "--json").json == {"deleted": 2}
+    left = [entry["key"] for entry in maru.ok("ls", "-r", "below", "--json").json]
+    assert left == ["a", "ab", "copy/1", "copy/2"]
+    nothing = maru("rm", "-r", "below/ab")
+    assert nothing.status == 3
+    assert "-r" in nothing.err
+
+
+def test_a_target_that_ends_in_a_slash_is_a_folder(maru: Maru) -> None:
+    maru.ok("cp", "maru://photos/cats/01.jpg", "made/here/")
+    assert (maru.folder / "made/here/01.jpg").is_file()
+    assert maru("cp", "maru://photos/none", "unmade/").status == 3
+    assert not (maru.folder / "unmade").exists()

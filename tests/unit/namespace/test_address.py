@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from maruhub.errors import InvalidInput, InvalidName
+from maruhub.errors import InvalidInput, InvalidName, Refused
 from maruhub.namespace.address import (
     DatasetAddress,
     ObjectAddress,
     is_address,
     parse_address,
     parse_bucket_path,
+    parse_short,
 )
 
 
@@ -59,5 +60,19 @@ def test_refused(text: str, kind: type[InvalidInput]) -> None:
 def test_bucket_path() -> None:
     assert parse_bucket_path("photos/cats/") == ObjectAddress("photos", "cats/")
     assert parse_bucket_path("maru://photos") == ObjectAddress("photos")
-    with pytest.raises(InvalidName, match="dataset"):
-        parse_bucket_path("dataset/cats/v1")
+    for text in ("dataset", "dataset/cats/v1", "maru://dataset/cats/v1/photos/1.jpg"):
+        with pytest.raises(Refused, match="only be read"):
+            parse_bucket_path(text)
+
+
+def test_short_addresses() -> None:
+    assert parse_short("photos/cats/") == ObjectAddress("photos", "cats/")
+    assert parse_short("dataset/cats/v1/p/") == DatasetAddress("cats", "v1", "p/")
+    with pytest.raises(InvalidName):
+        parse_short("dataset/cats/v1/\udc80")
+
+
+@pytest.mark.parametrize(("key", "below"), [("", ""), ("a", "a/"), ("a/", "a/"), ("/", "/"), ("a//", "a//")])
+def test_what_lies_below(key: str, below: str) -> None:
+    assert ObjectAddress("photos", key).below == below
+    assert DatasetAddress("cats", "v1", key).below == below
