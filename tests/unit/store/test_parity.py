@@ -117,11 +117,24 @@ def test_any_range_decodes_alone(draw: st.DataObject):
     assert [bytes(view) for view in decoded] == [bytes(strips[number][begin:end]) for number in order]
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda b: np.frombuffer(b, np.uint8)])
-def test_any_buffer_will_do(kind):
+KINDS = [
+    bytes,
+    bytearray,
+    memoryview,
+    lambda strip: memoryview(bytearray(b"x" + strip))[1:],
+    lambda strip: np.frombuffer(strip, np.uint8),
+]
+
+
+@pytest.mark.parametrize("which", CODES)
+@pytest.mark.parametrize("shift", range(len(KINDS)))
+@pytest.mark.parametrize("mixed", [0, 1])
+def test_any_buffer_will_do(which, shift: int, mixed: int):
     strips = made(3, 100)
-    assert [bytes(v) for v in code(3).encode([kind(s) for s in strips[:3]])] == strips[3:]
-    assert bytes(code(3).decode({n: kind(strips[n]) for n in (1, 3, 4)}, [0])[0]) == strips[0]
+    given = [KINDS[(shift + mixed * number) % len(KINDS)](strip) for number, strip in enumerate(strips)]
+    assert [bytes(view) for view in which(3).encode(given[:3])] == strips[3:]
+    assert bytes(which(3).decode({number: given[number] for number in (1, 3, 4)}, [0])[0]) == strips[0]
+    assert [bytes(strip) for strip in given] == strips
 
 
 def test_what_comes_back_is_the_callers():
@@ -204,8 +217,8 @@ def test_the_public_face_of_pyeclib_codes_the_same():
 
 
 def test_a_library_that_disagrees_is_not_used(monkeypatch):
-    def off_by_one_bit(matrix, strips):
-        made = multiply_plain(matrix, strips)
+    def off_by_one_bit(matrix, strips, length):
+        made = multiply_plain(matrix, strips, length)
         made[-1][-1] ^= 1
         return made
 
