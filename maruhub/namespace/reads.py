@@ -15,7 +15,7 @@ from maruhub.namespace.bucket import bucket_key, decode_bucket, find_bucket, no_
 from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
 from maruhub.namespace.object import ObjectInfo, object_prefix
 from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
-from maruhub.store.format.row import Row
+from maruhub.store.format.row import Row, blobs_of
 from maruhub.store.protocol import Store
 
 _CHUNK_EXTENTS: Final = 8
@@ -56,8 +56,7 @@ class ObjectReads:
         """
         raws, faults = encode_keys(keys)
         rows = self._rows(bucket, raws)
-        blobs = Blobs.of_raw([b"" if row is None else row.extents_raw for row in rows])
-        results = self._store.read_many(blobs, verify=verify)
+        results = self._store.read_many(blobs_of(rows), verify=verify)
         if faults or None in rows:
             for i, row in enumerate(rows):
                 if row is None or i in faults:
@@ -90,7 +89,7 @@ class ObjectReads:
         """Rows of keys, in one moment with the bucket's own: its id may have changed since."""
         while True:
             prefix = self._prefixes.get(bucket) or object_prefix(find_bucket(self._store, bucket))
-            found = self._store.get_many([bucket_key(bucket), *[prefix + raw for raw in raw_keys]])
+            found = self._store.get_many([bucket_key(bucket), *map(prefix.__add__, raw_keys)])
             row = found.pop(0)
             if row is None:
                 self._prefixes.pop(bucket, None)
@@ -110,7 +109,7 @@ def encode_keys(keys: Sequence[str]) -> tuple[list[bytes], dict[int, InvalidName
     """UTF-8 of keys, and the faults by position (whose bytes are those of some other key)."""
     try:
         raws = [key.encode() for key in keys]
-        if all(0 < len(raw) <= KEY_BYTES_MAX for raw in raws):
+        if all(raws) and max(map(len, raws), default=0) <= KEY_BYTES_MAX:
             return raws, {}
     except UnicodeEncodeError:
         pass

@@ -26,85 +26,109 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from maruhub.errors import Corrupt
-from maruhub.store.format.extent import Blob, Extent
+from maruhub.store.format.extent import EXTENT_DTYPE, Blob, Blobs, Extent
 
 _HEAD: Final = struct.Struct("<BBBBIQq")
 _EXTENT: Final = struct.Struct("<QQIIQ")
+_SIMPLE: Final = np.dtype(
+    {
+        "names": ["version", "extent_count", "extent"],
+        "formats": ["u1", "<u4", EXTENT_DTYPE],
+        "offsets": [0, 4, _HEAD.size],
+        "itemsize": _HEAD.size + _EXTENT.size,
+    }
+)
+"""The start of a row of one extent."""
 _VERSION: Final = 1
 _GONE: Final = 1
 _SEGMENTS: Final = 2
 
 
-class Row:
-    """A decoded row. The envelope's parts are decoded when asked for.
+class Head(NamedTuple):
+    """The fixed fields, in their order."""
 
-    ``raw`` is the row's value as stored; ``counter`` rises with every change of a row.
+    version: int
+    flags: int
+    actor_size: int
+    request_size: int
+    extent_count: int
+    counter: int
+    time_us: int
+
+
+class Row:
+    """A row, decoded when asked for: a read of many needs their extents alone.
+
+    ``raw`` is the row's value as stored. What is no row of this version raises Corrupt when
+    the first of its parts is asked for.
     """
 
-    __slots__ = (
-        "_actor_size",
-        "_extent_count",
-        "_flags",
-        "_request_size",
-        "counter",
-        "key",
-        "raw",
-        "time_us",
-    )
+    __slots__ = ("_head", "key", "raw")
 
     def __init__(self, key: bytes, raw: bytes) -> None:
         self.key = key
         self.raw = raw
-        if len(raw) < _HEAD.size or raw[0] != _VERSION:
-            raise Corrupt(
-                f"row {key!r} is not a row of version {_VERSION}", hint="Run `maru check --rebuild-index`."
-            )
-        (
-            _,
-            self._flags,
-            self._actor_size,
-            self._request_size,
-            self._extent_count,
-            self.counter,
-            self.time_us,
-        ) = _HEAD.unpack_from(raw)
+        self._head: Head | None = None
+
+    @property
+    def head(self) -> Head:
+        """The fixed fields at once."""
+        head = self._head
+        if head is None:
+            if len(self.raw) < _HEAD.size or self.raw[0] != _VERSION:
+                raise Corrupt(
+                    f"row {self.key!r} is not a row of version {_VERSION}",
+                    hint="Run `maru check --rebuild-index`.",
+                )
+            head = self._head = Head._make(_HEAD.unpack_from(self.raw))
+        return head
+
+    @property
+    def counter(self) -> int:
+        """Rises with every change of a row."""
+        return self.head.counter
+
+    @property
+    def time_us(self) -> int:
+        """Wall time of the change that wrote this row, microseconds since 1970."""
+        return self.head.time_us
 
     @property
     def gone(self) -> bool:
         """Whether this is a removal (only ever seen in records)."""
-        return bool(self._flags & _GONE)
+        return bool(self.head.flags & _GONE)
 
     @property
     def extents(self) -> Blob:
         """The extents that live as long as this row does."""
-        end = _HEAD.size + self._extent_count * _EXTENT.size
-        parts = _EXTENT.iter_unpack(self.raw[_HEAD.size : end])
-        return tuple(Extent(s, o, n, c) for s, o, n, _, c in parts)
+        return tuple(Extent(s, o, n, c) for s, o, n, _, c in _EXTENT.iter_unpack(self.extents_raw))
 
     @property
     def extents_raw(self) -> bytes:
         """The extents as ``EXTENT_DTYPE`` bytes, 32 each."""
-        return self.raw[_HEAD.size : _HEAD.size + self._extent_count * _EXTENT.size]
+        return self.raw[_HEAD.size : self._extents_end()]
 
     @property
     def actor(self) -> str:
         """Who wrote this row."""
-        start = _HEAD.size + self._extent_count * _EXTENT.size
-        return self.raw[start : start + self._actor_size].decode()
+        start = self._extents_end()
+        return self.raw[start : start + self.head.actor_size].decode()
 
     @property
     def request(self) -> bytes:
         """The id of the request that wrote this row, empty if it had none."""
-        start = _HEAD.size + self._extent_count * _EXTENT.size + self._actor_size
-        return self.raw[start : start + self._request_size]
+        end = self._tail()
+        return self.raw[end - self.head.request_size : end]
 
     @property
     def segments(self) -> tuple[int, ...]:
         """Segments that a blob named by this row itself points into (a fragment's)."""
-        if not self._flags & _SEGMENTS:
+        if not self.head.flags & _SEGMENTS:
             return ()
         start = self._tail()
         count: int = struct.unpack_from("<I", self.raw, start)[0]
@@ -115,17 +139,33 @@ class Row:
     def payload(self) -> bytes:
         """The value that the layer above stored."""
         start = self._tail()
-        if self._flags & _SEGMENTS:
+        if self.head.flags & _SEGMENTS:
             (count,) = struct.unpack_from("<I", self.raw, start)
             start += 4 + 8 * count
         return self.raw[start:]
 
+    def _extents_end(self) -> int:
+        return _HEAD.size + self.head.extent_count * _EXTENT.size
+
     def _tail(self) -> int:
-        start: int = _HEAD.size + self._extent_count * _EXTENT.size + self._actor_size + self._request_size
-        return start
+        return self._extents_end() + self.head.actor_size + self.head.request_size
 
     def __repr__(self) -> str:
         return f"Row({self.key!r}, counter={self.counter})"
+
+
+def blobs_of(rows: Sequence[Row | None]) -> Blobs:
+    """Blob i is the extents of row i, nothing for None; raises Corrupt for what is no row."""
+    there = [row for row in rows if row is not None]
+    if len(there) == len(rows):
+        # An object of up to 1 MiB has one extent. Where all have, one pass over arrays takes a
+        # third of the time that decoding each row does.
+        raw = b"".join([row.raw[: _SIMPLE.itemsize] for row in there])
+        if len(raw) == len(rows) * _SIMPLE.itemsize:
+            heads = np.frombuffer(raw, _SIMPLE)
+            if (heads["version"] == _VERSION).all() and (heads["extent_count"] == 1).all():
+                return Blobs(heads["extent"], np.arange(len(rows) + 1, dtype=np.int64))
+    return Blobs.of_raw([b"" if row is None else row.extents_raw for row in rows])
 
 
 def encode_row(

@@ -20,7 +20,7 @@ from maruhub.store.format.extent import (
 )
 from maruhub.store.format.layout import EVERYWHERE, Layout, Range, decode_layout, encode_layout
 from maruhub.store.format.packing import cut
-from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.row import Row, blobs_of, encode_row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.protocol import prefix_end
@@ -84,8 +84,14 @@ def test_any_row_comes_back(payload, counter, time_us, actor, request, extents, 
 
 @pytest.mark.parametrize("raw", [b"", bytes(23), bytes(24), b"\2" + bytes(23), b"\1" + bytes(22)])
 def test_what_is_no_row(raw: bytes):
+    row = Row(b"K", raw)
+    for part in ("counter", "time_us", "gone", "extents", "extents_raw", "actor", "request", "payload"):
+        with pytest.raises(Corrupt, match="rebuild-index"):
+            getattr(row, part)
     with pytest.raises(Corrupt, match="rebuild-index"):
-        Row(b"K", raw)
+        blobs_of([row])
+    with pytest.raises(Corrupt, match="rebuild-index"):
+        blobs_of([Row(b"K", encode_row(b"", counter=1, time_us=1)), row])
 
 
 def test_layout_is_frozen():
@@ -98,9 +104,9 @@ def test_layout_is_frozen():
     assert decode_layout(5, payload) == layout
 
 
-def test_layout_of_strips_is_not_guessed_at():
+def test_layout_of_an_unknown_kind_is_not_guessed_at():
     with pytest.raises(Corrupt, match="0000000000000005"):
-        decode_layout(5, b"\1" + bytes(40))
+        decode_layout(5, b"\2" + bytes(40))
 
 
 def test_state_comes_back():
@@ -156,6 +162,18 @@ def test_many_blobs_are_their_blobs(blobs: list[tuple[Extent, ...]]):
         assert len(many) == len(blobs)
         assert [many.blob(i) for i in range(len(many))] == blobs
         assert many.sizes().tolist() == [blob_size(blob) for blob in blobs]
+
+
+@given(
+    st.lists(EXTENTS.map(tuple), max_size=5) | st.lists(EXTENTS.map(lambda e: tuple(e[:1])), max_size=5),
+    st.binary(max_size=9),
+)
+def test_blobs_of_rows_are_those_of_each_row(blobs: list[tuple[Extent, ...]], payload: bytes):
+    rows = [Row(b"K", encode_row(payload, counter=1, time_us=2, actor="me", extents=blob)) for blob in blobs]
+    for held in (rows, [*rows, None]):
+        many = blobs_of(held)
+        assert many.starts[0] == 0
+        assert [many.blob(i) for i in range(len(many))] == [row.extents if row else () for row in held]
 
 
 @given(
