@@ -48,9 +48,21 @@ class Rows(Protocol):
         """At most ``limit`` rows with ``start <= key < stop``, in (reverse) byte order."""
 
     def put(
-        self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
+        self,
+        key: bytes,
+        payload: bytes,
+        *,
+        extents: Sequence[Extent] = (),
+        segments: Sequence[int] = (),
+        snapshot: int = 0,
     ) -> None:
-        """Stages a row. ``extents`` live while it does; so do ``segments``, whole."""
+        """Stages a row. ``extents`` live while it does.
+
+        ``segments`` are those into which the bytes of the row's own blob point (a manifest's
+        fragment). What it points to was alive when the counter was ``snapshot``: the change
+        is refused with Conflict if bytes of one of them have been left out since. Take the
+        counter first (of a change that stages nothing), read then, commit last.
+        """
 
     def remove(self, key: bytes) -> None:
         """Stages the removal of a row (no error if there is none)."""

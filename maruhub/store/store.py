@@ -52,6 +52,7 @@ class _WritingSide:
             segment_bytes=identity.segment_bytes,
             given_up=given_up,
             unborn=mark.unborn,
+            holds=mark.holds,
         )
         self.turn = CommitTurn(index, self.writer, blades, mark, pool_id=pool_id)
 

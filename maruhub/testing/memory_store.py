@@ -40,7 +40,13 @@ class MemoryRows:
         return scan_dict(self._rows, start, stop, limit, reverse=reverse)
 
     def put(
-        self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
+        self,
+        key: bytes,
+        payload: bytes,
+        *,
+        extents: Sequence[Extent] = (),
+        segments: Sequence[int] = (),
+        snapshot: int = 0,
     ) -> None:
         if not 1 <= len(key) <= KEY_BYTES_MAX:
             raise InvalidInput(f"a row key of {len(key)} bytes; it has 1 to {KEY_BYTES_MAX}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maruhub.errors import MaruError
-from maruhub.store.commit.turn import _Job
+from maruhub.store.commit.job import Job
 from maruhub.store.format.extent import Blob, Blobs
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.protocol import Rows
@@ -172,7 +172,7 @@ def run_turn(store: PoolStore, edits: Sequence[Edit], model: Model) -> None:
 def commit_turn(store: PoolStore, edits: Sequence[Edit], blobs: Sequence[list[Blob]], model: Model) -> None:
     """The second half of ``run_turn``: the bytes have been appended."""
     jobs = [
-        _Job(lambda rows, edit=edit, own=own: _stage(rows, edit, own), "script", b"")  # type: ignore[misc]
+        Job(lambda rows, edit=edit, own=own: _stage(rows, edit, own), "script", b"")  # type: ignore[misc]
         for edit, own in zip(edits, blobs, strict=True)
     ]
     wanted = [edit for edit in edits if not edit.refused]
@@ -190,7 +190,7 @@ def commit_turn(store: PoolStore, edits: Sequence[Edit], blobs: Sequence[list[Bl
     model.acknowledge(wanted)
 
 
-def serve_together(store: PoolStore, jobs: Sequence[_Job]) -> None:
+def serve_together(store: PoolStore, jobs: Sequence[Job]) -> None:
     """One turn for all: what the turn does for threads that wait at the same time."""
     turn = store._writer_side().turn
     turn._waiting += jobs

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from maruhub.store.commit.copies import blade_error
+from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.state import Moment
 
@@ -42,7 +43,7 @@ class CounterMark:
     """The highest counter that a process of this boot has drawn, even one that died since.
 
     A page of memory shared through a file, not durable and not meant to be: after a reboot
-    the log says what was drawn. ``unborn`` is of the same kind. Only used inside the index's write transaction.
+    the log says what was drawn. ``unborn`` and ``holds`` are of the same kind. Only used inside the index's write transaction.
     ``pool_is_new``: no log was ever written, none is there and no blade is missing.
     """
 
@@ -51,6 +52,7 @@ class CounterMark:
     def __init__(self, path: Path) -> None:
         self._boot_id = read_moment().boot_id
         self.unborn = Unborn(path.with_name("unborn"))
+        self.holds = Holds(path.with_name("holds"))
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             # Its block is taken now: a page without one would kill the process on a full drive.

@@ -1,45 +1,88 @@
-"""Whether bytes that a change names are durable, where this process can't sync them itself.
+"""Which bytes a change may name, where this process's own next sync doesn't cover them.
 
-Another process appended them: no sync of this turn's covers them. They count only if an
-earlier turn made them durable.
+Another process may have appended them: they count only if an earlier turn made them
+durable. And whatever is named must still be there: an act may have left it out. Both are
+asked inside the turn, so nothing can come between the answer and the commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 
-from maruhub.errors import Unavailable
+from maruhub.errors import Conflict, Unavailable
 from maruhub.store.commit.staging import TurnRows
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.keys import layout_key
-from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.layout import Layout, decode_layout
 from maruhub.store.format.liveness import extent_prefix
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
 
 
-def require_durable(turn: TurnRows, staged: Mapping[bytes, bytes], foreign: Set[int]) -> None:
-    """Raises Unavailable if staged rows name bytes in ``foreign`` segments that may get lost."""
-    closed = _closed(turn, foreign)
+def require_named(
+    turn: TurnRows,
+    staged: Mapping[bytes, bytes],
+    others: Set[int],
+    *,
+    is_synced: Callable[[int], bool],
+) -> None:
+    """Raises Unavailable if staged rows name bytes that may get lost, or are gone.
+
+    Args:
+        turn: The rows as the turn sees them.
+        staged: Row values by key.
+        others: Segments whose log is not this process's to sync.
+        is_synced: Whether this process itself made all it appended to a segment durable.
+    """
+    layouts = _layouts(turn, sorted(others))
     for key, raw in staged.items():
         for extent in Row(key, raw).extents:
-            if extent.segment in foreign and extent.segment not in closed and not _is_named(turn, extent):
-                raise Unavailable(
-                    f"Bytes in segment {extent.segment:016x} were appended by another process, and nothing "
-                    f"says that they are durable.",
-                    hint="Write them again.",
+            if extent.segment in others:
+                _require(turn, extent, layouts.get(extent.segment), is_synced)
+
+
+def _require(turn: TurnRows, extent: Extent, layout: Layout | None, is_synced: Callable[[int], bool]) -> None:
+    if layout is not None and layout.strips and not layout.range_of(extent.offset, extent.length):
+        raise Unavailable(
+            f"Bytes in segment {extent.segment:016x} were named too late: they had been left out.",
+            hint="Write them again.",
+        )
+    if layout is not None and layout.closed:
+        return
+    if not is_synced(extent.segment) and not _is_named(turn, extent):
+        raise Unavailable(
+            f"Bytes in segment {extent.segment:016x} were appended by another process, and nothing "
+            f"says that they are durable.",
+            hint="Write them again.",
+        )
+
+
+def require_whole(
+    turn: TurnRows, whole: Sequence[tuple[Sequence[int], int]], *, is_open: Callable[[int], bool]
+) -> None:
+    """Raises Conflict if bytes of a segment that a row names as a whole are gone.
+
+    ``whole``: segments, and the counter as of which what is named in them was alive.
+    """
+    for segments, snapshot in whole:
+        layouts = _layouts(turn, segments)
+        for segment in segments:
+            layout = layouts.get(segment)
+            lost = layout.strips is not None and layout.strips.dropped > snapshot if layout else True
+            if lost and not is_open(segment):
+                raise Conflict(
+                    f"Segment {segment:016x} was rewritten while a version that names it was made.",
+                    hint="Try again.",
                 )
 
 
-def _closed(turn: TurnRows, segments: Set[int]) -> set[int]:
-    """Segments that are on record as closed: all in them was synced before."""
-    listed = sorted(segments)
-    keys = [layout_key(segment) for segment in listed]
-    raws = turn.get_many(keys)
+def _layouts(turn: TurnRows, segments: Sequence[int]) -> dict[int, Layout]:
+    keys = [layout_key(segment) for segment in segments]
+    rows = zip(segments, keys, turn.get_many(keys), strict=True)
     return {
-        segment
-        for segment, key, raw in zip(listed, keys, raws, strict=True)
-        if raw is not None and decode_layout(segment, Row(key, raw).payload).closed
+        segment: decode_layout(segment, row.payload)
+        for segment, key, raw in rows
+        if raw is not None and not (row := Row(key, raw)).gone
     }
 
 

@@ -23,6 +23,9 @@ Records = Sequence[tuple[bytes, bytes]]
 class Log:
     """One open segment.
 
+    ``unsynced``: offsets of what was appended since the last sync; ``unnamed``: of what was
+    appended here and no committed row has named yet.
+
     Args:
         header: What the files' first 4 KiB say.
         copies: Its open, locked files.
@@ -37,6 +40,7 @@ class Log:
         self.unrecorded = True
         self.dirty = False
         self.unsynced: list[int] = []
+        self.unnamed: set[int] = set()
         self._end = end
         self._full = False
         self._writing = 0
@@ -94,6 +98,7 @@ class Log:
             if buffers:
                 self.copies.write(start, buffers)
             self.unsynced.extend(offsets)
+            self.unnamed.update(offsets)
         finally:
             # After the write, never before: a sync in between must not hide these bytes.
             self.dirty = True

@@ -17,12 +17,16 @@ from maruhub.store.format.row import Row, encode_row
 
 
 class TurnRows:
-    """All rows of one turn over its transaction; ``flush`` writes what its changes have set."""
+    """All rows of one turn over its transaction; ``flush`` writes what its changes have set.
+
+    ``extents`` are those that accepted changes name.
+    """
 
     def __init__(self, txn: IndexTxn) -> None:
         self._txn = txn
         self._held: dict[bytes, bytes | None] = {}
         self._set: dict[bytes, bytes] = {}
+        self.extents: list[Extent] = []
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """Values as this turn's earlier changes left them; a removed row's says it is gone."""
@@ -55,7 +59,8 @@ class StagedRows:
     """``Rows`` of one change. Nothing reaches the turn's rows from here.
 
     ``staged`` holds row values by key (a removal is a row that says it is gone);
-    ``segments`` those in which the staged rows' extents lie.
+    ``extents`` are those of the staged rows, ``segments`` those in which they lie; ``whole``
+    segments that a row names as a whole, with the counter as of which it does.
     """
 
     def __init__(
@@ -76,6 +81,8 @@ class StagedRows:
         self.pool_time_us = pool_time_us
         self.staged: dict[bytes, bytes] = {}
         self.segments: set[int] = set()
+        self.extents: list[Extent] = []
+        self.whole: list[tuple[Sequence[int], int]] = []
 
     def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
         """See ``Rows.get_many``."""
@@ -92,10 +99,19 @@ class StagedRows:
         return [Row(key, raw) for key, raw in self._turn.scan(start, stop, limit, reverse=reverse)]
 
     def put(
-        self, key: bytes, payload: bytes, *, extents: Sequence[Extent] = (), segments: Sequence[int] = ()
+        self,
+        key: bytes,
+        payload: bytes,
+        *,
+        extents: Sequence[Extent] = (),
+        segments: Sequence[int] = (),
+        snapshot: int = 0,
     ) -> None:
         """See ``Rows.put``."""
         self.segments.update(extent.segment for extent in extents)
+        self.extents += extents
+        if segments:
+            self.whole.append((segments, snapshot))
         self._stage(key, payload, extents, segments)
 
     def remove(self, key: bytes) -> None:

@@ -9,16 +9,17 @@ threads that wait (group commit). docs/format.md, "The commit turn", is its law.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from maruhub.errors import MaruError, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.blades import Blades
 from maruhub.store.commit.apply import Record
 from maruhub.store.commit.clock import CounterMark, read_moment
-from maruhub.store.commit.durable import require_durable
+from maruhub.store.commit.durable import require_named, require_whole
+from maruhub.store.commit.job import Batch, Job
 from maruhub.store.commit.log import Log
 from maruhub.store.commit.signals import deferred_signals
 from maruhub.store.commit.staging import StagedRows, TurnRows
@@ -33,32 +34,8 @@ from maruhub.store.protocol import Change, T
 
 _CHANGES_A_TURN: Final = 1024
 
-
-class _Job:
-    """One writer waiting for its turn."""
-
-    def __init__(self, change: Change[Any], actor: str, request: bytes) -> None:
-        self.change = change
-        self.actor = actor
-        self.request = request
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.done = False
-        self.leads = False
-        self.wake = threading.Lock()
-        self.wake.acquire()
-
-
-class _Batch:
-    """What one turn is going to write."""
-
-    def __init__(self, state: IndexState, base: int, changes: int) -> None:
-        self.records: list[Record] = []
-        self.flags = 0
-        self.segments: set[int] = set()
-        self.after = state.counter
-        self.first = base + 1
-        self.own_counter = base + changes + 1
+Decide = Callable[[IndexTxn, int], Mapping[bytes, bytes | None]]
+"""Decides on the store's own rows: from the transaction and their counter, payload by key (None: gone)."""
 
 
 class CommitTurn:
@@ -73,7 +50,7 @@ class CommitTurn:
         self._blades = blades
         self._mark = mark
         self._identity = index.identity().encode()[:32]
-        self._waiting: list[_Job] = []
+        self._waiting: list[Job] = []
         self._busy = False
         self._queue_lock = threading.Lock()
         self._turn_lock = threading.Lock()
@@ -82,7 +59,7 @@ class CommitTurn:
 
     def commit(self, change: Change[T], *, actor: str, request: bytes) -> T:
         """Waits for a turn that carries ``change``; returns its result, durable."""
-        job = _Job(change, actor, request)
+        job = Job(change, actor, request)
         with self._queue_lock:
             self._waiting.append(job)
             job.leads, self._busy = not self._busy, True
@@ -111,7 +88,7 @@ class CommitTurn:
             job.done = True
             job.wake.release()
 
-    def _leave(self, job: _Job) -> None:
+    def _leave(self, job: Job) -> None:
         """Whoever led, even if interrupted, hands over to the first that waits."""
         with self._queue_lock:
             if not job.done and job in self._waiting:
@@ -122,12 +99,12 @@ class CommitTurn:
                     first.leads = True
                     first.wake.release()
 
-    def _turn(self, jobs: Sequence[_Job]) -> None:
+    def _turn(self, jobs: Sequence[Job]) -> None:
         settle: list[Callable[[], None]] = []
         with self._index.write() as txn:
             state = self._complete_state(txn)
             base = self._mark.draw(state.counter, len(jobs) + self._own_counters)
-            batch = _Batch(state, base, len(jobs))
+            batch = Batch(state, base, len(jobs))
             now = read_moment()
             state = self._state_at(state, now)
             turn = TurnRows(txn)
@@ -151,18 +128,53 @@ class CommitTurn:
 
         ``pick`` chooses them inside the turn. Returns how many there were.
         """
+
+        def fill(txn: IndexTxn, _: TurnRows, batch: Batch) -> None:
+            batch.records = list(pick(txn))
+            batch.flags = flags
+
+        return self._own_turn(fill)
+
+    def restate(self, decide: Decide) -> None:
+        """A turn that sets rows of the store itself: layouts, states of blades.
+
+        What ``decide`` raises is raised here, and nothing of it is kept. Files that came or
+        went on the blades are taken note of.
+        """
+
+        def fill(txn: IndexTxn, turn: TurnRows, batch: Batch) -> None:
+            rows = {
+                key: encode_row(payload, counter=batch.own_counter, time_us=0)
+                for key, payload in decide(txn, batch.own_counter).items()
+            }
+            turn.set(rows)
+            batch.records = list(rows.items())
+
+        self._own_turn(fill)
+        self.note_files()
+
+    def note_files(self) -> None:
+        """Says in the index that the blades' folders are known as they are now."""
+        with self._turn_lock, deferred_signals(), self._index.write() as txn:
+            state = self._complete_state(txn)
+            stamps = read_stamps(self._blades)
+            if stamps != state.stamps:
+                txn.put_many([(STATE_KEY, encode_state(replace(state, stamps=stamps)))])
+
+    def _own_turn(self, fill: Callable[[IndexTxn, TurnRows, Batch], None]) -> int:
+        """A turn without writers; returns how many records ``fill`` has put into the batch."""
         with self._turn_lock, deferred_signals():
             with self._index.write() as txn:
                 state = self._complete_state(txn)
-                batch = _Batch(state, self._mark.draw(state.counter, self._own_counters), 0)
-                batch.records = list(pick(txn))
-                batch.flags = flags
-                picked = len(batch.records)
+                batch = Batch(state, self._mark.draw(state.counter, self._own_counters), 0)
+                turn = TurnRows(txn)
+                fill(txn, turn, batch)
+                filled = len(batch.records)
                 state = self._state_at(state, read_moment())
-                settle = self._write(txn, TurnRows(txn), batch, state) if picked else []
+                settle = self._write(txn, turn, batch, state) if filled else []
             for action in settle:
                 action()
-        return picked
+        return filled
 
     def _complete_state(self, txn: IndexTxn) -> IndexState:
         """The index's state; refuses one that a rebuild left unfinished.
@@ -183,13 +195,14 @@ class CommitTurn:
             identity=self._identity,
         )
 
-    def _decide(self, turn: TurnRows, job: _Job, rows: StagedRows, batch: _Batch) -> None:
+    def _decide(self, turn: TurnRows, job: Job, rows: StagedRows, batch: Batch) -> None:
         """Runs one change; what it staged counts only if it didn't raise."""
         try:
             job.result = job.change(rows)
-            foreign = {segment for segment in rows.segments if not self._writer.knows(segment)}
-            if foreign:
-                require_durable(turn, rows.staged, foreign)
+            others = {segment for segment in rows.segments if not self._writer.holds(segment)}
+            if others:
+                require_named(turn, rows.staged, others, is_synced=self._writer.knows)
+            require_whole(turn, rows.whole, is_open=self._writer.holds)
         except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
             job.error = error
             return
@@ -199,11 +212,12 @@ class CommitTurn:
             if job.error is not None:
                 return
         turn.set(rows.staged)
+        turn.extents += rows.extents
         batch.records += rows.staged.items()
         batch.segments |= rows.segments
 
     def _write(
-        self, txn: IndexTxn, turn: TurnRows, batch: _Batch, state: IndexState
+        self, txn: IndexTxn, turn: TurnRows, batch: Batch, state: IndexState
     ) -> list[Callable[[], None]]:
         """Makes the turn durable and the index say so; returns what to do once it is committed."""
         carrier = self._carrier(batch)
@@ -246,9 +260,10 @@ class CommitTurn:
         return [
             *(lambda log=log: self._writer.recorded(log) for log in (*logs, *retired)),
             *(lambda log=log: self._writer.forget(log) for log in retired),
+            lambda: self._writer.named(turn.extents),
         ]
 
-    def _carrier(self, batch: _Batch) -> Log:
+    def _carrier(self, batch: Batch) -> Log:
         """The raw log if this turn's bytes are there, so that one sync does; else meta."""
         for log in self._writer.logs(batch.segments):
             if log.layout.segment_class == SegmentClass.RAW and not log.full:
@@ -256,7 +271,7 @@ class CommitTurn:
         return self._writer.log_for(SegmentClass.META)
 
     @staticmethod
-    def _record_layouts(turn: TurnRows, batch: _Batch, logs: Sequence[Log]) -> None:
+    def _record_layouts(turn: TurnRows, batch: Batch, logs: Sequence[Log]) -> None:
         records = [
             (
                 layout_key(log.segment),
@@ -269,7 +284,7 @@ class CommitTurn:
         batch.records += records
 
     @staticmethod
-    def _append(carrier: Log, batch: _Batch, state: IndexState, *, previous: int) -> BatchPlace:
+    def _append(carrier: Log, batch: Batch, state: IndexState, *, previous: int) -> BatchPlace:
         place = BatchPlace(
             offset=0,
             previous=previous,
@@ -282,9 +297,9 @@ class CommitTurn:
         )
         return carrier.append_batch(place, batch.records)
 
-    def _mended(self, turn: TurnRows, batch: _Batch, logs: Sequence[Log]) -> _Batch:
+    def _mended(self, turn: TurnRows, batch: Batch, logs: Sequence[Log]) -> Batch:
         """The batch written so far is good; another one follows with the new layouts."""
-        follow = _Batch(IndexState(counter=batch.own_counter), batch.own_counter, 0)
+        follow = Batch(IndexState(counter=batch.own_counter), batch.own_counter, 0)
         self._record_layouts(turn, follow, logs)
         return follow
 

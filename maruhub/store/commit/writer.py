@@ -18,6 +18,7 @@ import xxhash
 from maruhub.errors import MaruError, Unavailable
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copies, Copy, blade_error
+from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.log import Log
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.extent import Blob, Extent
@@ -49,6 +50,7 @@ class Writer:
         segment_bytes: int,
         given_up: dict[int, Log],
         unborn: Unborn,
+        holds: Holds,
     ) -> None:
         self._blades = blades
         self._adoption = adoption
@@ -60,6 +62,8 @@ class Writer:
         self._finished: set[int] = set()
         self.given_up = given_up
         self._unborn = unborn
+        self._holds = holds
+        self._held: dict[int, Log] = {}
         self._lock = threading.Lock()
 
     def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass) -> list[Blob]:
@@ -93,8 +97,36 @@ class Writer:
                 if log is not None:
                     self._retired.append(log)
                 log = self._adoption.adopt(segment_class, self._failed) or self._create(segment_class)
+                self._hold(log)
                 self._open[segment_class] = log
             return log
+
+    def _hold(self, log: Log) -> None:
+        try:
+            self._holds.add(log.segment)
+        except OSError as error:
+            log.close()
+            raise blade_error([error], "opening a segment") from error
+        self._held[log.segment] = log
+
+    def named(self, extents: Iterable[Extent]) -> None:
+        """Hears which bytes committed rows name; a closed log all of whose are is let go of."""
+        for extent in extents:
+            log = self._held.get(extent.segment)
+            if log is not None:
+                log.unnamed.discard(extent.offset)
+                self._release(log)
+
+    def _release(self, log: Log) -> None:
+        with self._lock:
+            if log.segment in self._finished and not log.unnamed:
+                self._held.pop(log.segment, None)
+                self._holds.remove(log.segment)
+
+    def holds(self, segment: int) -> bool:
+        """Whether the segment's log is this process's and not on record as closed."""
+        with self._lock:
+            return any(log.segment == segment for log in (*self._open.values(), *self._retired))
 
     def _create(self, segment_class: SegmentClass) -> Log:
         segment = secrets.randbits(64)
@@ -147,6 +179,7 @@ class Writer:
             self._retired = [other for other in self._retired if other is not log]
             self._finished.add(log.segment)
         log.close()
+        self._release(log)
 
     def recorded(self, log: Log) -> None:
         """Hears that a log's layout as it is now stands in a committed turn."""
@@ -209,6 +242,9 @@ class Writer:
         self._give_up_unsynced(logs)
         for log in logs:
             log.close()
+        for segment in (*self._held,):
+            del self._held[segment]
+            self._holds.remove(segment)
 
     def _give_up_unsynced(self, logs: Sequence[Log]) -> None:
         self.given_up.update((log.segment, log) for log in logs if log.unsynced)
@@ -217,6 +253,7 @@ class Writer:
         """In a forked child: closes this process's descriptors; the parent keeps its locks."""
         logs = [*self._open.values(), *self._retired]
         self._give_up_unsynced(logs)
+        self._holds.disown()
         for log in logs:
             for copy in log.copies.good:
                 copy.file.close()
