@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maruhub import errors
+from maruhub import argument, errors
 from maruhub.namespace import PutItem
 from maruhub.namespace.reads import no_such_key
 from maruhub.store.protocol import Buffer
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from maruhub.namespace.past import Event
 
 
-class NoSuchEntry(errors.NoSuchKey, KeyError):
+class NoSuchKey(errors.NoSuchKey, KeyError):
     """A key without an object, also as the ``KeyError`` that mappings raise."""
 
 
-class NoSuchHome(errors.NoSuchBucket, KeyError):
+class NoSuchBucket(errors.NoSuchBucket, KeyError):
     """A bucket that is not made yet, asked for a key: a ``KeyError`` too."""
 
 
@@ -47,9 +48,12 @@ class Listing:
         return sum(len(page) for page in self._namespace.listing.scan(self._bucket, self._prefix))
 
     def __getitem__(self, index: int) -> ObjectInfo:
-        found = next(itertools.islice(self, index, None), None) if index >= 0 else list(self)[index]
+        index = argument.whole("a place in a listing", index, low=-sys.maxsize, high=sys.maxsize)
+        if index < 0:
+            return list(self)[index]
+        found = next(itertools.islice(self, index, None), None)
         if found is None:
-            raise IndexError(index)
+            raise IndexError(f"the listing has no object number {index}: it has {len(self)}.")
         return found
 
 
@@ -61,7 +65,7 @@ class BucketView(MutableMapping[str, memoryview]):
     """
 
     def __init__(self, namespace: Namespace, name: str) -> None:
-        self.name = name
+        self.name = argument.text("a bucket's name", name)
         self._namespace = namespace
         self._objects = namespace.objects
 
@@ -70,15 +74,15 @@ class BucketView(MutableMapping[str, memoryview]):
 
     def __getitem__(self, key: str) -> memoryview:
         try:
-            return self.get_many([key])[0]
+            return self.get_many([_key(key)])[0]
         except errors.NoSuchBucket as missing:
-            raise NoSuchHome(missing.what, hint=missing.hint) from None
+            raise NoSuchBucket(missing.what, hint=missing.hint) from None
 
     def __setitem__(self, key: str, data: Buffer) -> None:
         self.put(key, data)
 
     def __delitem__(self, key: str) -> None:
-        if not self._objects.delete_many(self.name, [key])[0]:
+        if not self._objects.delete_many(self.name, [_key(key)])[0]:
             raise _as_key_error(no_such_key(self.name, key))
 
     def __contains__(self, key: object) -> bool:
@@ -97,10 +101,12 @@ class BucketView(MutableMapping[str, memoryview]):
 
     def list(self, prefix: str = "") -> Listing:
         """The objects whose key starts with ``prefix``, read as you iterate."""
-        return Listing(self._namespace, self.name, prefix)
+        return Listing(self._namespace, self.name, _prefix(prefix))
 
     def folders(self, prefix: str = "", *, delimiter: str = "/") -> Iterator[ObjectInfo | str]:
         """One level below ``prefix``: objects, and as text each folder (ending in ``/``)."""
+        argument.text("delimiter", delimiter)
+        _prefix(prefix)
         after: str | None = ""
         while after is not None:
             page = self._namespace.listing.page(
@@ -122,7 +128,7 @@ class BucketView(MutableMapping[str, memoryview]):
         self, keys: Iterable[str], *, verify: bool = True
     ) -> builtins.list[memoryview | errors.MaruError]:
         """As ``get_many``, but one bad key spares the others: its error stands in its place."""
-        found = self._objects.read_many(self.name, list(keys), verify=verify)
+        found = self._objects.read_many(self.name, argument.texts("keys", keys), verify=verify)
         return [_as_key_error(one) if isinstance(one, errors.NoSuchKey) else one for one in found]
 
     def pieces(self, item: str | ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
@@ -130,6 +136,8 @@ class BucketView(MutableMapping[str, memoryview]):
 
         ``item`` is a key, or what ``list`` or ``stat`` said of it (saves a look-up).
         """
+        if not isinstance(item, str) and not hasattr(item, "extents_raw"):
+            raise argument.wrong("item", item, "a key, or an object of list() or stat()")
         info = self.stat(item) if isinstance(item, str) else item
         return self._objects.chunks(info, verify=verify)
 
@@ -150,9 +158,10 @@ class BucketView(MutableMapping[str, memoryview]):
             PreconditionFailed: the key's ETag is not ``if_match``, or with
                 ``if_none_match`` the key exists.
         """
+        _key(key)
         how: dict[str, Any] = {
             "content_type": content_type,
-            "metadata": metadata,
+            "metadata": None if metadata is None else argument.mapping("metadata", metadata),
             "mtime_ns": mtime_ns,
             "if_match": if_match,
             "if_none_match": if_none_match,
@@ -172,36 +181,68 @@ class BucketView(MutableMapping[str, memoryview]):
     ) -> builtins.list[ObjectInfo]:
         """Stores many objects in one commit: all of them, or on an error none."""
         pairs = items.items() if isinstance(items, Mapping) else items
-        return self.put_items([PutItem(key, data) for key, data in pairs])
+        try:
+            puts = [PutItem(key, data) for key, data in pairs]
+        except (TypeError, ValueError):
+            raise argument.wrong("items", items, "a dict from key to bytes, or pairs of them") from None
+        return self.put_items(puts)
 
     def put_items(self, items: Sequence[PutItem]) -> builtins.list[ObjectInfo]:
         """As ``put_many``, each with its content type, metadata and time."""
-        return self._objects.put_many(self.name, items, create_bucket=True)
+        return self._objects.put_many(self.name, _put_items(items), create_bucket=True)
 
     def stat(self, key: str) -> ObjectInfo:
         """Size, sums, times, metadata; no byte is read."""
-        return self._objects.head(self.name, key)
+        return self._objects.head(self.name, _key(key))
 
     def copy(self, key: str, to: str, *, bucket: str | None = None) -> ObjectInfo:
         """Another key (perhaps in another bucket) for the same bytes; no byte moves."""
-        return self._objects.copy(self.name, key, bucket or self.name, to, create_bucket=True)
+        return self._objects.copy(self.name, _key(key), self._other(bucket), _key(to), create_bucket=True)
 
     def copy_all(self, prefix: str, to: str, *, bucket: str | None = None) -> int:
         """Copies every object below ``prefix`` to ``to`` + the rest of its key, by reference; how many."""
-        return self._objects.copy_prefix(self.name, prefix, bucket or self.name, to, create_bucket=True)
+        other = self._other(bucket)
+        return self._objects.copy_prefix(
+            self.name, _prefix(prefix), other, argument.text("to", to), create_bucket=True
+        )
 
     def delete_many(self, keys: Iterable[str]) -> builtins.list[bool]:
         """Deletes; True where there was an object. Restorable until the bucket's delay ends."""
-        return self._objects.delete_many(self.name, list(keys))
+        return self._objects.delete_many(self.name, argument.texts("keys", keys))
 
     def undelete(self, key: str, version_id: str | None = None) -> ObjectInfo:
         """Brings back the newest hidden version of a key, or the one named."""
-        return self._namespace.past.undelete(self.name, key, version_id)
+        if version_id is not None:
+            argument.text("version_id", version_id)
+        return self._namespace.past.undelete(self.name, _key(key), version_id)
 
     def history(self, key: str) -> builtins.list[Event]:
         """Who did what to a key, and when, the newest last."""
-        return self._namespace.past.history(self.name, key)
+        return self._namespace.past.history(self.name, _key(key))
+
+    def _other(self, bucket: str | None) -> str:
+        return self.name if bucket is None else argument.text("bucket", bucket)
 
 
-def _as_key_error(error: errors.NoSuchKey) -> NoSuchEntry:
-    return NoSuchEntry(error.what, hint=error.hint)
+def _key(key: str) -> str:
+    return argument.text("a key", key)
+
+
+def _prefix(prefix: str) -> str:
+    return argument.text("prefix", prefix)
+
+
+def _as_key_error(error: errors.NoSuchKey) -> NoSuchKey:
+    return NoSuchKey(error.what, hint=error.hint)
+
+
+def _put_items(items: object) -> list[PutItem]:
+    if not isinstance(items, Iterable):
+        raise argument.wrong("items", items, "a list of PutItem")
+    found = []
+    for item in items:
+        if not isinstance(item, PutItem):
+            raise argument.wrong("each of items", item, "a PutItem", hint="Or use put_many({key: data}).")
+        _key(item.key)
+        found.append(item)
+    return found

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from maruhub import compose
+from maruhub import argument, compose
 from maruhub.api.hub import Hub
 from maruhub.errors import NoSuchHub
 
@@ -32,7 +32,8 @@ def connect(
         UnsupportedFormat: A newer release wrote it.
         Corrupt: Records of what the hub holds are damaged in every copy.
     """
-    folder = Path(path)
+    folder = Path(argument.path("path", path))
+    argument.text("actor", actor)
     pool = compose.open_pool(folder, read_only=read_only, accept_loss=accept_loss)
     return Hub(pool, folder, actor=actor or _actor())
 
@@ -54,11 +55,12 @@ def create(
     Raises:
         AlreadyExists: There is a hub, or the folder is not empty.
     """
-    folder = Path(path)
+    folder = Path(argument.path("path", path))
+    argument.text("actor", actor)
     if blades is None or isinstance(blades, int):
-        pool = compose.create_pool(folder, n=1 if blades is None else blades)
+        pool = compose.create_pool(folder, n=1 if blades is None else argument.whole("blades", blades, low=1))
     else:
-        pool = compose.create_pool(folder, blades=[Path(blade) for blade in blades])
+        pool = compose.create_pool(folder, blades=_folders(blades))
     return Hub(pool, folder, actor=actor or _actor())
 
 
@@ -69,8 +71,9 @@ def adopt(path: str | os.PathLike[str], blades: Sequence[str | os.PathLike[str]]
         Conflict: The blades belong to different pools.
         BladeLost: Too few of them are named.
     """
-    folder = Path(path)
-    return Hub(compose.adopt(folder, [Path(blade) for blade in blades]), folder, actor=actor or _actor())
+    folder = Path(argument.path("path", path))
+    argument.text("actor", actor)
+    return Hub(compose.adopt(folder, _folders(blades)), folder, actor=actor or _actor())
 
 
 def find_hub(start: Path) -> Path:
@@ -87,6 +90,12 @@ def find_hub(start: Path) -> Path:
         f"No hub in {here} nor in any folder above it.",
         hint="Name one with --hub PATH or MARU_HUB, or make one: maru init PATH",
     )
+
+
+def _folders(blades: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    if isinstance(blades, str | bytes) or not isinstance(blades, Iterable):
+        raise argument.wrong("blades", blades, "a number of folders to make, or a list of folders")
+    return [Path(argument.path("each of blades", blade)) for blade in blades]
 
 
 def _actor() -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from maruhub import argument
 from maruhub.api.bucket import BucketView
 from maruhub.namespace import Namespace
 from maruhub.namespace.address import parse_bucket_path
@@ -84,7 +85,10 @@ class Hub:
         """
         from maruhub.ingest import IngestOptions, ingest
 
-        where = parse_bucket_path(into)
+        argument.path("source", source)
+        argument.function("progress", progress)
+        argument.options(IngestOptions, options)
+        where = parse_bucket_path(argument.text("into", into, hint="Write BUCKET or BUCKET/PREFIX."))
         leave_out = (self.path, *(blade.root for blade in self.pool.found.local_blades))
         return ingest(
             self.namespace,
@@ -107,6 +111,7 @@ class Hub:
 
     def version(self, address: str) -> Version:
         """A version by its address: ``cats@v3``, ``cats@latest``, or ``cats`` (the latest)."""
+        argument.text("a version's address", address, hint="Write 'cats@v3', or 'cats' for the latest.")
         name, _, version = address.partition("@")
         return self.dataset(name)[version or "latest"]
 
@@ -129,9 +134,16 @@ class Hub:
         so that a score can be called held-out later. ``options`` are those of
         :class:`maruhub.loaders.Batches`: seed, rank, world, epochs, shuffle, …
         """
+        from maruhub.lab import Run
         from maruhub.loaders import Batches
 
+        argument.options(Batches, options)
+        _check_view(view)
         if run is not None:
+            if not isinstance(run, Run):
+                raise argument.wrong(
+                    "run", run, "a run", hint="hub.run(…) starts one, hub.runs.get(id) finds one."
+                )
             options["recorder"] = run.recorder(view)
         return Batches(view, self.store, batch_size, **options)
 
@@ -155,6 +167,13 @@ class Hub:
         ``code`` says what runs (default: the git commit of this folder), ``parents`` are
         the runs whose model it begins with. Give the run to ``batches(…, run=run)``.
         """
+        _check_view(view)
+        argument.text("name", name)
+        argument.text("code", code)
+        argument.mapping("parameters", {} if parameters is None else parameters)
+        seed = argument.whole("seed", seed)
+        if isinstance(parents, str) or not isinstance(parents, Sequence):
+            raise argument.wrong("parents", parents, "a list of runs or their ids")
         return self.runs.start(view, name=name, code=code, parameters=parameters, seed=seed, parents=parents)
 
     def evaluate(
@@ -164,6 +183,12 @@ class Hub:
 
         With ``allow_leak`` the score is kept, marked as what it is: leaked.
         """
+        from maruhub.lab import Run
+
+        _check_view(view)
+        if not isinstance(run, str | Run):
+            raise argument.wrong("run", run, "a run or its id")
+        argument.mapping("metrics", metrics)
         return self.lab.evaluate(run, view, metrics, allow_leak=allow_leak)
 
     # ------------------------------------------------------------ care
@@ -196,3 +221,12 @@ class Hub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_view(view: object) -> None:
+    from maruhub.catalog import View
+
+    if not isinstance(view, View):
+        raise argument.wrong(
+            "view", view, "a version or view", hint="Such as hub.version('cats').split('train')."
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maruhub import argument
 from maruhub.catalog import query
 from maruhub.catalog.dataset import Dataset
 from maruhub.catalog.ledger import Ledger
@@ -46,6 +47,7 @@ class Catalog:
 
     def view(self, digest: str) -> View:
         """A saved view, its positions mapped; NotFound, or NoSuchVersion if its version was dropped."""
+        argument.text("a view's digest", digest)
         if len(digest) != _DIGEST_DIGITS or not all(digit in "0123456789abcdef" for digit in digest):
             raise InvalidInput(f"{digest[:80]!r} is not a view's digest.", hint="It has 64 hex digits.")
         found = self._ledger.saved_view(digest)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from maruhub import argument
 from maruhub.catalog.arrival import Arrivals, ArrivalScan, Progress, listings
 from maruhub.catalog.growth import Growth
 from maruhub.catalog.line import Line
@@ -67,7 +68,8 @@ class Commit:
 
     def _sources(self, before: Version | None) -> list[Source]:
         if self._source is not None:
-            named = [self._source] if isinstance(self._source, str) else list(self._source)
+            source = self._source
+            named = [source] if isinstance(source, str) else argument.texts("source", source)
             if not self._allow_empty:
                 self._check_each(named)
             return parse_sources(named)

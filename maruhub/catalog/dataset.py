@@ -7,6 +7,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from maruhub import argument
 from maruhub.catalog.arrival import Progress
 from maruhub.catalog.commit import Commit
 from maruhub.catalog.diff import Diff, compare
@@ -79,6 +80,8 @@ class Dataset:
                 removed.)
             Busy: others commit all the time.
         """
+        argument.text("message", message)
+        argument.function("progress", progress)
         how = Commit(self._line, source, message=message, progress=progress, allow_empty=allow_empty)
         return how.run()
 
@@ -109,6 +112,7 @@ class Dataset:
             InvalidInput: a column is another set's.
         """
         check_name("label set", name)
+        argument.text("message", message)
         labels = read_labels(source, by=by, types=types, rename=rename)
         return revise(self._line, labels, name, message)
 

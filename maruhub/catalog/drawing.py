@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
 
 _MASK: Final = (1 << 64) - 1
@@ -37,6 +38,7 @@ def draw(positions: Positions, n: int, seed: int) -> npt.NDArray[np.int64]:
     Raises:
         InvalidInput: ``n`` is negative or more than there are.
     """
+    n, seed = argument.whole("n", n), argument.whole("seed", seed)
     if not 0 <= n <= len(positions):
         raise InvalidInput(f"{n} of {len(positions)} samples can't be drawn.", hint="Ask for fewer.")
     if n == 0:

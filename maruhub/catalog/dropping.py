@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from maruhub import argument
 from maruhub.catalog import row as rows_of
 from maruhub.catalog.row import DatasetRow, VersionRow
 from maruhub.errors import NoSuchDataset, NoSuchVersion, Refused
@@ -19,11 +20,17 @@ DELAY_S: Final = 86_400.0
 """Eradication delay of a dropped version, unless a longer one is given."""
 
 
+DELAY_S_MAX: Final = 100 * 365.25 * DELAY_S
+
+
 def check_delay(delay_s: float) -> float:
     """A drop's delay: the default or longer; raises Refused."""
-    if not delay_s >= DELAY_S:
+    if isinstance(delay_s, bool) or not isinstance(delay_s, int | float):
+        raise argument.wrong("delay_s", delay_s, "a number of seconds")
+    if not DELAY_S <= delay_s <= DELAY_S_MAX:
         raise Refused(
-            f"a dropped version stays restorable for {DELAY_S:.0f} s at least.", hint="Give a longer delay."
+            f"a dropped version stays restorable for {DELAY_S:.0f} s at least, and {DELAY_S_MAX:.0f} s at most.",
+            hint="Give such a delay_s.",
         )
     return delay_s
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from maruhub import argument
 from maruhub.catalog.name import check_column
 from maruhub.catalog.typed_column import cast, duplicates, infer, parse_types, plain
 from maruhub.errors import InvalidData, InvalidInput, NotFound
@@ -48,10 +49,12 @@ def read_labels(
     rename: Mapping[str, str] | None = None,
 ) -> LabelFile:
     """Reads, types and checks a table of labels; raises InvalidData, InvalidInput, NotFound."""
+    renamed = {} if rename is None else argument.mapping("rename", rename)
+    argument.texts("the names in rename", renamed.values())
     table, name, first_row = _open(source)
     by = _join_column(table, name, by)
     wanted = parse_types(types)
-    unknown = [column for column in (*wanted, *(rename or {})) if column not in table.column_names]
+    unknown = [column for column in (*wanted, *renamed) if column not in table.column_names]
     if unknown:
         raise InvalidInput(f"{name} has no column {unknown[0]!r}.", hint=f"It has {table.column_names}.")
     keys = _keys(table.column(by), by, name=name, first_row=first_row)
@@ -61,7 +64,7 @@ def read_labels(
             values = _typed(
                 table.column(column), wanted.get(column), name=column, first_row=first_row, file=name
             )
-            columns[(rename or {}).get(column, column)] = values
+            columns[renamed.get(column, column)] = values
     _check_columns(list(columns), name)
     import pyarrow as pa
 
@@ -74,7 +77,7 @@ def _open(source: str | os.PathLike[str] | pa.Table) -> tuple[pa.Table, str, int
 
     if isinstance(source, pa.Table):
         return source, "the table", 0
-    path = Path(source)
+    path = Path(argument.path("labels", source))
     if not path.is_file():
         raise NotFound(f"{path} is not a file.", hint="Give a CSV, JSON lines or Parquet file.")
     kind = path.suffix.lower()

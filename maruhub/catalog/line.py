@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maruhub import argument
 from maruhub.catalog.ledger import Ledger
 from maruhub.catalog.manifest import Manifest
 from maruhub.catalog.name import LATEST, version_number
@@ -67,6 +68,8 @@ class Line:
         """The number of a version by ``v3``, 3, ``latest`` or a tag, dropped or not."""
         if isinstance(version, View):
             return version.manifest.root.version
+        if isinstance(version, bool) or not isinstance(version, str | int):
+            raise argument.wrong("a version", version, "'v3', 3, 'latest' or a tag")
         known = self.known()
         if version == LATEST:
             if not known.latest:

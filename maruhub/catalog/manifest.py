@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from maruhub import argument
 from maruhub.catalog.column_group import ColumnGroup, RowArray
 from maruhub.catalog.fragment import read_fragments
 from maruhub.catalog.root import BASE, Root
@@ -52,6 +53,7 @@ class Manifest:
 
     def resolve(self, name: str) -> str:
         """The column's own spelling (SQL ignores case); raises InvalidInput if there is none."""
+        argument.text("a column", name)
         found = name if name in self._by_name else self._folded.get(name.casefold())
         if found is None:
             known = ", ".join(self.names[:30])

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from maruhub import argument
 from maruhub.errors import InvalidName
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -25,6 +26,7 @@ def check_name(kind: str, name: str) -> str:
     Raises:
         InvalidName: it breaks the rule.
     """
+    argument.text(f"a {kind}'s name", name)
     if not _NAME.fullmatch(name):
         raise InvalidName(
             f"{kind} name {name[:140]!r} is not allowed.",
@@ -54,6 +56,7 @@ def version_number(name: str) -> int | None:
 
 def check_column(name: str) -> str:
     """A label column's name: any printable text of 1 to 512 bytes."""
+    argument.text("a column's name", name)
     if not name or not name.isprintable() or len(name.encode()) > _COLUMN_BYTES_MAX:
         raise InvalidName(
             f"column name {name[:140]!r} is not allowed.",

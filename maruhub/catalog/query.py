@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def mentioned(names: list[str], text: str) -> list[str]:
 
 def table_words(query: str) -> list[str]:
     """Every word of a query that might name a table."""
+    argument.text("a query", query, hint="Such as: SELECT count(*) FROM cats")
     words = [word.replace('""', '"') for word in _QUOTED.findall(query)] + _BARE.findall(query)
     return list(dict.fromkeys(words))[:_TABLES_MAX]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
 
 _SCHEME: Final = "maru://"
@@ -24,6 +25,7 @@ class Source(NamedTuple):
     @classmethod
     def of(cls, text: str) -> Source:
         """``photos``, ``photos/cats`` and ``photos/cats/`` (below a folder), ``photos/img_*`` (a prefix)."""
+        argument.text("a source", text, hint="Write BUCKET or BUCKET/PREFIX.")
         bucket, _, prefix = text.removeprefix(_SCHEME).partition("/")
         if not bucket or (not prefix and "*" in bucket):
             raise InvalidInput(f"{text!r} names no bucket.", hint="Write BUCKET or BUCKET/PREFIX.")

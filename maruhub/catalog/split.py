@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class SplitRule:
         """A checked rule; raises InvalidInput."""
         if fractions is None:
             return cls(group=group)
-        shares = tuple(float(f) for f in fractions)
+        try:
+            shares = tuple(float(f) for f in fractions)
+        except (TypeError, ValueError):
+            raise argument.wrong("fractions", fractions, "three shares such as (0.8, 0.1, 0.1)") from None
         if len(shares) != 3 or not all(0 <= f <= 1 for f in shares) or abs(sum(shares) - 1) > 1e-6:
             raise InvalidInput(
                 f"fractions {tuple(fractions)} are not three shares that add up to 1.",
@@ -80,7 +84,7 @@ def _bounds(fractions: tuple[float, float, float]) -> tuple[int, int]:
 
 def check_split(name: str) -> str:
     """``name`` itself if it is a split."""
-    if name not in NAMES:
+    if argument.text("a split", name, hint="Splits: train, validation, test.") not in NAMES:
         raise InvalidInput(f"there is no split {name!r}.", hint="Splits: train, validation, test.")
     return name
 

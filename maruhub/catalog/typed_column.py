@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from maruhub import argument
 from maruhub.errors import InvalidData, InvalidInput
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ def parse_types(types: Mapping[str, Any] | None) -> dict[str, pa.DataType]:
     import pyarrow as pa
 
     wanted = {}
-    for name, kind in (types or {}).items():
+    for name, kind in argument.mapping("types", {} if types is None else types).items():
         try:
             wanted[name] = kind if isinstance(kind, pa.DataType) else pa.type_for_alias(kind)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise InvalidInput(
                 f"{kind!r} (column {name!r}) is not a type.",
                 hint="Use Arrow's names, such as int64 or string.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from maruhub import argument
 from maruhub.catalog import drawing, query
 from maruhub.catalog.column_group import RowArray
 from maruhub.catalog.digest import view_digest
@@ -120,7 +121,8 @@ class View:
 
         ``root_hash`` and ``blob`` are in it only if they are named.
         """
-        names = self.column_names if columns is None else [self.manifest.resolve(name) for name in columns]
+        wanted = None if columns is None else argument.texts("columns", columns)
+        names = self.column_names if wanted is None else [self.manifest.resolve(name) for name in wanted]
         return self.manifest.table(names, self._all())
 
     def ids(self, rows: Rows = None) -> list[str]:
@@ -165,6 +167,7 @@ class View:
         Raises:
             InvalidInput: the expression is wrong; the message is DuckDB's.
         """
+        argument.text("an expression", expression, hint="Such as: where(\"label = 'cat'\")")
         names = query.mentioned(self.manifest.names, expression)
         table = self.manifest.table(names, self._all()) if names else self.manifest.table(["id"], self._all())
         return self.select(query.matching(table, expression, self.column_names))
@@ -254,9 +257,7 @@ class View:
         if rows is None:
             everything = np.arange(len(self)) if base is None else base
             return everything.astype(np.int64)
-        wanted = np.asarray(rows)
-        if wanted.dtype != np.int64:
-            wanted = wanted.astype(np.int64)
+        wanted = _row_numbers(rows)
         if len(wanted) and (int(wanted.min()) < 0 or int(wanted.max()) >= len(self)):
             raise InvalidInput(f"rows reach beyond the {len(self)} of this view.", hint="Rows count from 0.")
         return wanted if base is None else base[wanted].astype(np.int64)
@@ -268,3 +269,14 @@ class View:
 
     def _whole(self) -> View:
         return View(self.manifest, self.version_digest, self._home)
+
+
+def _row_numbers(rows: Rows) -> RowArray:
+    """Rows as ``int64[m]``; InvalidInput for what is not a list of whole numbers."""
+    try:
+        wanted = np.asarray(rows)
+    except ValueError:
+        wanted = np.empty((), dtype=np.object_)
+    if wanted.ndim != 1 or (len(wanted) and wanted.dtype.kind not in "iu"):
+        raise argument.wrong("rows", rows, "a list of whole numbers", hint="Such as [0, 1, 2] or range(10).")
+    return wanted.astype(np.int64, copy=False)

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from maruhub.errors import InvalidInput
+from maruhub import argument
 from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.order import GlobalOrder
-from maruhub.loaders.permutation import SEED_MAX, SIZE_MAX
+from maruhub.loaders.permutation import SEED_MAX
 from maruhub.loaders.plan import Place, Plan
 from maruhub.loaders.prefetch import Prefetcher
 from maruhub.loaders.reading import OnError, Reader, Ready, Window, check_on_error
@@ -78,10 +78,14 @@ class Batches:
         recorder: Recorder | None = None,
         window: Window | None = None,
     ) -> None:
-        _check(seed=seed, size=len(view), epochs=epochs, prefetch=prefetch)
+        _check_kinds(view, recorder, window)
+        seed = argument.whole("seed", seed, low=0, high=SEED_MAX)
+        epochs = None if epochs is None else argument.whole("epochs", epochs, low=1)
+        prefetch = argument.whole("prefetch", prefetch, low=0)
+        plan = Plan.of(len(view), batch_size, rank, world)
         self.skipped: list[Skipped] = []
         self._source = view.digest
-        self._seed = seed if shuffle else None
+        self._seed = seed if argument.flag("shuffle", shuffle) else None
         self._epochs = epochs
         self._prefetch = prefetch
         self._recorder = recorder
@@ -89,10 +93,10 @@ class Batches:
         self._reader = Reader(
             source=view,
             store=store,
-            plan=Plan(len(view), batch_size, rank, world),
+            plan=plan,
             order=GlobalOrder(len(view), self._seed),
             meter=self._meter,
-            verify=verify,
+            verify=argument.flag("verify", verify),
             on_error=check_on_error(on_error),
             window=window or Window(),
         )
@@ -224,12 +228,11 @@ class _Pass:
             self._thread.close()
 
 
-def _check(*, seed: int, size: int, epochs: int | None, prefetch: int) -> None:
-    if not 0 <= seed <= SEED_MAX:
-        raise InvalidInput(f"seed {seed} is not within 0 … 2**64 - 1.", hint="Choose another.")
-    if size > SIZE_MAX:
-        raise InvalidInput(f"{size} samples are more than an order holds (2**63).")
-    if epochs is not None and epochs < 1:
-        raise InvalidInput(f"epochs {epochs} must be at least 1, or None to go on for ever.")
-    if prefetch < 0:
-        raise InvalidInput(f"prefetch {prefetch} must be 0 (no thread) or a number of bytes.")
+def _check_kinds(view: object, recorder: object, window: object) -> None:
+    """Raises InvalidInput for objects that are not what they are called."""
+    if not hasattr(view, "digest") or not hasattr(view, "blobs"):
+        raise argument.wrong("view", view, "a version or view, such as dataset.latest")
+    if recorder is not None and not hasattr(recorder, "reads"):
+        raise argument.wrong("recorder", recorder, "a run's recorder (run.recorder(view))")
+    if window is not None and not isinstance(window, Window):
+        raise argument.wrong("window", window, "a Window")

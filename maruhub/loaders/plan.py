@@ -12,7 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
+from maruhub.loaders.permutation import SIZE_MAX
 
 
 class Place(NamedTuple):
@@ -52,6 +54,18 @@ class Plan:
     batch_size: int
     rank: int = 0
     world: int = 1
+
+    @classmethod
+    def of(cls, size: int, batch_size: object, rank: object, world: object) -> Plan:
+        """A plan from what a user said; InvalidInput names the argument that can't be."""
+        if size > SIZE_MAX:
+            raise InvalidInput(f"{size} samples are more than an order holds (2**63).")
+        return cls(
+            size,
+            argument.whole("batch_size", batch_size, low=1),
+            argument.whole("rank", rank, low=0),
+            argument.whole("world", world, low=1),
+        )
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
