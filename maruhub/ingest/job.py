@@ -136,7 +136,6 @@ def _keep_if_possible(ns: Namespace, report: Report) -> None:
 
 def _told(error: MaruError, report: Report) -> MaruError:
     kept = report.stored + report.unchanged + report.metadata_updated
-    if not kept:
-        return error
-    hint = f"{error.hint} {kept} objects are stored and stay; the same ingest goes on from there.".strip()
+    stored = "1 object is stored and stays" if kept == 1 else f"{kept:,} objects are stored and stay"
+    hint = f"{error.hint} {stored}; the same ingest goes on from there.".strip()
     return type(error)(error.what, hint=hint)

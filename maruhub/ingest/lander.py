@@ -2,7 +2,7 @@
 
 What the hub has (same key, size and time) is not read. What it may have is read and
 compared by SHA-256; then only labels or time may change. The rest is put, a chunk a
-commit, so an ingest killed at any point has whole objects and no others. Safe from many
+commit (less where the hub is nearly full), so an ingest killed at any point has whole objects and no others. Safe from many
 threads, each with its own chunk.
 """
 
@@ -18,6 +18,7 @@ from maruhub.errors import Conflict, InvalidInput, NoSuchKey
 from maruhub.ingest.entry import Content, Entry, Refusal
 from maruhub.ingest.options import IngestOptions
 from maruhub.ingest.reason import EntryRefused, Reason
+from maruhub.ingest.room import Room
 from maruhub.ingest.sample import Arrivals, Sample, read_whole
 from maruhub.ingest.source import Source
 from maruhub.ingest.tally import Tally
@@ -55,6 +56,7 @@ class Lander:
         self._large_bytes = options.large_bytes
         self._tally = tally
         self._arrivals = Arrivals(ns, source, bucket=bucket, prefix=prefix, options=options, tally=tally)
+        self._room = Room(ns.store)
         self._types: dict[str, str | None] = {}
 
     def land(self, chunk: Sequence[Entry]) -> None:
@@ -114,7 +116,10 @@ class Lander:
             else:
                 items.append(self._item(sample, content))
         self._settle(same)
-        self._each_at_fault(items, self._put, name=lambda item: item.key)
+        while items:
+            with self._room.taken([len(item.data) for item in items]) as count:
+                self._each_at_fault(items[:count], self._put, name=lambda item: item.key)
+            del items[:count]
 
     def _item(self, sample: Sample, content: Content) -> PutItem:
         kind = self._content_type(sample.key)
@@ -173,7 +178,8 @@ class Lander:
         return digest.digest()
 
     def _put_stream(self, sample: Sample) -> None:
-        with closing(self._source.open(sample.entry)) as stream:
+        size = [sample.entry.size]
+        with closing(self._source.open(sample.entry)) as stream, self._room.taken(size):
             info = self._ns.objects.put_stream(
                 self._bucket,
                 sample.key,

@@ -56,9 +56,9 @@ class RemoteSource:
         self._bounds = Bounds(options)
         self._lock: AbstractContextManager[Any] = nullcontext() if fs.async_impl else threading.Lock()
         magic = split_glob(path) if not self._exists(path) else None
-        self._base, pattern = magic or (path, "")
-        self._glob = Filter(("/" + pattern,)) if pattern else Filter()
-        self._depth = depth(pattern) if pattern else None
+        self._base, self._pattern = magic or (path, "")
+        self._glob = Filter(("/" + self._pattern,)) if self._pattern else Filter()
+        self._depth = depth(self._pattern) if self._pattern else None
         if not self._exists(self._base):
             raise NotFound(f"There is nothing at {name!r}.")
 
@@ -69,7 +69,18 @@ class RemoteSource:
             raise _unreachable(self.name, error) from error
 
     def entries(self) -> Iterator[Entry | Refusal]:
-        """A folder at a time, each sorted by name."""
+        """A folder at a time, each sorted by name.
+
+        Raises NotFound at the end if a glob has matched nothing.
+        """
+        empty = self._pattern != ""
+        for found in self._walk():
+            empty = False
+            yield found
+        if empty:
+            raise NotFound(f"Nothing in {self._base!r} matches {self._pattern!r}.", hint="Check the pattern.")
+
+    def _walk(self) -> Iterator[Entry | Refusal]:
         try:
             info = self._fs.info(self._base)
         except Exception as error:

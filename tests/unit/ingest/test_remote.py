@@ -56,6 +56,14 @@ def test_one_object_and_a_glob(land, remote) -> None:
     assert sorted(land.objects()) == ["glob/x/b.jpg", "one/b.jpg"]
 
 
+def test_a_glob_that_matches_nothing_makes_no_bucket(land, ns, remote) -> None:
+    remote.write(FILES)
+    for pattern in ("*.nomatch", "x/*/*.jpg", "nowhere/*.jpg"):
+        with pytest.raises(NotFound):
+            land(f"{remote.url}/{pattern}")
+    assert ns.buckets.all() == []
+
+
 def test_labels(land, remote) -> None:
     remote.write({"cat/a.jpg": b"a", "cat/a.json": b'{"n": 1}'})
     land(remote.url, labels="sidecar")
