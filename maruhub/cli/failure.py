@@ -6,8 +6,6 @@ Nothing here knows a command; the table of statuses is in ``exits``.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable
 
 import click
@@ -15,6 +13,7 @@ import click
 from maruhub import errors
 from maruhub.cli import exits
 from maruhub.cli.output import dumps, printable
+from maruhub.cli.standard_output import OutputLost, forget_output
 
 
 class Failure:
@@ -44,8 +43,11 @@ class Failure:
         except click.ClickException as wrong:
             return self._usage(wrong)
         except BrokenPipeError:
-            _forget_stdout()
+            forget_output()
             return exits.BROKEN_PIPE
+        except OutputLost as lost:
+            forget_output()
+            return self._known(lost)
         except errors.MaruError as error:
             return self._known(error)
         except OSError as error:
@@ -76,9 +78,3 @@ class Failure:
             text = printable(f"maru: {what} {hint}".rstrip())
         with contextlib.suppress(OSError):
             click.echo(text, err=True)
-
-
-def _forget_stdout() -> None:
-    """Nobody reads stdout any more: the interpreter's last flush must not complain."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,6 +20,7 @@ import click
 from maruhub import __version__
 from maruhub.cli import exits
 from maruhub.cli.failure import Failure
+from maruhub.cli.standard_output import told_output
 
 _Listing = dict[str, tuple[str, str]]
 
@@ -109,9 +110,9 @@ def maru(hub_path: Path | None, as_json: bool, debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs ``maru`` with ``arguments`` (default: the process's) to its exit status."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    _tolerant_streams()
     failure = Failure(as_json="--json" in argv[: argv.index("--")] if "--" in argv else "--json" in argv)
-    with _ending_on_sigterm():
+    with told_output(), _ending_on_sigterm():
+        _tolerant_streams()
         status = failure.guard(lambda: _invoke(argv))
         return failure.guard(lambda: _flush(status))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.maru import Maru
 
 
@@ -172,3 +174,43 @@ def test_a_target_that_ends_in_a_slash_is_a_folder(maru: Maru) -> None:
     assert (maru.folder / "made/here/01.jpg").is_file()
     assert maru("cp", "maru://photos/none", "unmade/").status == 3
     assert not (maru.folder / "unmade").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("ls",), ("ls", "-r", "photos"), ("cat", "photos/cats/39.jpg"), ("--help",)]
+)
+def test_output_that_cannot_be_written_is_told_as_that(maru: Maru, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "wb") as full:
+        process = maru.start(*words, stdout=full)
+        err = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 8
+    assert err.startswith("maru: Standard output could not be written: No space left on device.")
+    assert err.count("\n") == 1
+
+
+def test_closed_output_is_told_and_harms_no_file(maru: Maru) -> None:
+    process = maru.start("ls", preexec_fn=lambda: os.close(1))
+    err = process.communicate(timeout=60)[1].decode()
+    assert (process.returncode, err.count("\n")) == (8, 1)
+    assert "Standard output could not be written" in err
+
+
+def test_a_file_that_cannot_be_written_is_named(maru: Maru) -> None:
+    (maru.folder / "blocked").write_bytes(b"")
+    refused = maru("cp", "-r", "maru://photos/cats", "blocked")
+    assert refused.status in (3, 4)
+    assert "blocked" in refused.err
+
+
+@pytest.mark.parametrize("place", ["/proc/nothing", "/dev/null", "/dev/null/x", "/sys/nothing", "notes/x"])
+def test_an_impossible_place_for_a_blade_leaves_nothing(maru: Maru, place: str) -> None:
+    (maru.folder / "notes").write_bytes(b"")
+    done = maru("init", "half", "--blade", "half-blade", "--blade", place)
+    assert done.status in (2, 3, 5, 8)
+    assert (done.err.count("\n"), done.text) == (1, "")
+    assert place in done.err
+    assert not (maru.folder / "half").exists()
+    assert not (maru.folder / "half-blade").exists()
+    alone = maru("init", place)
+    assert alone.status in (2, 3, 5, 8)
+    assert alone.err.count("\n") == 1
