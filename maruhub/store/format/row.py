@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -47,18 +47,8 @@ _SIMPLE: Final = np.dtype(
 _VERSION: Final = 1
 _GONE: Final = 1
 _SEGMENTS: Final = 2
-
-
-class Head(NamedTuple):
-    """The fixed fields, in their order."""
-
-    version: int
-    flags: int
-    actor_size: int
-    request_size: int
-    extent_count: int
-    counter: int
-    time_us: int
+_UNKNOWN: Final = -1
+"""Extent count of a row that nobody has looked into yet."""
 
 
 class Row:
@@ -68,40 +58,58 @@ class Row:
     the first of its parts is asked for.
     """
 
-    __slots__ = ("_head", "key", "raw")
+    __slots__ = (
+        "_actor_size",
+        "_counter",
+        "_extent_count",
+        "_flags",
+        "_request_size",
+        "_time_us",
+        "key",
+        "raw",
+    )
+    _counter: int
+    _time_us: int
 
     def __init__(self, key: bytes, raw: bytes) -> None:
         self.key = key
         self.raw = raw
-        self._head: Head | None = None
+        self._extent_count = _UNKNOWN
 
-    @property
-    def head(self) -> Head:
-        """The fixed fields at once."""
-        head = self._head
-        if head is None:
-            if len(self.raw) < _HEAD.size or self.raw[0] != _VERSION:
-                raise Corrupt(
-                    f"row {self.key!r} is not a row of version {_VERSION}",
-                    hint="Run `maru check --rebuild-index`.",
-                )
-            head = self._head = Head._make(_HEAD.unpack_from(self.raw))
-        return head
+    def _decode(self) -> None:
+        if len(self.raw) < _HEAD.size or self.raw[0] != _VERSION:
+            raise Corrupt(
+                f"row {self.key!r} is not a row of version {_VERSION}",
+                hint="Run `maru check --rebuild-index`.",
+            )
+        (
+            _,
+            self._flags,
+            self._actor_size,
+            self._request_size,
+            self._extent_count,
+            self._counter,
+            self._time_us,
+        ) = _HEAD.unpack_from(self.raw)
 
     @property
     def counter(self) -> int:
         """Rises with every change of a row."""
-        return self.head.counter
+        if self._extent_count < 0:
+            self._decode()
+        return self._counter
 
     @property
     def time_us(self) -> int:
         """Wall time of the change that wrote this row, microseconds since 1970."""
-        return self.head.time_us
+        if self._extent_count < 0:
+            self._decode()
+        return self._time_us
 
     @property
     def gone(self) -> bool:
         """Whether this is a removal (only ever seen in records)."""
-        return bool(self.head.flags & _GONE)
+        return self._has(_GONE)
 
     @property
     def extents(self) -> Blob:
@@ -111,24 +119,26 @@ class Row:
     @property
     def extents_raw(self) -> bytes:
         """The extents as ``EXTENT_DTYPE`` bytes, 32 each."""
-        return self.raw[_HEAD.size : self._extents_end()]
+        if self._extent_count < 0:
+            self._decode()
+        return self.raw[_HEAD.size : _HEAD.size + self._extent_count * _EXTENT.size]
 
     @property
     def actor(self) -> str:
         """Who wrote this row."""
-        start = self._extents_end()
-        return self.raw[start : start + self.head.actor_size].decode()
+        end = self._tail() - self._request_size
+        return self.raw[end - self._actor_size : end].decode()
 
     @property
     def request(self) -> bytes:
         """The id of the request that wrote this row, empty if it had none."""
         end = self._tail()
-        return self.raw[end - self.head.request_size : end]
+        return self.raw[end - self._request_size : end]
 
     @property
     def segments(self) -> tuple[int, ...]:
         """Segments that a blob named by this row itself points into (a fragment's)."""
-        if not self.head.flags & _SEGMENTS:
+        if not self._has(_SEGMENTS):
             return ()
         start = self._tail()
         count: int = struct.unpack_from("<I", self.raw, start)[0]
@@ -139,16 +149,21 @@ class Row:
     def payload(self) -> bytes:
         """The value that the layer above stored."""
         start = self._tail()
-        if self.head.flags & _SEGMENTS:
+        if self._flags & _SEGMENTS:
             (count,) = struct.unpack_from("<I", self.raw, start)
             start += 4 + 8 * count
         return self.raw[start:]
 
-    def _extents_end(self) -> int:
-        return _HEAD.size + self.head.extent_count * _EXTENT.size
+    def _has(self, flag: int) -> bool:
+        if self._extent_count < 0:
+            self._decode()
+        return bool(self._flags & flag)
 
     def _tail(self) -> int:
-        return self._extents_end() + self.head.actor_size + self.head.request_size
+        if self._extent_count < 0:
+            self._decode()
+        start: int = _HEAD.size + self._extent_count * _EXTENT.size + self._actor_size + self._request_size
+        return start
 
     def __repr__(self) -> str:
         return f"Row({self.key!r}, counter={self.counter})"
