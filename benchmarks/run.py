@@ -42,6 +42,7 @@ NAMES = (
     "loader_memory",
     "index",
     "catalog",
+    "parity",
 )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from maruhub.errors import Corrupt, InvalidInput
 from maruhub.store import parity
 from maruhub.store.parity import Code, agrees, code, fastest, find_isal, multiply_plain
 
+ROOT = Path(__file__).resolve().parents[3]
 PLAIN = {data: Code(data, multiply_plain) for data in range(1, 9)}
 CODES = [pytest.param(code, id="fastest"), pytest.param(PLAIN.__getitem__, id="plain")]
 
@@ -24,36 +27,18 @@ def made(data: int, length: int, seed: int = 0) -> list[bytes]:
     """All strips of one segment, coded by the definition."""
     rng = random.Random(f"{seed}/{data}/{length}")
     strips = [rng.randbytes(length) for _ in range(data)]
-    return strips + stranger_encode(strips)
+    return [*strips, *STRANGER["encode"](strips)]
 
 
-# What someone writes who has read docs/decisions/007 and has Python alone.
+def stranger() -> dict:
+    """What somebody has who read the decision and has Python alone: its own text, run."""
+    text = (ROOT / "docs" / "decisions" / "007-reed-solomon.md").read_text()
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], names)
+    return names
 
 
-def stranger_table(factor: int) -> bytes:
-    def double(value: int) -> int:
-        return value << 1 ^ (0x11D if value & 0x80 else 0)
-
-    table = []
-    for value in range(256):
-        product = 0
-        for bit in range(8):
-            product ^= value if factor >> bit & 1 else 0
-            value = double(value)
-        table.append(product)
-    return bytes(table)
-
-
-def stranger_sum(strips: list[bytes]) -> bytes:
-    total = 0
-    for strip in strips:
-        total ^= int.from_bytes(strip, "little")
-    return total.to_bytes(len(strips[0]), "little")
-
-
-def stranger_encode(strips: list[bytes]) -> list[bytes]:
-    weighed = [strip.translate(stranger_table(1 << number)) for number, strip in enumerate(strips)]
-    return [stranger_sum(strips), stranger_sum(weighed)]
+STRANGER = stranger()
 
 
 def test_the_worked_example_of_the_decision():
@@ -90,6 +75,15 @@ def test_a_stranger_finds_the_same(which, data: int):
     for length in (1, 15, 33, 4096, 5001):
         strips = made(data, length)
         assert [bytes(one) for one in which(data).encode(strips[:data])] == strips[data:]
+
+
+@pytest.mark.parametrize("data", range(1, 9))
+def test_a_stranger_rebuilds_what_we_coded(data: int):
+    strips = [random.Random(number).randbytes(77) for number in range(data)]
+    coded = [*strips, *map(bytes, code(data).encode(strips))]
+    for lost in itertools.combinations(range(data + 2), 2):
+        have = {number: strip for number, strip in enumerate(coded) if number not in lost}
+        assert STRANGER["rebuild"](data, have) == strips
 
 
 @pytest.mark.parametrize("which", CODES)
