@@ -15,12 +15,14 @@ from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copy
 from maruhub.store.format.batch import BatchHead
-from maruhub.store.format.header import log_name, log_segment
+from maruhub.store.format.header import SegmentHeader, log_name, log_segment
 from maruhub.store.format.identity import BLOCK_BYTES
 from maruhub.store.format.keys import Tail, decode_tail, layout_key, tail_key
 from maruhub.store.format.layout import decode_layout
 from maruhub.store.format.row import Row
+from maruhub.store.format.strip import parse_strip_name
 from maruhub.store.recover.chain import Chain, read_header
+from maruhub.store.recover.strip_search import FoundStrips, Listed, find_strips
 
 _KEYS_A_LOOKUP: Final = 1000
 
@@ -42,6 +44,14 @@ class FoundLog:
 
     chain: Chain
     heads: list[BatchHead]
+
+
+@dataclass
+class _Files:
+    """A segment's files: the blades that hold a copy of its log, and its strips."""
+
+    logs: list[bytes] = field(default_factory=list)
+    strips: list[Listed] = field(default_factory=list)
 
 
 class LogSearch:
@@ -91,9 +101,9 @@ class LogSearch:
                 found.append(item)
         return found
 
-    def _listed(self) -> dict[int, list[bytes]]:
-        """Segments by what lies on the blades, with the blades that hold a copy."""
-        listed: dict[int, list[bytes]] = {}
+    def _listed(self) -> dict[int, _Files]:
+        """Segments by what lies on the blades."""
+        listed: dict[int, _Files] = {}
         for blade in self._blades:
             try:
                 names = blade.names()
@@ -101,9 +111,11 @@ class LogSearch:
                 self._report.problems.append(f"{blade!r} cannot be listed: {error.strerror}")
                 continue
             for name in names:
-                segment = log_segment(name)
+                segment, strip = log_segment(name), parse_strip_name(name)
                 if segment is not None:
-                    listed.setdefault(segment, []).append(blade.blade_id)
+                    listed.setdefault(segment, _Files()).logs.append(blade.blade_id)
+                elif strip is not None:
+                    listed.setdefault(strip.segment, _Files()).strips.append((blade.blade_id, strip))
         return listed
 
     def _tails(self, segments: Sequence[int], *, from_start: bool) -> tuple[dict[int, Tail], set[int]]:
@@ -124,43 +136,68 @@ class LogSearch:
                 tails[segment] = decode_tail(end)
         return tails, strangers
 
-    def _examine(
-        self, segment: int, blade_ids: Sequence[bytes], tail: Tail, *, accept_loss: bool
-    ) -> FoundLog | None:
-        """The log's batches behind ``tail``, or None if there are none."""
-        copies = self._blades.open_copies(log_name(segment), blade_ids, write=self._write)
+    def _examine(self, segment: int, files: _Files, tail: Tail, *, accept_loss: bool) -> FoundLog | None:
+        """The segment's batches behind ``tail``, or None if there are none.
+
+        A log may lie beside strips: an act was interrupted, or a blade came back with an old
+        copy. Every batch is read from whatever has it whole.
+        """
+        strips = self._strips_of(files)
+        logs = self._blades.open_copies(log_name(segment), files.logs, write=self._write)
         self._report.segments += 1
         try:
-            found = self._read(segment, copies, tail, accept_loss=accept_loss)
+            found = self._read(segment, logs, strips, tail, accept_loss=accept_loss)
         except BaseException:
-            close_all(copies)
+            close_all(logs)
             raise
         if found is None or not found.heads:
-            if tail.end == 0 and self._write:
-                self._silent.append((segment, copies))
+            if tail.end == 0 and self._write and not strips:
+                self._silent.append((segment, logs))
             else:
-                close_all(copies)
+                close_all(logs)
             return None
         return found
 
-    def _read(self, segment: int, copies: list[Copy], tail: Tail, *, accept_loss: bool) -> FoundLog | None:
-        if not all(copy.file.lock() for copy in copies):
+    def _strips_of(self, files: _Files) -> FoundStrips | None:
+        try:
+            return find_strips(self._blades, files.strips) if files.strips else None
+        except MaruError:
+            # An act that was interrupted has not touched the log that it began from.
+            if files.logs:
+                return None
+            raise
+
+    def _read(
+        self,
+        segment: int,
+        logs: Sequence[Copy],
+        strips: FoundStrips | None,
+        tail: Tail,
+        *,
+        accept_loss: bool,
+    ) -> FoundLog | None:
+        if not all(copy.file.lock() for copy in logs):
             raise Busy(
                 f"segment {segment:016x} is being written by another process.",
                 hint="Stop the other processes that use this hub first.",
             )
         try:
-            header = read_header(copies)
+            header = strips.segment_header() if strips else read_header(logs)
         except MaruError:
-            if tail.end == 0 and copies and all(_is_unborn(copy) for copy in copies):
+            if tail.end == 0 and logs and all(_is_unborn(copy) for copy in logs):
                 return None
             raise
+        self._require_own(header)
+        chain = Chain(header, [*logs, *(strips.copies if strips else ())], accept_loss=accept_loss)
+        if strips and not logs:
+            return FoundLog(chain, _sealed_heads(chain, strips, tail))
+        return FoundLog(chain, self._heads(chain, tail, accept_loss=accept_loss))
+
+    def _require_own(self, header: SegmentHeader) -> None:
         if header.pool_id != self._pool_id:
             raise Corrupt(
-                f"segment {segment:016x} belongs to another pool", hint="Move its file off the blade."
+                f"segment {header.segment:016x} belongs to another pool", hint="Move its file off the blade."
             )
-        chain = Chain(header, copies, accept_loss=accept_loss)
-        return FoundLog(chain, self._heads(chain, tail, accept_loss=accept_loss))
 
     def _heads(self, chain: Chain, tail: Tail, *, accept_loss: bool) -> list[BatchHead]:
         """The chain's batches; with ``accept_loss`` also those below a damaged one."""
@@ -206,6 +243,20 @@ class LogSearch:
         for _, copies in self._silent:
             close_all(copies)
         self._silent = []
+
+
+def _sealed_heads(chain: Chain, strips: FoundStrips, tail: Tail) -> list[BatchHead]:
+    """The batches of a segment in strips alone, whose headers say where its chain begins and ends."""
+    floor = max(tail.end, strips.header.floor)
+    if strips.header.last_batch < max(floor, 1):
+        return []
+    last = chain.batch_at(strips.header.last_batch)
+    if last is None:
+        raise Corrupt(
+            f"{chain.damage_at(strips.header.last_batch)}.",
+            hint="Bring missing blades back. To go on without these records: maru check --accept-loss.",
+        )
+    return chain.back_from(last[0], floor)
 
 
 def close_all(copies: Sequence[Copy]) -> None:
