@@ -140,8 +140,9 @@ def populate_many(starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64])
     """
     if _process_madvise is None:
         return False
-    first = starts & _PAGE_MASK
-    ranges = np.column_stack((first, lengths + (starts - first)))
+    ranges = np.empty((len(starts), 2), np.int64)
+    np.bitwise_and(starts, _PAGE_MASK, out=ranges[:, 0])
+    np.subtract(starts + lengths, ranges[:, 0], out=ranges[:, 1])
     for at in range(0, len(ranges), _RANGES_A_CALL):
         part = ranges[at : at + _RANGES_A_CALL]
         done = _process_madvise(_PIDFD_SELF, part.ctypes.data, len(part), _POPULATE_READ, 0)

@@ -72,7 +72,7 @@ class Reader:
         parts = self._read_extents(extents, places, verify=verify, warm=warm)
         self.counts.extents += len(extents)
         self.counts.size_bytes += int(extents["length"].sum(dtype=np.int64))
-        if len(blobs) == len(extents) and bool((np.diff(blobs.starts) == 1).all()):
+        if len(blobs) == len(extents) and bool((blobs.starts[1:] > blobs.starts[:-1]).all()):
             return parts
         starts = blobs.starts.tolist()
         offsets = places.offsets.tolist()
@@ -92,22 +92,23 @@ class Reader:
     def _read_together(self, extents: ExtentArray, places: Places) -> list[memoryview] | None:
         """Views of all extents, unchecked; None if any of them needs to be looked at."""
         starts, ends = places.offsets, places.offsets + extents["length"]
-        numbers = np.unique(places.files).tolist()
+        files = places.files.tolist()
+        if min(files) < 0:
+            return None
+        last = np.zeros(len(places.keys), np.int64)
+        np.maximum.at(last, places.files, ends)
         addresses = np.zeros(len(places.keys), np.int64)
         views: dict[int, memoryview] = {}
-        for number in numbers:
-            mine = ends if len(numbers) == 1 else ends[places.files == number]
-            mapped = self._mapped(places, number, int(mine.max()))
+        for number in set(files):
+            mapped = self._mapped(places, number, int(last[number]))
             window = mapped.window if mapped is not None else None
             if window is None:
                 return None
             views[number], addresses[number] = window.view, window.address
         if not populate_many(addresses[places.files] + starts, ends - starts):
             return None
-        runs = map(slice, starts.tolist(), ends.tolist())
-        if len(views) == 1:
-            return list(map(views[numbers[0]].__getitem__, runs))
-        return [views[number][run] for number, run in zip(places.files.tolist(), runs, strict=True)]
+        runs = zip(files, starts.tolist(), ends.tolist(), strict=True)
+        return [views[number][start:end] for number, start, end in runs]
 
     def _read_singly(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
