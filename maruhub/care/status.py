@@ -10,18 +10,26 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from maruhub.care.blades import NamedBlade, name_blades
 from maruhub.care.census import StageCount, take_census
 from maruhub.store.pool import FoundPool
 from maruhub.store.store import PoolStore
 
+if TYPE_CHECKING:
+    from maruhub.store.local_blade import LocalBlade
+
 
 @dataclass(frozen=True, slots=True)
 class BladeStatus:
-    """One blade. ``used_bytes``: the pool's files on it; ``device``: the drive's number."""
+    """One blade. ``used_bytes``: the pool's files on it; ``device``: the drive's number.
+
+    ``number`` counts the hub's blades from 0; ``problem`` says why it doesn't answer.
+    """
 
     id: str
+    number: int
     path: str
     answers: bool
     problem: str
@@ -60,7 +68,7 @@ class Status:
 
 def read_status(path: Path, found: FoundPool, store: PoolStore, *, read_only: bool) -> Status:
     """Counts everything; costs about a microsecond a row."""
-    blades = [*_present(found), *_missing(found)]
+    blades = _blades(path, found)
     stages = take_census(store)
     segments: Counter[str] = Counter()
     fewest = wanted = min(3, len(found.blades))
@@ -87,26 +95,22 @@ def read_status(path: Path, found: FoundPool, store: PoolStore, *, read_only: bo
     )
 
 
-def _present(found: FoundPool) -> list[BladeStatus]:
-    return [
-        BladeStatus(
-            id=blade.blade_id.hex(),
-            path=str(blade.root),
-            answers=True,
-            problem="",
-            used_bytes=_allocated(blade.root),
-            free_bytes=blade.free_bytes(),
-            device=os.stat(blade.root).st_dev,
-        )
-        for blade in found.local_blades
-    ]
+def _blades(hub: Path, found: FoundPool) -> list[BladeStatus]:
+    answering = {blade.blade_id.hex(): blade for blade in found.local_blades}
+    return [_blade(named, answering.get(named.id)) for named in name_blades(hub, found)]
 
 
-def _missing(found: FoundPool) -> list[BladeStatus]:
-    return [
-        BladeStatus("", str(path), answers=False, problem=problem, used_bytes=0, free_bytes=0, device=-1)
-        for path, problem in found.problems.items()
-    ]
+def _blade(named: NamedBlade, blade: LocalBlade | None) -> BladeStatus:
+    return BladeStatus(
+        id=named.id,
+        number=named.number,
+        path=named.path,
+        answers=blade is not None,
+        problem=named.problem,
+        used_bytes=0 if blade is None else _allocated(blade.root),
+        free_bytes=0 if blade is None else blade.free_bytes(),
+        device=-1 if blade is None else os.stat(blade.root).st_dev,
+    )
 
 
 def _allocated(folder: Path) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from maruhub.cli import exits
 from maruhub.cli.output import count_text, size_text
 from maruhub.cli.session import Session, with_session
-from maruhub.errors import Corrupt, InvalidInput, Unavailable
+from maruhub.errors import Corrupt, InvalidInput, ReadOnly, Unavailable
 
 if TYPE_CHECKING:
+    from maruhub.care.blades import NamedBlade
     from maruhub.care.check import CheckReport
     from maruhub.care.speed import Speed
     from maruhub.care.status import Status
@@ -81,7 +84,11 @@ def _status_lines(status: Status) -> list[str]:
     lines = [
         f"hub         {status.path}" + (" (read-only)" if status.read_only else ""),
         f"blades      {len(answering)} of {len(status.blades)} answer",
-        *(f"            {blade.path}: {blade.problem}" for blade in status.blades if not blade.answers),
+        *(
+            f"            blade {blade.number} ({blade.path}) does not answer: {blade.problem}"
+            for blade in status.blades
+            if not blade.answers
+        ),
         f"protection  {status.protection}",
         *([f"            {_SHARED}"] if status.shared_drive else []),
         f"space       {size_text(status.stored_bytes)} stored in {size_text(status.raw_bytes)} on the blades; "
@@ -122,27 +129,51 @@ def check_command(session: Session, rebuild_index: bool, accept_loss: bool) -> N
 
     Ends with status 9 if something is lost, 8 if a copy is wrong but another is right.
     """
+    from maruhub.care.blades import name_blades
+
     hub = session.hub(accept_loss=accept_loss)
+    if rebuild_index and hub.pool.read_only:
+        raise ReadOnly(
+            f"{hub.path} cannot be written, so its index cannot be made anew.",
+            hint="Check the permissions of its folder, or make a hub elsewhere: maru init --adopt.",
+        )
     with session.output.progress("Verifying", unit="bytes") as advance:
         report = hub.check(rebuild_index=rebuild_index, progress=lambda done: advance(done, None))
-    session.output.record(report.to_json(), "\n".join(_check_lines(report)))
+    blades = name_blades(hub.path, hub.pool.found)
+    fields = report.to_json() | {"blades": [_blade_fields(blade, report) for blade in blades]}
+    session.output.record(fields, "\n".join(_check_lines(report, blades)))
     if report.lost:
         session.exit(exits.STATUS[Corrupt])
     if not report.ok:
         session.exit(exits.STATUS[Unavailable])
 
 
-def _check_lines(report: CheckReport) -> list[str]:
+def _blade_fields(blade: NamedBlade, report: CheckReport) -> dict[str, Any]:
+    return {**asdict(blade), "bad_copies": report.bad_copies.get(blade.id, 0)}
+
+
+def _check_lines(report: CheckReport, blades: Sequence[NamedBlade]) -> list[str]:
     lines = [
-        f"Read {size_text(report.bytes_read)} in {report.extents:,} pieces that {report.rows:,} rows name."
+        f"Looked through {count_text(report.rows, 'row')} of the index, "
+        f"read {size_text(report.bytes_read)} in {count_text(report.extents, 'piece')}."
     ]
     if report.rebuilt is not None:
         lines.append("The index was made anew from the segments.")
         lines += [f"left out: {problem}" for problem in report.rebuilt.problems]
     if report.ok:
         return [*lines, "Every copy of everything is right."]
-    lines += [f"blade {blade}: {count} wrong or missing copies" for blade, count in report.bad_copies.items()]
+    named = {blade.id: blade for blade in blades}
+    lines += [_copies_line(named.get(blade), blade, count) for blade, count in report.bad_copies.items()]
     lines += [f"lost: {name}" for name in report.lost[:_SHOWN]]
     if len(report.lost) > _SHOWN:
         lines.append(f"… {len(report.lost) - _SHOWN} more; --json lists them.")
+    elif not report.lost:
+        lines.append("Nothing is lost: another copy of each is right.")
     return lines
+
+
+def _copies_line(blade: NamedBlade | None, blade_id: str, count: int) -> str:
+    pieces = count_text(count, "piece")
+    if blade is not None and blade.problem:
+        return f"{blade} does not answer, and lacks its copies of {pieces}: {blade.problem}"
+    return f"{blade or f'blade {blade_id}'}: its copies of {pieces} are wrong or missing"
