@@ -72,6 +72,12 @@ class BucketView(MutableMapping[str, memoryview]):
     def __repr__(self) -> str:
         return f"<bucket {self.name!r}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise errors.InvalidInput(
+            "a bucket can't be handed to another process.",
+            hint="Hand over the hub (there it opens itself anew), and ask it for the bucket.",
+        )
+
     def __getitem__(self, key: str) -> memoryview:
         try:
             return self.get_many([_key(key)])[0]

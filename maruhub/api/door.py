@@ -32,7 +32,7 @@ def connect(
         UnsupportedFormat: A newer release wrote it.
         Corrupt: Records of what the hub holds are damaged in every copy.
     """
-    folder = Path(argument.path("path", path))
+    folder = Path(argument.path("path", path)).absolute()
     argument.text("actor", actor)
     pool = compose.open_pool(folder, read_only=read_only, accept_loss=accept_loss)
     return Hub(pool, folder, actor=actor or _actor())
@@ -55,7 +55,7 @@ def create(
     Raises:
         AlreadyExists: There is a hub, or the folder is not empty.
     """
-    folder = Path(argument.path("path", path))
+    folder = Path(argument.path("path", path)).absolute()
     argument.text("actor", actor)
     if blades is None or isinstance(blades, int):
         pool = compose.create_pool(folder, n=1 if blades is None else argument.whole("blades", blades, low=1))
@@ -71,7 +71,7 @@ def adopt(path: str | os.PathLike[str], blades: Sequence[str | os.PathLike[str]]
         Conflict: The blades belong to different pools.
         BladeLost: Too few of them are named.
     """
-    folder = Path(argument.path("path", path))
+    folder = Path(argument.path("path", path)).absolute()
     argument.text("actor", actor)
     return Hub(compose.adopt(folder, _folders(blades)), folder, actor=actor or _actor())
 
@@ -95,7 +95,7 @@ def find_hub(start: Path) -> Path:
 def _folders(blades: Iterable[str | os.PathLike[str]]) -> list[Path]:
     if isinstance(blades, str | bytes) or not isinstance(blades, Iterable):
         raise argument.wrong("blades", blades, "a number of folders to make, or a list of folders")
-    return [Path(argument.path("each of blades", blade)) for blade in blades]
+    return [Path(argument.path("each of blades", blade)).absolute() for blade in blades]
 
 
 def _actor() -> str:

@@ -38,6 +38,7 @@ class Hub:
 
     def __init__(self, pool: OpenPool, path: Path, *, actor: str) -> None:
         self.path = path
+        self.actor = actor
         self.pool = pool
         self.store = pool.store
         self.namespace = Namespace(pool.store, actor=actor)
@@ -45,12 +46,16 @@ class Hub:
     def __repr__(self) -> str:
         return f"<hub at {self.path}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Handed to another process (spawn, forkserver) a hub is its path: it is opened there.
+        return _reopen, (self.path, self.pool.read_only, self.actor)
+
     @functools.cached_property
     def catalog(self) -> Catalog:
         """Datasets, versions and views of this hub."""
         from maruhub.catalog import Catalog
 
-        return Catalog(self.namespace, loader=self.batches)
+        return Catalog(self.namespace, loader=self.batches, door=self)
 
     @functools.cached_property
     def lab(self) -> Lab:
@@ -125,13 +130,15 @@ class Hub:
 
     # ------------------------------------------------------------ training
 
-    def batches(self, view: View, batch_size: int, *, run: Run | None = None, **options: Any) -> Batches:
+    def batches(
+        self, view: View, batch_size: int, *, run: Run | str | None = None, **options: Any
+    ) -> Batches:
         """Random batches of a view; the same as ``view.batches(batch_size, …)``.
 
         A batch has ``.ids``, ``.blobs`` (memoryviews) and ``.columns`` (a table). The order
         is a pure function of view, seed and epoch; ``state_dict`` resumes exactly, under
         another ``world`` or batch size too. With ``run`` what is handed out is recorded,
-        so that a score can be called held-out later. ``options`` are those of
+        so that a score can be called held-out later; it is a run or its id. ``options`` are those of
         :class:`maruhub.loaders.Batches`: seed, rank, world, epochs, shuffle, …
         """
         from maruhub.lab import Run
@@ -140,6 +147,7 @@ class Hub:
         argument.options(Batches, options)
         _check_view(view)
         if run is not None:
+            run = self.runs.get(run) if isinstance(run, str) else run
             if not isinstance(run, Run):
                 raise argument.wrong(
                     "run", run, "a run", hint="hub.run(…) starts one, hub.runs.get(id) finds one."
@@ -230,3 +238,10 @@ def _check_view(view: object) -> None:
         raise argument.wrong(
             "view", view, "a version or view", hint="Such as hub.version('cats').split('train')."
         )
+
+
+def _reopen(folder: Path, read_only: bool, actor: str) -> Hub:
+    """A hub that came from another process."""
+    from maruhub.api.door import connect
+
+    return connect(folder, read_only=read_only, actor=actor)

@@ -9,7 +9,7 @@ import numpy as np
 
 from maruhub import argument
 from maruhub.catalog import query
-from maruhub.catalog.dataset import Dataset
+from maruhub.catalog.dataset import Dataset, Door
 from maruhub.catalog.ledger import Ledger
 from maruhub.catalog.name import LATEST
 from maruhub.catalog.view import View
@@ -30,16 +30,20 @@ class Catalog:
     Args:
         ns: The hub's namespace; its actor is who commits.
         loader: ``(view, batch_size, **options)`` → batches; what ``View.batches`` calls.
+        door: What opens this catalog again in another process; None: nothing does.
     """
 
-    def __init__(self, ns: Namespace, *, loader: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, ns: Namespace, *, loader: Callable[..., Any] | None = None, door: Door | None = None
+    ) -> None:
         self._ns = ns
         self._loader = loader
+        self._door = door
         self._ledger = Ledger(ns.store, ns.actor)
 
     def dataset(self, name: str) -> Dataset:
         """A handle; the dataset exists once it is committed. InvalidName."""
-        return Dataset(self._ns, name, self._loader)
+        return Dataset(self._ns, name, self._loader, self._door)
 
     def datasets(self) -> list[str]:
         """Names of all datasets, in order."""

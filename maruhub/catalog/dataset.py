@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from maruhub import argument
 from maruhub.catalog.arrival import Progress
@@ -21,7 +21,7 @@ from maruhub.catalog.row import ViewRow
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.version import Version, VersionInfo
 from maruhub.catalog.view import View
-from maruhub.errors import ReadOnly, Refused
+from maruhub.errors import InvalidInput, ReadOnly, Refused
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,21 +29,44 @@ if TYPE_CHECKING:
     from maruhub.namespace.namespace import Namespace
 
 
+class Door(Protocol):
+    """What a dataset is reached through: a hub, which finds its way into another process."""
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of that name."""
+
+
 class Dataset:
-    """A dataset of one hub.
+    """A dataset of one hub. Handed to another process it is opened there by its name.
 
     Args:
         ns: The hub's namespace.
         name: The dataset's name; it need not exist yet.
         loader: Makes batches of a view (``View.batches``).
+        door: What opens it again in another process.
     """
 
-    def __init__(self, ns: Namespace, name: str, loader: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self,
+        ns: Namespace,
+        name: str,
+        loader: Callable[..., Any] | None = None,
+        door: Door | None = None,
+    ) -> None:
         self.name = check_name("dataset", name)
         self.loader = loader
         self.split_key = ns.store.split_key
         self._line = Line(ns, self.name, self)
         self._ledger = self._line.ledger
+        self._door = door
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._door is None:
+            raise InvalidInput(
+                f"dataset {self.name} was opened without a hub: it can't be handed to another process.",
+                hint="Use maruhub.connect(path).dataset(name).",
+            )
+        return _reopen, (self._door, self.name)
 
     # -- versions
 
@@ -150,6 +173,10 @@ class Dataset:
         """A version by ``v3``, 3, ``latest`` or a tag; NoSuchDataset, NoSuchVersion."""
         return self._line.get(version)
 
+    def open_version(self, number: int) -> Version:
+        """A version by its number; NoSuchVersion if it was dropped."""
+        return self._line.get(number)
+
     def tag(self, name: str, version: str | int | Version = LATEST, *, move: bool = False) -> None:
         """Gives a version another name; AlreadyExists if the tag points elsewhere, unless ``move``."""
         self._ledger.set_tag(self.name, check_tag(name), self._line.number(version), move=move)
@@ -244,3 +271,8 @@ class Dataset:
         number = view.manifest.root.version
         payload = ViewRow(self.name, number, view.version_digest, len(view), whole, split)
         self._ledger.save_view(view.digest, payload, raw)
+
+
+def _reopen(door: Door, name: str) -> Dataset:
+    """A dataset that came from another process."""
+    return door.dataset(name)

@@ -46,6 +46,9 @@ class Home(Protocol):
     def save_view(self, view: View) -> None:
         """Keeps a view under its digest."""
 
+    def open_version(self, number: int) -> View:
+        """One of its versions."""
+
     @property
     def loader(self) -> Callable[..., Any] | None:
         """Makes batches of a view; the catalog itself knows no loader."""
@@ -78,6 +81,10 @@ class View:
         self._positions = positions
         if positions is not None:
             positions.flags.writeable = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Into another process go a version's number and positions; no row and no mapping does.
+        return _reopen, (self._home, self.manifest.root.version, self._positions, self.is_split)
 
     @property
     def dataset_name(self) -> str:
@@ -280,3 +287,11 @@ def _row_numbers(rows: Rows) -> RowArray:
     if wanted.ndim != 1 or (len(wanted) and wanted.dtype.kind not in "iu"):
         raise argument.wrong("rows", rows, "a list of whole numbers", hint="Such as [0, 1, 2] or range(10).")
     return wanted.astype(np.int64, copy=False)
+
+
+def _reopen(home: Home, number: int, positions: Positions | None, is_split: str | None) -> View:
+    """A view that came from another process."""
+    version = home.open_version(number)
+    if positions is None:
+        return version
+    return View(version.manifest, version.version_digest, home, positions=positions, is_split=is_split)

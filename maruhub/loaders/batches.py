@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
+from maruhub.errors import InvalidInput
 from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.order import GlobalOrder
 from maruhub.loaders.permutation import SEED_MAX
@@ -38,8 +39,10 @@ class Batches:
     A batch counts as consumed once it has been handed out, whatever was read ahead. Every
     sample comes exactly once an epoch over all ranks; nothing is dropped or padded, so at
     an epoch's end ranks may differ by one batch. Breaking out of a loop and iterating
-    again goes on with the next batch. For one thread at a time; after a fork the child
-    goes on from the place of the fork with a reader of its own.
+    again goes on with the next batch. For one thread at a time. In another process, after
+    a fork or handed over by multiprocessing, it goes on from the same place with a reader
+    of its own; where Python starts the process anew (spawn, forkserver) it opens the hub by
+    its path there.
 
     Args:
         view: The samples (a ``SampleSource``, such as a catalog's view).
@@ -84,6 +87,19 @@ class Batches:
         prefetch = argument.whole("prefetch", prefetch, low=0)
         plan = Plan.of(len(view), batch_size, rank, world)
         self.skipped: list[Skipped] = []
+        self._view = view
+        self._options: dict[str, Any] = {
+            "batch_size": plan.batch_size,
+            "seed": seed,
+            "rank": plan.rank,
+            "world": plan.world,
+            "epochs": epochs,
+            "shuffle": shuffle,
+            "verify": verify,
+            "on_error": on_error,
+            "prefetch": prefetch,
+            "window": window,
+        }
         self._source = view.digest
         self._seed = seed if argument.flag("shuffle", shuffle) else None
         self._epochs = epochs
@@ -103,6 +119,18 @@ class Batches:
         self._place = Place(0, 0)
         self._pass: _Pass | None = None
         self._ended = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The hub and the view are opened anew where this arrives (spawn, forkserver); what
+        # was read ahead, skipped and counted stays here.
+        if not hasattr(self._view, "batches"):
+            raise _stays_here("a source that no hub opens")
+        options = dict(self._options)
+        if self._recorder is not None:
+            options["run"] = getattr(self._recorder, "run", None)
+            if not isinstance(options["run"], str):
+                raise _stays_here("a recorder that no run made")
+        return _reopen, (self._view, options, self.state_dict())
 
     def __len__(self) -> int:
         """Batches that this rank gets in a whole epoch."""
@@ -236,3 +264,17 @@ def _check_kinds(view: object, recorder: object, window: object) -> None:
         raise argument.wrong("recorder", recorder, "a run's recorder (run.recorder(view))")
     if window is not None and not isinstance(window, Window):
         raise argument.wrong("window", window, "a Window")
+
+
+def _stays_here(why: str) -> InvalidInput:
+    return InvalidInput(
+        f"these batches read {why}: they can't be handed to another process.",
+        hint="Make them there: maruhub.connect(path).version(…).batches(…).",
+    )
+
+
+def _reopen(view: Any, options: dict[str, Any], state: dict[str, Any]) -> Batches:
+    """Batches that came from another process: the same place in the same order."""
+    made: Batches = view.batches(**options)
+    made.load_state_dict(state)
+    return made

@@ -117,7 +117,7 @@ CALLS: dict[str, tuple[Call, tuple[object, ...], str]] = {
     "on_error": (lambda d, w: d.view.batches(4, on_error=w), ("no", None, 0), "on_error"),
     "recorder": (lambda d, w: d.view.batches(4, recorder=w), ("no", 5), "recorder"),
     "window": (lambda d, w: d.view.batches(4, window=w), ("no", 5), "window"),
-    "of_run": (lambda d, w: d.view.batches(4, run=w), ("no", 5), "run"),
+    "of_run": (lambda d, w: d.view.batches(4, run=w), (1.5, 5), "run"),
     "unknown": (lambda d, w: d.view.batches(4, **w), ({"sed": 1},), "no option 'sed'"),
     "state": (lambda d, w: d.view.batches(4).load_state_dict(w), (5, "x", None, {}), "state"),
     "connect": (lambda d, w: maruhub.connect(w), (5, b"x", None, [1]), "path"),
