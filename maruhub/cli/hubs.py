@@ -109,7 +109,7 @@ def _speed_lines(speed: Speed) -> list[str]:
     ]
     return [
         "",
-        f"speed of this machine: {speed.objects:,} objects of {size_text(round(speed.mean_bytes))}, random order, "
+        f"speed of this machine: {count_text(speed.objects, 'object')} of {size_text(round(speed.mean_bytes))}, random order, "
         "every byte from the hub verified",
         f"{'':12}{'hub':>12}{'plain files':>14}",
         *(f"{name:12}{hub:>10,.0f}/s{files:>12,.0f}/s   {hub / files:.1f} x" for name, hub, files in rows),
@@ -166,7 +166,7 @@ def _check_lines(report: CheckReport, blades: Sequence[NamedBlade]) -> list[str]
     lines += [_copies_line(named.get(blade), blade, count) for blade, count in report.bad_copies.items()]
     lines += [f"lost: {name}" for name in report.lost[:_SHOWN]]
     if len(report.lost) > _SHOWN:
-        lines.append(f"… {len(report.lost) - _SHOWN} more; --json lists them.")
+        lines.append(f"… {len(report.lost) - _SHOWN:,} more; --json lists them.")
     elif not report.lost:
         lines.append("Nothing is lost: another copy of each is right.")
     return lines

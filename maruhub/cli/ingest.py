@@ -9,7 +9,7 @@ import click
 
 from maruhub.cli import exits
 from maruhub.cli.address import place
-from maruhub.cli.output import Advance, size_text
+from maruhub.cli.output import Advance, count_text, size_text
 from maruhub.cli.session import Session, with_session
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def show_report(session: Session, report: Report) -> None:
     for refusal in report.refused[:_SHOWN]:
         session.output.note(f"refused: {refusal.name}: {refusal.message} ({refusal.reason})")
     if report.refused_total > _SHOWN:
-        session.output.note(f"… {report.refused_total - _SHOWN} more; --json lists them.")
+        session.output.note(f"… {report.refused_total - _SHOWN:,} more; --json lists them.")
     if not report.complete:
         session.output.note(f"stopped early: {report.stopped}")
     if report.refused_total or not report.complete:
@@ -91,10 +91,11 @@ def show_report(session: Session, report: Report) -> None:
 
 
 def _summary(report: Report) -> str:
+    were = "was" if report.unchanged == 1 else "were"
     parts = [
-        f"{report.stored} objects stored ({size_text(report.bytes_stored)})",
-        f"{report.unchanged} were there already",
+        f"{count_text(report.stored, 'object')} stored ({size_text(report.bytes_stored)})",
+        f"{report.unchanged:,} {were} there already",
     ]
     if report.metadata_updated:
-        parts.append(f"{report.metadata_updated} got other labels or times")
-    return f"{', '.join(parts)}, {report.refused_total} refused; {report.seconds:.2f} s."
+        parts.append(f"{report.metadata_updated:,} got other labels or times")
+    return f"{', '.join(parts)}, {report.refused_total:,} refused; {report.seconds:.2f} s."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from maruhub.cli.output import count_text
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput
 
@@ -44,8 +45,9 @@ def label_command(
         session.hub().dataset(dataset).label(file, name=name, by=by, types=_types(types), message=message)
     )
     text = (
-        f"{dataset}@{report.version.name}: {report.matched} samples labelled, {report.unlabelled} not in the file, "
-        f"{report.unmatched_count} rows without a sample; {report.bytes_written} bytes written."
+        f"{dataset}@{report.version.name}: {count_text(report.matched, 'sample')} labelled, "
+        f"{report.unlabelled:,} not in the file, {count_text(report.unmatched_count, 'row')} without a sample; "
+        f"{count_text(report.bytes_written, 'byte')} written."
     )
     fields = {
         "dataset": dataset,
@@ -60,7 +62,7 @@ def label_command(
     for row in report.unmatched[:_SHOWN]:
         session.output.note(f"without a sample: {row}")
     if report.unmatched_count > _SHOWN:
-        session.output.note(f"… {report.unmatched_count - _SHOWN} more; --json lists them.")
+        session.output.note(f"… {report.unmatched_count - _SHOWN:,} more; --json lists them.")
 
 
 def _types(pairs: tuple[str, ...]) -> dict[str, str] | None:

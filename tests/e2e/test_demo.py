@@ -32,7 +32,7 @@ def test_the_demo_shows_all_eight_steps(tmp_path: Path) -> None:
     said = " ".join(done.stdout.split())
     assert re.findall(r"^(\d)\. ", done.stdout, re.MULTILINE) == list("12345678")
     assert "one and the same drive" in said
-    assert "0 objects stored (0 bytes), 1500 were there already" in said
+    assert "0 objects stored (0 bytes), 1,500 were there already" in said
     assert int(re.search(r"(\d+) bytes written", said)[1]) < 184_189  # type: ignore[index]
     assert "killed (SIGKILL, status -9)" in said
     assert "each once" in said
