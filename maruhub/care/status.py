@@ -10,15 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from maruhub.care.blades import NamedBlade, name_blades
 from maruhub.care.census import StageCount, take_census
 from maruhub.store.pool import FoundPool
 from maruhub.store.store import PoolStore
-
-if TYPE_CHECKING:
-    from maruhub.store.local_blade import LocalBlade
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +93,22 @@ def read_status(path: Path, found: FoundPool, store: PoolStore, *, read_only: bo
 
 
 def _blades(hub: Path, found: FoundPool) -> list[BladeStatus]:
-    answering = {blade.blade_id.hex(): blade for blade in found.local_blades}
-    return [_blade(named, answering.get(named.id)) for named in name_blades(hub, found)]
+    free = {blade.blade_id.hex(): blade.free_bytes() for blade in found.local_blades}
+    return [_blade(named, free.get(named.id)) for named in name_blades(hub, found)]
 
 
-def _blade(named: NamedBlade, blade: LocalBlade | None) -> BladeStatus:
+def _blade(named: NamedBlade, free_bytes: int | None) -> BladeStatus:
+    """A blade that answers has a number of free bytes, a missing one none."""
+    root = Path(named.path)
     return BladeStatus(
         id=named.id,
         number=named.number,
         path=named.path,
-        answers=blade is not None,
+        answers=free_bytes is not None,
         problem=named.problem,
-        used_bytes=0 if blade is None else _allocated(blade.root),
-        free_bytes=0 if blade is None else blade.free_bytes(),
-        device=-1 if blade is None else os.stat(blade.root).st_dev,
+        used_bytes=0 if free_bytes is None else _allocated(root),
+        free_bytes=free_bytes or 0,
+        device=-1 if free_bytes is None else os.stat(root).st_dev,
     )
 
 
