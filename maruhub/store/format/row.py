@@ -29,24 +29,32 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from maruhub.errors import Corrupt
 from maruhub.store.format.extent import EXTENT_DTYPE, Blob, Blobs, Extent
 
 _HEAD: Final = struct.Struct("<BBBBIQq")
 _EXTENT: Final = struct.Struct("<QQIIQ")
-_SIMPLE: Final = np.dtype(
+_HEADS: Final = np.dtype(
+    {
+        "names": ["version", "extent_count"],
+        "formats": ["u1", "<u4"],
+        "offsets": [0, 4],
+        "itemsize": _HEAD.size,
+    }
+)
+_WITH_EXTENT: Final = np.dtype(
     {
         "names": ["version", "extent_count", "extent"],
         "formats": ["u1", "<u4", EXTENT_DTYPE],
         "offsets": [0, 4, _HEAD.size],
-        "itemsize": _HEAD.size + _EXTENT.size,
     }
 )
-"""The start of a row of one extent."""
 _VERSION: Final = 1
 _GONE: Final = 1
 _SEGMENTS: Final = 2
+_REBUILD_HINT: Final = "Run `maru check --rebuild-index`."
 _UNKNOWN: Final = -1
 """Extent count of a row that nobody has looked into yet."""
 
@@ -78,10 +86,7 @@ class Row:
 
     def _decode(self) -> None:
         if len(self.raw) < _HEAD.size or self.raw[0] != _VERSION:
-            raise Corrupt(
-                f"row {self.key!r} is not a row of version {_VERSION}",
-                hint="Run `maru check --rebuild-index`.",
-            )
+            raise Corrupt(f"row {self.key!r} is not a row of version {_VERSION}", hint=_REBUILD_HINT)
         (
             _,
             self._flags,
@@ -154,6 +159,11 @@ class Row:
             start += 4 + 8 * count
         return self.raw[start:]
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the bytes end before the payload begins; no writer makes such a row."""
+        return len(self.raw) < self._tail()
+
     def _has(self, flag: int) -> bool:
         if self._extent_count < 0:
             self._decode()
@@ -167,20 +177,6 @@ class Row:
 
     def __repr__(self) -> str:
         return f"Row({self.key!r}, counter={self.counter})"
-
-
-def blobs_of(rows: Sequence[Row | None]) -> Blobs:
-    """Blob i is the extents of row i, nothing for None; raises Corrupt for what is no row."""
-    there = [row for row in rows if row is not None]
-    if len(there) == len(rows):
-        # An object of up to 1 MiB has one extent. Where all have, one pass over arrays takes a
-        # third of the time that decoding each row does.
-        raw = b"".join([row.raw[: _SIMPLE.itemsize] for row in there])
-        if len(raw) == len(rows) * _SIMPLE.itemsize:
-            heads = np.frombuffer(raw, _SIMPLE)
-            if (heads["version"] == _VERSION).all() and (heads["extent_count"] == 1).all():
-                return Blobs(heads["extent"], np.arange(len(rows) + 1, dtype=np.int64))
-    return Blobs.of_raw([b"" if row is None else row.extents_raw for row in rows])
 
 
 def encode_row(
@@ -203,3 +199,45 @@ def encode_row(
         parts.append(struct.pack(f"<I{len(segments)}Q", len(segments), *segments))
     parts.append(payload or b"")
     return b"".join(parts)
+
+
+_NOTHING: Final = encode_row(b"", counter=0, time_us=0)
+"""A row without extents."""
+
+
+def blobs_of(rows: Sequence[Row | None]) -> Blobs:
+    """Blob i is the extents of row i, nothing for None; raises Corrupt for what is no whole row.
+
+    Passes over arrays: less than half of the time that decoding each row takes, and a fifth
+    where each row has one extent, as those of objects of up to 1 MiB do.
+    """
+    raws = [_NOTHING if row is None else row.raw for row in rows]
+    heads = _heads(raws, _WITH_EXTENT)
+    if heads is not None and (heads["extent_count"] == 1).all():
+        return Blobs(heads["extent"], np.arange(len(raws) + 1, dtype=np.int64))
+    heads = _heads(raws, _HEADS)
+    if heads is None:
+        raise _not_whole(rows)
+    starts = np.zeros(len(raws) + 1, np.int64)
+    np.cumsum(heads["extent_count"], out=starts[1:])
+    ends = (_HEAD.size + _EXTENT.size * heads["extent_count"].astype(np.int64)).tolist()
+    extents = b"".join([raw[_HEAD.size : end] for raw, end in zip(raws, ends, strict=True)])
+    if len(extents) < starts[-1] * _EXTENT.size:
+        raise _not_whole(rows)
+    return Blobs(np.frombuffer(extents, EXTENT_DTYPE), starts)
+
+
+def _heads(raws: Sequence[bytes], dtype: np.dtype[np.void]) -> npt.NDArray[np.void] | None:
+    """The beginnings of rows; None if one is too short for it, or no row of this version."""
+    raw = b"".join([raw[: dtype.itemsize] for raw in raws])
+    if len(raw) < len(raws) * dtype.itemsize:
+        return None
+    heads = np.frombuffer(raw, dtype)
+    return heads if (heads["version"] == _VERSION).all() else None
+
+
+def _not_whole(rows: Sequence[Row | None]) -> Corrupt:
+    for row in rows:
+        if row is not None and row.is_cut:
+            return Corrupt(f"row {row.key!r} ends within its extents", hint=_REBUILD_HINT)
+    raise AssertionError("a row in the batch is wrong, yet none of them alone")

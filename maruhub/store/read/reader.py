@@ -76,7 +76,8 @@ class Reader:
             return parts
         starts = blobs.starts.tolist()
         offsets = places.offsets.tolist()
-        return [_joined(parts[a:b], offsets[a:b]) for a, b in itertools.pairwise(starts)]
+        pairs = itertools.pairwise(starts)
+        return [parts[a] if b - a == 1 else _joined(parts[a:b], offsets[a:b]) for a, b in pairs]
 
     def _read_extents(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
@@ -238,8 +239,6 @@ def _require_descriptors(error: Exception) -> None:
 
 def _joined(parts: list[memoryview | MaruError], offsets: list[int]) -> memoryview | MaruError:
     """One blob of its extents' bytes: no copy where they lie together in one mapped file."""
-    if len(parts) == 1:
-        return parts[0]
     good: list[memoryview] = []
     for part in parts:
         if isinstance(part, MaruError):

@@ -94,6 +94,13 @@ def test_what_is_no_row(raw: bytes):
         blobs_of([Row(b"K", encode_row(b"", counter=1, time_us=1)), row])
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_row_that_ends_within_its_extents_is_refused(count: int):
+    raw = encode_row(b"", counter=1, time_us=1, extents=[Extent(1, 2, 3, 4)] * count)
+    with pytest.raises(Corrupt, match="b'K2' ends within its extents"):
+        blobs_of([Row(b"K1", raw), Row(b"K2", raw[:-1]), None])
+
+
 def test_layout_is_frozen():
     layout = Layout(
         5, SegmentClass.DERIVED, True, 2, 7, 0x1000, (b"a" * 16, b"b" * 16), (Range(0, EVERYWHERE, 0, 0),)
