@@ -111,8 +111,9 @@ class Growth:
     def _same_bytes(self, known: RowArray) -> RowArray:
         """Which of ``known`` replace a row of the same content."""
         assert self._before is not None
-        column = self._arrivals.base.column("sha256")
-        new = np.frombuffer(b"".join(column.take(known).to_pylist()), dtype=np.uint8).reshape(-1, 32)
+        column = self._arrivals.base.column("sha256").combine_chunks()
+        flat = np.frombuffer(column.buffers()[1] or b"", dtype=np.uint8).reshape(-1, 32)
+        new = flat[column.offset :][known]
         same = (new == self._before.sha256(self._arrivals.earlier[known])).all(axis=1)
         return np.flatnonzero(same)
 

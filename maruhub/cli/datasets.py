@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchDataset
 
 if TYPE_CHECKING:
-    from maruhub.catalog import Dataset
+    from maruhub.catalog import Dataset, Diff
     from maruhub.catalog.version import VersionInfo
 
 _SAMPLES = 10
@@ -150,19 +150,28 @@ def diff_command(session: Session, old: str, new: str | None) -> None:
     handle = session.hub().dataset(dataset)
     after = new.removeprefix(f"{dataset}@") if new else "latest"
     diff = handle.diff(before or _one_before(handle), after)
-    changes = {name: getattr(diff, name).to_pylist() for name in ("added", "removed", "changed", "columns")}
     if session.output.as_json:
+        changes = {name: getattr(diff, name).to_pylist() for name in diff.summary()}
         session.output.record({"before": diff.before, "after": diff.after, **changes})
         return
-    counts = ", ".join(f"{count} {name}" for name, count in diff.summary().items())
-    session.output.line(f"From {diff.before} to {diff.after}: {counts}.")
+    for line in diff_lines(diff):
+        session.output.line(line)
+
+
+def diff_lines(diff: Diff) -> Iterator[str]:
+    """A difference for people: counts, and the first samples of each kind.
+
+    Only what is shown becomes Python objects; a difference may have millions of rows.
+    """
+    counts = diff.summary()
+    yield f"From {diff.before} to {diff.after}: {', '.join(f'{n} {name}' for name, n in counts.items())}."
     for mark, name in (("+", "added"), ("-", "removed"), ("~", "changed")):
-        for row in changes[name][:_SHOWN]:
-            session.output.line(f"{mark} {row['id']}")
-        if len(changes[name]) > _SHOWN:
-            session.output.line(f"{mark} … {len(changes[name]) - _SHOWN} more")
-    for row in changes["columns"]:
-        session.output.line(f"column {row['column']}: {row['change']}, {row['rows']} samples")
+        shown = getattr(diff, name).slice(0, _SHOWN).column("id").to_pylist()
+        yield from (f"{mark} {sample}" for sample in shown)
+        if counts[name] > _SHOWN:
+            yield f"{mark} … {counts[name] - _SHOWN} more"
+    for row in diff.columns.to_pylist():
+        yield f"column {row['column']}: {row['change']}, {row['rows']} samples"
 
 
 def _one_before(handle: Dataset) -> str:

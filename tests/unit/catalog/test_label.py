@@ -282,3 +282,12 @@ def test_other_mistakes(ds, catalog, tmp_path):
     with pytest.raises(InvalidData, match="'x' is not of type int64"):
         ds.label(pa.table({"key": ["cats/01.jpg"], "n": ["x"]}))
     assert ds.latest.number == 2
+
+
+def test_digests_are_hex_in_either_case_and_nothing_else(ds):
+    digests = [bytes(one).hex() for one in ds.latest.sha256()]
+    keys = pa.chunked_array([["x" * 64, digests[0].upper()], digests[1:]])[1:]
+    assert ds.label(pa.table({"digest": keys, "n": range(len(digests))})).matched == len(digests)
+    for bad in ("é" * 32, "g" + digests[0][1:], digests[0][:-1], digests[0] + "0", " " + digests[0][1:], ""):
+        with pytest.raises(InvalidData, match="is not a SHA-256 digest|empty"):
+            ds.label(pa.table({"digest": [digests[1], bad], "n": [1, 2]}))
