@@ -153,6 +153,11 @@ class CommitTurn:
         self._own_turn(fill)
         self.note_files()
 
+    def record_closed(self) -> None:
+        """Puts on record that logs are closed that the writer has retired."""
+        if self._writer.retired():
+            self._own_turn(lambda *_: None, even_if_empty=True)
+
     def note_files(self) -> None:
         """Says in the index that the blades' folders are known as they are now."""
         with self._turn_lock, deferred_signals(), self._index.write() as txn:
@@ -161,7 +166,9 @@ class CommitTurn:
             if stamps != state.stamps:
                 txn.put_many([(STATE_KEY, encode_state(replace(state, stamps=stamps)))])
 
-    def _own_turn(self, fill: Callable[[IndexTxn, TurnRows, Batch], None]) -> int:
+    def _own_turn(
+        self, fill: Callable[[IndexTxn, TurnRows, Batch], None], *, even_if_empty: bool = False
+    ) -> int:
         """A turn without writers; returns how many records ``fill`` has put into the batch."""
         with self._turn_lock, deferred_signals():
             with self._index.write() as txn:
@@ -171,7 +178,7 @@ class CommitTurn:
                 fill(txn, turn, batch)
                 filled = len(batch.records)
                 state = self._state_at(state, read_moment())
-                settle = self._write(txn, turn, batch, state) if filled else []
+                settle = self._write(txn, turn, batch, state) if filled or even_if_empty else []
             for action in settle:
                 action()
         return filled

@@ -162,6 +162,24 @@ class Writer:
         layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
 
+    def retire_idle(self, least_bytes: int) -> None:
+        """Retires every log that nobody writes, this process's own too, and that holds so much.
+
+        The next turn puts on record that they are closed (``CommitTurn.record_closed``).
+        """
+        seen: set[int] = set()
+        with self._lock:
+            for segment_class, log in list(self._open.items()):
+                if log.end >= least_bytes:
+                    self._retired.append(self._open.pop(segment_class))
+            while (idle := self._adoption.adopt_idle(seen)) is not None:
+                seen.add(idle.segment)
+                if idle.end >= least_bytes:
+                    self._hold(idle)
+                    self._retired.append(idle)
+                else:
+                    idle.close()
+
     def logs(self, segments: set[int]) -> list[Log]:
         """Logs of this process among ``segments`` that hold unsynced bytes, or aren't on record."""
         with self._lock:

@@ -43,6 +43,15 @@ class Adoption:
                     return log
         return None
 
+    def adopt_idle(self, avoid: Container[int]) -> Log | None:
+        """Any open log that no living process holds, to be closed, even one that lacks copies."""
+        for layout in self._open_layouts():
+            if layout.segment not in avoid:
+                log = self._take(layout, copies_least=1)
+                if log is not None:
+                    return log
+        return None
+
     def _open_layouts(self) -> list[Layout]:
         marks = self._index.scan(OPEN_PREFIX, prefix_end(OPEN_PREFIX), _AT_ONCE)
         segments = [segment_of(key) for key, _ in marks]
@@ -50,10 +59,12 @@ class Adoption:
         rows = [Row(layout_key(s), value) for s, value in zip(segments, values, strict=True) if value]
         return [decode_layout(segment_of(row.key), row.payload) for row in rows]
 
-    def _take(self, layout: Layout) -> Log | None:
+    def _take(self, layout: Layout, *, copies_least: int | None = None) -> Log | None:
+        """The log, or None. ``copies_least``: enough for this; else all, none missing."""
         copies = self._blades.open_copies(log_name(layout.segment), layout.blades, write=True)
+        least = max(len(layout.blades), self._blades.wanted_copies) if copies_least is None else copies_least
         try:
-            log = self._locked_log(layout, copies)
+            log = self._locked_log(layout, copies) if len(copies) >= least else None
         except (OSError, MaruError):
             log = None
         if log is None:
@@ -62,9 +73,7 @@ class Adoption:
         return log
 
     def _locked_log(self, layout: Layout, copies: list[Copy]) -> Log | None:
-        """A log over all its copies, none missing: one that lacks a copy is care's to mend."""
-        if len(copies) < max(len(layout.blades), self._blades.wanted_copies):
-            return None
+        """A log over the copies that were opened."""
         if not all(copy.file.lock() for copy in copies):
             return None
         # Read again under the lock: the last owner may have closed or mended it meanwhile.
