@@ -97,7 +97,9 @@ def export_folder(bucket: Readable, prefix: str, target: Path, *, progress: Adva
         if progress is not None:
             progress(objects, None)
     if not objects and prefix:
-        raise NoSuchKey(f"nothing lies below maru://{bucket.name}/{prefix}")
+        raise NoSuchKey(
+            f"Nothing lies below maru://{bucket.name}/{prefix}.", hint=f"See: maru ls maru://{bucket.name}"
+        )
     return Moved(objects, size_bytes)
 
 

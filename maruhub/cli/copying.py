@@ -16,12 +16,12 @@ from maruhub.cli.address import Place, place_or_path
 from maruhub.cli.output import count_text, size_text
 from maruhub.cli.reading import key_in, object_fields, opened
 from maruhub.cli.session import Session, with_session
-from maruhub.errors import InvalidInput
+from maruhub.errors import InvalidInput, NoSuchKey
 from maruhub.namespace.address import Address, DatasetAddress, is_address, parse_address
 
 if TYPE_CHECKING:
     from maruhub.api.bucket import BucketView
-    from maruhub.api.export import Moved
+    from maruhub.api.export import Moved, Readable
 
 
 @click.command("cp", short_help="Copy in, out, or inside the hub (by reference).")
@@ -74,6 +74,8 @@ def _out(session: Session, source: Address, target: Path, *, recursive: bool, in
     from maruhub.api.export import export_folder, export_object, write_object
 
     bucket = opened(session.hub(), source)
+    if not recursive:
+        _require_object(bucket, source)
     if recursive:
         with session.output.progress("Copying", unit="objects") as advance:
             moved = export_folder(bucket, source.below, target, progress=advance)
@@ -83,6 +85,16 @@ def _out(session: Session, source: Address, target: Path, *, recursive: bool, in
     else:
         path = export_object(bucket, _key(source), target, into=into)
         session.output.record({"path": path}, f"Copied to {path}.")
+
+
+def _require_object(bucket: Readable, source: Address) -> None:
+    """Raises NoSuchKey; for a folder one that says how folders are copied."""
+    try:
+        bucket.stat(_key(source))
+    except NoSuchKey:
+        if next(iter(bucket.list(source.below)), None) is None:
+            raise
+        raise NoSuchKey(f"{source} is a folder.", hint="Add -r to copy all that lies in it.") from None
 
 
 def _in(session: Session, source: Path, target: Place, *, recursive: bool) -> None:

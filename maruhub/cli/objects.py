@@ -19,6 +19,7 @@ from maruhub.cli.reading import (
     readable,
     readable_object,
     sample_fields,
+    text_of,
 )
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchKey
@@ -86,13 +87,15 @@ def stat_command(session: Session, address: str) -> None:
     """
     where, key = readable_object(address)
     if isinstance(where, ObjectAddress):
-        session.output.record(object_fields(session.hub().bucket(where.bucket).stat(key)))
+        fields = object_fields(session.hub().bucket(where.bucket).stat(key))
+        session.output.record(fields, text_of(fields))
         return
     from maruhub.api.frozen import frozen_bucket
 
     bucket = frozen_bucket(session.hub(), where)
     sample = bucket.stat(key)
-    session.output.record({**sample_fields(bucket, sample), "columns": bucket.labels(sample)})
+    fields = {**sample_fields(bucket, sample), "columns": bucket.labels(sample)}
+    session.output.record(fields, text_of(fields))
 
 
 @click.command("rm", short_help="Delete objects (restorable for a time).")

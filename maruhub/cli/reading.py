@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from maruhub.cli.output import dumps, printable, time_text
 from maruhub.errors import InvalidInput
 from maruhub.namespace.address import Address, DatasetAddress, parse_short
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from maruhub.api.bucket import BucketView
     from maruhub.api.frozen import FrozenBucket, FrozenObject
     from maruhub.namespace import ObjectInfo
+
+_TIMES: Final = {"created_us": ("stored", 1), "mtime_ns": ("modified", 1000)}
+"""Fields that are times → what people call them, and their units in a microsecond."""
 
 readable = parse_short
 """A bucket, a version, or what lies in one; ``maru://`` may be left out."""
@@ -79,6 +83,20 @@ def sample_fields(bucket: FrozenBucket, sample: FrozenObject) -> dict[str, Any]:
         "created_us": sample.created_us,
         "mtime_ns": sample.mtime_ns,
     }
+
+
+def text_of(fields: dict[str, Any]) -> str:
+    """The fields of an object for people: a line each, times as times, nothing that is empty."""
+    shown = {name: value for name, value in fields.items() if name not in _TIMES and value not in (None, {})}
+    for name, (heading, per_us) in _TIMES.items():
+        if fields[name] is not None:
+            shown[heading] = time_text(fields[name] // per_us)
+    width = max(map(len, shown))
+    return "\n".join(f"{name.ljust(width)}  {_cell(value)}" for name, value in shown.items())
+
+
+def _cell(value: object) -> str:
+    return dumps(value, indent=None) if isinstance(value, dict) else printable(str(value))
 
 
 def entries(hub: Hub, where: Address, *, recursive: bool) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,22 @@ def test_an_impossible_place_for_a_blade_leaves_nothing(maru: Maru, place: str) 
     alone = maru("init", place)
     assert alone.status in (2, 3, 5, 8)
     assert alone.err.count("\n") == 1
+
+
+def test_a_folder_named_without_r_is_told_from_what_is_not_there(maru: Maru) -> None:
+    for folder in ("maru://photos/cats", "maru://photos/cats/", "maru://dataset/pets/v1/photos/cats"):
+        refused = maru("cp", folder, "nowhere")
+        assert refused.status == 3
+        assert "is a folder. Add -r" in refused.err
+    assert "is a folder" not in maru("cp", "maru://photos/cat", "nowhere").err
+    assert not (maru.folder / "nowhere").exists()
+
+
+def test_stat_shows_people_times_and_nothing_empty(maru: Maru) -> None:
+    said = maru.ok("stat", "photos/cats/01.jpg").text
+    names = [line.split()[0] for line in said.splitlines()]
+    assert {"size", "etag", "sha256", "stored", "modified"} <= set(names)
+    assert "metadata" not in names
+    assert re.search(r"^stored +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", said, re.MULTILINE)
+    labelled = maru.ok("stat", "maru://dataset/pets/latest/photos/cats/01.jpg").text
+    assert '"label": "cat"' in labelled
