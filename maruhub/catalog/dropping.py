@@ -20,6 +20,7 @@ DELAY_S: Final = 86_400.0
 """Eradication delay of a dropped version, unless a longer one is given."""
 
 
+_LISTED: Final = "`maru versions` (hub.datasets(), dataset.versions()) lists what there is."
 DELAY_S_MAX: Final = 100 * 365.25 * DELAY_S
 
 
@@ -56,7 +57,7 @@ def undrop(rows: Rows, dataset: str, number: int) -> None:
     """Brings one version back, if it is hidden."""
     row = get(rows, rows_of.version_key(dataset, number))
     if row is None:
-        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint="`maru versions` lists them.")
+        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint=_LISTED)
     payload = VersionRow.decode(row)
     if payload.dropped_us:
         _show(rows, row, payload)
@@ -77,7 +78,7 @@ def live_version(rows: Rows, dataset: str, number: int) -> tuple[Row, VersionRow
     """A version that is not hidden; NoSuchVersion."""
     row = get(rows, rows_of.version_key(dataset, number))
     if row is None:
-        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint="`maru versions` lists them.")
+        raise NoSuchVersion(f"{dataset}@v{number} does not exist.", hint=_LISTED)
     payload = VersionRow.decode(row)
     if payload.dropped_us:
         raise NoSuchVersion(
@@ -120,7 +121,7 @@ def _versions(rows: Rows, dataset: str) -> list[tuple[Row, VersionRow]]:
 def _dataset(rows: Rows, dataset: str) -> DatasetRow:
     row = get(rows, rows_of.dataset_key(dataset))
     if row is None:
-        raise NoSuchDataset(f"there is no dataset {dataset!r}.", hint="`maru versions` lists them.")
+        raise NoSuchDataset(f"there is no dataset {dataset!r}.", hint=_LISTED)
     return DatasetRow.decode(row)
 
 

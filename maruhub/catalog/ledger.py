@@ -128,7 +128,9 @@ class Ledger:
 
         def change(rows: Rows) -> None:
             if get(rows, key) is None:
-                raise NoSuchVersion(f"{dataset} has no tag {tag!r}.", hint="`maru versions` shows tags.")
+                raise NoSuchVersion(
+                    f"{dataset} has no tag {tag!r}.", hint="`maru versions` (dataset.versions()) shows tags."
+                )
             rows.remove(key)
 
         self._commit(change)
@@ -156,7 +158,9 @@ class Ledger:
         def change(rows: Rows) -> dict[str, Any]:
             row = get(rows, key)
             if row is None:
-                raise NoSuchDataset(f"there is no dataset {dataset!r}.", hint="Commit it first.")
+                raise NoSuchDataset(
+                    f"there is no dataset {dataset!r}.", hint="`maru commit` (dataset.commit) makes it."
+                )
             now = DatasetRow.decode(row)
             if now.split is not None and not replace_it:
                 return now.split

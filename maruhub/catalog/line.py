@@ -33,7 +33,9 @@ class Line:
         """The dataset's row; NoSuchDataset before its first commit."""
         row = self.ledger.dataset(self.name)
         if row is None:
-            raise NoSuchDataset(f"there is no dataset {self.name!r}.", hint="`maru commit` makes one.")
+            raise NoSuchDataset(
+                f"there is no dataset {self.name!r}.", hint="`maru commit` (dataset.commit) makes one."
+            )
         return row
 
     def latest(self, seen: DatasetRow | None) -> Version | None:
@@ -84,7 +86,8 @@ class Line:
             number = self.ledger.tags(self.name).get(str(version))
         if number is None or not 0 < number <= known.head:
             raise NoSuchVersion(
-                f"{self.name} has no version or tag {version!r}.", hint="`maru versions` lists them."
+                f"{self.name} has no version or tag {version!r}.",
+                hint=f"`maru versions {self.name}` (dataset.versions()) lists them.",
             )
         return number
 
