@@ -1,0 +1,279 @@
+"""The act itself: a segment's live bytes in new files, and the turn that says so.
+
+Order: look at what lives, write and sync new files beside the old ones, ask again inside
+the turn and put the new layout on record, unlink the old files. Up to the turn's sync the
+old files count and the new ones are strays; behind it the other way round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from maruhub.errors import Conflict
+from maruhub.index.protocol import Index, IndexTxn
+from maruhub.store.blades import Blades
+from maruhub.store.commit.holds import Holds
+from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.format.batch import BatchHead
+from maruhub.store.format.keys import decode_tail, layout_key, tail_key
+from maruhub.store.format.layout import Layout, StripsLayout, decode_layout, encode_layout
+from maruhub.store.format.row import Row
+from maruhub.store.format.strip import StripHeader
+from maruhub.store.read.reader import Reader
+from maruhub.store.seal.act_lock import ActLocks
+from maruhub.store.seal.content import Content
+from maruhub.store.seal.live import Live, Resolve, find_live, is_still_live_within
+from maruhub.store.seal.placement import place
+from maruhub.store.seal.plan import Cut, Pieces, make_copying, make_cut, make_pieces
+from maruhub.store.seal.source import Source, files_of, open_source
+from maruhub.store.seal.strays import Strays
+from maruhub.store.seal.strip_writer import WINDOW_BYTES, StripFiles, StripWriter
+
+_TRIES: Final = 3
+_HEADER_ROOM: Final = 1 << 20
+"""Asked of each blade beside its strip's data: for header, sums and the file system's own."""
+
+
+class Outcome(StrEnum):
+    """What became of an act."""
+
+    DONE = "done"
+    REMOVED = "removed"
+    GONE = "there is no such segment"
+    OPEN = "it is still written"
+    HELD = "a process has bytes in it that it hasn't named yet"
+    BUSY = "another act is at it"
+    CHANGED = "it changed meanwhile, again and again"
+
+
+@dataclass(slots=True)
+class ActReport:
+    """What an act did.
+
+    ``read_bytes``: live bytes and batches; ``written_bytes`` and ``files``: what was made,
+    parity and sums included; ``freed_bytes``: of the files that were unlinked.
+    """
+
+    segment: int
+    outcome: Outcome
+    read_bytes: int = 0
+    written_bytes: int = 0
+    freed_bytes: int = 0
+    files: int = 0
+    seconds: float = 0.0
+
+
+class _Changed(Conflict):
+    """What the act began from is not so any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What an act began from."""
+
+    raw: bytes
+    layout: Layout
+    live: Live
+    batches: list[BatchHead]
+    source: Source
+
+
+class Acts:
+    """Acts of one process. Any thread may call; two acts never work on one segment.
+
+    Args:
+        index: Of the pool.
+        turn: Publishes.
+        blades: Of the pool.
+        reader: Reads live bytes from wherever they are whole.
+        holds: Of all processes.
+        folder: For the locks of segments under way, beside the index.
+        pool_id: Goes into the headers.
+        resolve: What the bytes of rows with a segment list point to.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        turn: CommitTurn,
+        blades: Blades,
+        reader: Reader,
+        holds: Holds,
+        *,
+        folder: Path,
+        pool_id: bytes,
+        resolve: Resolve,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._index = index
+        self._turn = turn
+        self._blades = blades
+        self._reader = reader
+        self._holds = holds
+        self._locks = ActLocks(folder)
+        self._pool_id = pool_id
+        self._resolve = resolve
+        self._window_bytes = window_bytes
+        self._strays = Strays(index, turn, blades)
+
+    def recut(self, segment: int, *, covered: int = 0, avoid: Collection[bytes] = ()) -> ActReport:
+        """Writes what lives in a segment anew, in strips over the blades that there are now.
+
+        Args:
+            segment: Its id; an open or held one is left alone.
+            covered: Batches of turns up to this counter stand in a complete checkpoint.
+            avoid: Blades that get nothing: they are being drained.
+
+        Raises:
+            Corrupt: An extent that lives, or a batch, has no intact copy left.
+            Unavailable: What lives can't be told, or blades failed (NoSpace, BladeLost).
+        """
+        began = time.perf_counter()
+        report = ActReport(segment, Outcome.CHANGED)
+        with self._locks.held(segment) as mine:
+            if not mine:
+                report.outcome = Outcome.BUSY
+            for _ in range(_TRIES if mine else 0):
+                try:
+                    report.outcome = self._recut(segment, covered, avoid, report)
+                    break
+                except _Changed:
+                    continue
+        report.seconds = time.perf_counter() - began
+        return report
+
+    def _recut(self, segment: int, covered: int, avoid: Collection[bytes], report: ActReport) -> Outcome:
+        raw = self._index.get_many([layout_key(segment)])[0]
+        if raw is None:
+            return Outcome.GONE
+        layout = decode_layout(segment, Row(layout_key(segment), raw).payload)
+        if not layout.closed:
+            return Outcome.OPEN
+        # Once it is closed nobody begins to hold it, so this answer stays true.
+        if self._holds.is_held(segment):
+            return Outcome.HELD
+        live = find_live(self._index, segment, self._resolve)
+        tail = decode_tail(self._index.get_many([tail_key(segment)])[0])
+        source = open_source(self._blades, layout)
+        try:
+            begun = _Begun(raw, layout, live, source.batches(tail, layout, covered), source)
+            return self._rewrite(begun, avoid, report)
+        finally:
+            source.close()
+
+    def _rewrite(self, begun: _Begun, avoid: Collection[bytes], report: ActReport) -> Outcome:
+        pieces = make_pieces(begun.live.extents, begun.batches)
+        if not len(pieces.start):
+            self._publish(begun, None)
+            self._drop_old(begun, report)
+            return Outcome.REMOVED
+        placement = place(begun.layout.segment, self._rooms(avoid), pieces.kept_bytes)
+        cut = make_cut(pieces, begun.live.owners, placement.scheme)
+        after = _next_layout(begun, cut, placement.blades)
+        files = StripFiles(self._blades, files_of(after), self._strays.make_way)
+        published = _Once()
+        try:
+            files.create()
+            self._write(begun, pieces, cut, files, report)
+            self._publish(begun, after, published)
+        except BaseException:
+            # A turn that failed behind its decision may yet turn out to count: then they do.
+            if not published.decided:
+                files.remove()
+            raise
+        finally:
+            files.close()
+        report.files = len(files.places)
+        self._drop_old(begun, report)
+        return Outcome.DONE
+
+    def _rooms(self, avoid: Collection[bytes]) -> dict[bytes, int]:
+        rooms = {}
+        for blade in self._blades:
+            with contextlib.suppress(OSError):
+                if blade.blade_id not in avoid:
+                    rooms[blade.blade_id] = max(0, blade.free_bytes() - _HEADER_ROOM)
+        return rooms
+
+    def _write(self, begun: _Begun, pieces: Pieces, cut: Cut, files: StripFiles, report: ActReport) -> None:
+        content = Content(
+            self._reader, begun.source, begun.live.extents, begun.batches, pieces, make_copying(pieces, cut)
+        )
+        writer = StripWriter(files, cut, window_bytes=self._window_bytes)
+        try:
+            writer.write(self._header(begun, cut), content.fill)
+        finally:
+            report.read_bytes += content.read_bytes
+            report.written_bytes += writer.written_bytes
+
+    def _header(self, begun: _Begun, cut: Cut) -> StripHeader:
+        layout, batches = begun.layout, begun.batches
+        tail = decode_tail(self._index.get_many([tail_key(layout.segment)])[0])
+        return StripHeader(
+            pool_id=self._pool_id,
+            segment=layout.segment,
+            segment_class=layout.segment_class,
+            number=0,
+            act=layout.generation + 1,
+            act_id=secrets.token_bytes(16),
+            marker=begun.source.chain.header.marker,
+            created_us=time.time_ns() // 1000,
+            end=layout.end,
+            last_batch=tail.batch,
+            tail_end=tail.end,
+            floor=batches[0].offset if batches else 0,
+            epoch=layout.epoch,
+            data=cut.scheme.data,
+            lengths=cut.lengths,
+            ranges=cut.ranges,
+        )
+
+    def _publish(self, begun: _Begun, after: Layout | None, published: _Once | None = None) -> None:
+        """The turn in which the new files begin to count; raises ``_Changed`` if they may not."""
+        segment = begun.layout.segment
+
+        def decide(txn: IndexTxn, counter: int) -> Mapping[bytes, bytes | None]:
+            if txn.get_many([layout_key(segment)])[0] != begun.raw:
+                raise _Changed(f"segment {segment:016x} was moved meanwhile")
+            if not is_still_live_within(txn, segment, begun.live):
+                raise _Changed(f"segment {segment:016x}: more lives in it than did before")
+            if published is not None:
+                published.decided = True
+            if after is None or after.strips is None:
+                txn.remove_many([tail_key(segment)])
+                return {layout_key(segment): None}
+            stated = replace(after, strips=replace(after.strips, dropped=counter))
+            return {layout_key(segment): encode_layout(stated)}
+
+        self._turn.restate(decide)
+
+    def _drop_old(self, begun: _Begun, report: ActReport) -> None:
+        report.freed_bytes += self._strays.remove(files_of(begun.layout))
+        self._turn.note_files()
+
+
+@dataclass(slots=True)
+class _Once:
+    """Whether a turn has taken the decision, so that it may have become durable."""
+
+    decided: bool = False
+
+
+def _next_layout(begun: _Begun, cut: Cut, blades: tuple[bytes, ...]) -> Layout:
+    generation = begun.layout.generation + 1
+    strips = StripsLayout(
+        data=cut.scheme.data,
+        act=generation,
+        data_at=cut.data_at,
+        lengths=cut.lengths,
+        dropped=0,
+        floor=begun.batches[0].offset if begun.batches else 0,
+    )
+    return replace(begun.layout, generation=generation, blades=blades, ranges=cut.ranges, strips=strips)

@@ -1,0 +1,48 @@
+"""One act at a time on a segment, over all processes; a dead one's lock is nobody's."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from maruhub.store.commit.copies import blade_error
+
+
+class ActLocks:
+    """Locks in one folder, which is made with the first of them; a file each, gone with its act."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextlib.contextmanager
+    def held(self, segment: int) -> Iterator[bool]:
+        """Holds the segment, or yields False if another act does; never waits."""
+        path = self._folder / f"{segment:016x}"
+        try:
+            self._folder.mkdir(exist_ok=True)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise blade_error([error], "locking a segment") from error
+        try:
+            mine = _take(fd)
+            yield mine
+            if mine:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        finally:
+            if mine:
+                # A child forked meanwhile shares the descriptor: closing ours would not free it.
+                fcntl.flock(fd, fcntl.LOCK_UN)
+            os.close(fd)
+
+
+def _take(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    # Whoever held it before has unlinked it: another may hold a new file of this name by now.
+    return os.fstat(fd).st_nlink > 0

@@ -1,0 +1,99 @@
+"""The content of new strips, window by window: live bytes, each checked as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from maruhub.errors import MaruError
+from maruhub.store.format.batch import BatchHead
+from maruhub.store.format.extent import Blobs, ExtentArray
+from maruhub.store.read.reader import Reader
+from maruhub.store.seal.plan import Copying, Pieces
+from maruhub.store.seal.source import Source
+
+I64 = npt.NDArray[np.int64]
+
+
+class Content:
+    """What the data strips of an act hold; read once, from front to back.
+
+    Args:
+        reader: Reads extents, with another copy's bytes where one is bad.
+        source: Of the batches.
+        extents: Of the pieces, by number.
+        batches: Of the pieces, by number.
+        pieces: What is copied.
+        copying: Where to.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        source: Source,
+        extents: ExtentArray,
+        batches: Sequence[BatchHead],
+        pieces: Pieces,
+        copying: Copying,
+    ) -> None:
+        self._reader = reader
+        self._source = source
+        self._extents = extents
+        self._batches = batches
+        self._pieces = pieces
+        self._copying = copying
+        self._next = np.searchsorted(copying.file, np.arange(int(copying.file.max(initial=-1)) + 2))
+        self._open: list[tuple[int, memoryview]] = []
+        self.read_bytes = 0
+
+    def fill(self, at: int, buffers: Sequence[memoryview]) -> None:
+        """Puts bytes ``[at, at + len)`` of each data strip into its buffer, which holds zeros.
+
+        Raises Corrupt if no intact copy of one of the extents is left.
+        """
+        carried, self._open = self._open, []
+        for part, data in carried:
+            self._put(part, data, at, buffers)
+        parts = self._parts_until([at + len(buffer) for buffer in buffers])
+        for part, data in zip(parts.tolist(), self._read(parts), strict=True):
+            self._put(part, data, at, buffers)
+
+    def _parts_until(self, ends: Sequence[int]) -> I64:
+        """Parts that begin before each file's end and were not read yet."""
+        found = []
+        for file, end in enumerate(ends[: len(self._next) - 1]):
+            first, stop = int(self._next[file]), int(np.searchsorted(self._copying.file, file, side="right"))
+            last = first + int(np.searchsorted(self._copying.place[first:stop], end))
+            self._next[file] = last
+            found.append(np.arange(first, last))
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    def _read(self, parts: I64) -> list[memoryview]:
+        """The whole pieces of parts, right by their sums."""
+        sources = self._pieces.source[self._copying.piece[parts]]
+        ours = sources >= 0
+        extents = self._extents[sources[ours]]
+        read = iter(self._reader.read_many(Blobs(extents, np.arange(len(extents) + 1)), verify=True))
+        found = []
+        for source in sources.tolist():
+            data = (
+                next(read)
+                if source >= 0
+                else memoryview(self._source.batch(self._batches[-1 - source].offset))
+            )
+            if isinstance(data, MaruError):
+                raise data
+            found.append(data)
+            self.read_bytes += len(data)
+        return found
+
+    def _put(self, part: int, data: memoryview, at: int, buffers: Sequence[memoryview]) -> None:
+        copying = self._copying
+        place, length, skip = int(copying.place[part]), int(copying.length[part]), int(copying.skip[part])
+        buffer = buffers[int(copying.file[part])]
+        first, stop = max(place, at), min(place + length, at + len(buffer))
+        buffer[first - at : stop - at] = data[skip + first - place : skip + stop - place]
+        if place + length > at + len(buffer):
+            self._open.append((part, data))
