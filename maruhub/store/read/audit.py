@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import xxhash
 
+from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copy
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.header import log_name
+from maruhub.store.format.layout import Layout, StripsLayout
+from maruhub.store.format.strip import StripName
 from maruhub.store.read.layouts import Layouts
+from maruhub.store.read.strips import StripSet
 from maruhub.store.recover.chain import read_at
 
 
@@ -25,7 +30,7 @@ class BadCopy(NamedTuple):
 
 @dataclass
 class AuditResult:
-    """``lost``: extents of which no copy is right."""
+    """``lost``: extents of which no copy is right, nor can be decoded."""
 
     extents: int = 0
     size_bytes: int = 0
@@ -41,38 +46,92 @@ class Audit:
         self._blades = blades
 
     def run(self, extents: Sequence[Extent]) -> AuditResult:
-        """Reads each extent from each of its copies; sorted input keeps the drives streaming."""
+        """Reads each extent from each of its copies; sorted input keeps the drives streaming.
+
+        Of a segment in strips: each extent where it lies, and decoded only where it is wrong.
+        """
         result = AuditResult()
-        segment, copies, blade_ids = -1, list[Copy](), tuple[bytes, ...]()
+        segment, files = -1, _files(None, self._blades)
         try:
             for extent in extents:
                 if extent.segment != segment:
-                    _close(copies)
+                    files.close()
                     segment = extent.segment
-                    layout = self._layouts.refresh(segment)
-                    blade_ids = layout.blades if layout else ()
-                    copies = self._blades.open_copies(log_name(segment), blade_ids)
-                self._check(extent, copies, blade_ids, result)
+                    files = _files(self._layouts.refresh(segment), self._blades)
+                result.extents += 1
+                files.check(extent, result)
         finally:
-            _close(copies)
+            files.close()
         return result
 
-    @staticmethod
-    def _check(
-        extent: Extent, copies: Sequence[Copy], blade_ids: Sequence[bytes], result: AuditResult
-    ) -> None:
-        good = set()
-        for copy in copies:
-            data = read_at(copy, extent.offset, extent.length)
-            if len(data) == extent.length and xxhash.xxh3_64_intdigest(data) == extent.checksum:
-                good.add(copy.blade.blade_id)
-        result.extents += 1
-        result.size_bytes += extent.length * len(copies)
-        result.bad += [BadCopy(extent, blade) for blade in blade_ids if blade not in good]
+
+class _Files(Protocol):
+    def check(self, extent: Extent, result: AuditResult) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _files(layout: Layout | None, blades: Blades) -> _Files:
+    if layout is not None and layout.strips is not None:
+        return _Strips(layout, layout.strips, blades)
+    return _FullCopies(layout, blades)
+
+
+class _FullCopies:
+    """Of a segment in full copies; of none, where no layout is on record."""
+
+    def __init__(self, layout: Layout | None, blades: Blades) -> None:
+        self._blade_ids = layout.blades if layout else ()
+        self._copies: list[Copy] = []
+        if layout:
+            self._copies = blades.open_copies(log_name(layout.segment), self._blade_ids)
+
+    def check(self, extent: Extent, result: AuditResult) -> None:
+        good = {
+            copy.blade.blade_id
+            for copy in self._copies
+            if _is_right(read_at(copy, extent.offset, extent.length), extent)
+        }
+        result.size_bytes += extent.length * len(self._copies)
+        result.bad += [BadCopy(extent, blade) for blade in self._blade_ids if blade not in good]
         if not good:
             result.lost.append(extent)
 
+    def close(self) -> None:
+        for copy in self._copies:
+            copy.close()
 
-def _close(copies: Sequence[Copy]) -> None:
-    for copy in copies:
-        copy.close()
+
+class _Strips:
+    def __init__(self, layout: Layout, strips: StripsLayout, blades: Blades) -> None:
+        self._layout = layout
+        self._set = StripSet(strips, lambda number: open_strip(layout, strips, blades, number))
+
+    def check(self, extent: Extent, result: AuditResult) -> None:
+        part = self._layout.range_of(extent.offset, extent.length)
+        if part is None:
+            result.lost.append(extent)
+            return
+        place = part.place + extent.offset - part.start
+        result.size_bytes += extent.length
+        straight = self._set.read(part.file, place, extent.length)
+        if straight is not None and _is_right(straight, extent):
+            return
+        result.bad.append(BadCopy(extent, self._layout.blades[part.file]))
+        if not any(_is_right(found, extent) for found in self._set.variants(part.file, place, extent.length)):
+            result.lost.append(extent)
+
+    def close(self) -> None:
+        self._set.close()
+
+
+def open_strip(layout: Layout, strips: StripsLayout, blades: Blades, number: int) -> BladeFile | None:
+    """The file of a number where the layout says that it is, None if it can't be opened."""
+    blade = blades.get(layout.blades[number])
+    with contextlib.suppress(OSError):
+        return blade.open(str(StripName(layout.segment, strips.act, number))) if blade else None
+    return None
+
+
+def _is_right(data: bytes | bytearray | memoryview, extent: Extent) -> bool:
+    return len(data) == extent.length and xxhash.xxh3_64_intdigest(data) == extent.checksum

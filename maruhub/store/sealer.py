@@ -1,0 +1,56 @@
+"""Sealing what this process has filled, beside its other work.
+
+So that raw use can't stay at three times where nobody cares for the pool. It begins after
+the writers were acknowledged, and never in a process that only reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from maruhub.errors import MaruError
+
+_log = logging.getLogger(__name__)
+
+
+class Sealer:
+    """A queue of closed segments, and a thread while there are any.
+
+    Args:
+        seal: Seals one segment, if that is wanted; MaruError leaves it to care.
+    """
+
+    def __init__(self, seal: Callable[[int], object]) -> None:
+        self._seal = seal
+        self._waiting: deque[int] = deque()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def add(self, segment: int) -> None:
+        """A segment that is on record as closed; returns at once."""
+        with self._lock:
+            self._waiting.append(segment)
+            if self._thread is None:
+                # Not a daemon: a process that ends first finishes what it has filled.
+                self._thread = threading.Thread(target=self._work, name="maruhub-seal")
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._thread = None
+                    return
+                segment = self._waiting.popleft()
+            try:
+                self._seal(segment)
+            except (MaruError, OSError) as error:
+                _log.info("segment %016x stays in full copies for now: %s", segment, error)
+
+    def wait(self) -> None:
+        """Returns when nothing waits."""
+        while (thread := self._thread) is not None:
+            thread.join()
