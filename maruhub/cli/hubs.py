@@ -12,9 +12,10 @@ import click
 from maruhub.cli import exits
 from maruhub.cli.output import count_text, size_text
 from maruhub.cli.session import Session, with_session
-from maruhub.errors import Corrupt, InvalidInput, ReadOnly, Unavailable
+from maruhub.errors import Corrupt, InvalidInput, MaruError, ReadOnly, Unavailable
 
 if TYPE_CHECKING:
+    from maruhub.api import Hub
     from maruhub.care.blades import NamedBlade
     from maruhub.care.check import CheckReport
     from maruhub.care.speed import Speed
@@ -54,12 +55,27 @@ def init_command(
         )
     if adopt and not folders:
         raise InvalidInput("--adopt needs the blades.", hint="Name each of them: --blade DIR --blade DIR …")
-    hub = api.adopt(path, folders) if adopt else api.create(path, blades=folders or count)
-    with hub:
+    with api.adopt(path, folders) if adopt else _new_hub(path, folders or count) as hub:
         status = hub.status()
     made = "Adopted" if adopt else "Made"
     lines = [f"{made} a hub in {path} on {count_text(len(status.blades), 'blade')}.", status.protection]
     session.output.record(status.to_json(), "\n".join([*lines, *([_SHARED] if status.shared_drive else [])]))
+
+
+def _new_hub(path: Path, blades: tuple[Path, ...] | int | None) -> Hub:
+    """Makes a hub. Where the system refuses a folder, that is said, and not that a blade is lost."""
+    from maruhub import api
+
+    try:
+        return api.create(path, blades=blades)
+    except MaruError as error:
+        cause = error.__cause__
+        known = exits.from_system(cause) if isinstance(cause, OSError) and cause.filename else None
+        if known is None:
+            raise
+        raise type(known)(
+            f"No hub can be made in {path}: {known.what}", hint="Name folders that can be made and written."
+        ) from None
 
 
 @click.command("status", short_help="Show what the hub holds, how safe and how fast it is.")

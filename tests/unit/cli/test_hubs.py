@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import maruhub
 from maruhub.cli.main import main
-from maruhub.errors import MaruError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -84,8 +85,34 @@ def test_the_index_of_a_hub_that_cannot_be_written_is_not_made_anew(
     assert json.loads(capsys.readouterr().err)["error"]["code"] == "ReadOnly"
 
 
-def test_nothing_but_errors_of_ours_leaves_a_refused_init(folder: Path) -> None:
-    with pytest.raises(MaruError):
-        maruhub.create(folder / "half", blades=[folder / "fresh", "/proc/nothing"])
-    assert not (folder / "half").exists()
-    assert not (folder / "fresh").exists()
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [
+        ("/proc/nothing", 3),
+        ("file", 2),
+        ("file/below", 3),
+        ("n" * 300, 2),
+        ("full/blade", 8),
+        ("locked/blade", 5),
+    ],
+)
+def test_a_place_where_no_hub_can_be_leaves_nothing(
+    folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, place: str, status: int
+) -> None:
+    (folder / "file").write_bytes(b"")
+    make = Path.mkdir
+
+    def mkdir(path: Path, *args: int, **how: bool) -> None:
+        for name, number in (("full", errno.ENOSPC), ("locked", errno.EROFS)):
+            if name in path.parts:
+                raise OSError(number, os.strerror(number), str(path))
+        make(path, *args, **how)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    before = sorted(folder.iterdir())
+    assert main(["init", "half", "--blade", "fresh", "--blade", place]) == status
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert place.split("/")[0] in said
+    assert "answers" not in said
+    assert sorted(folder.iterdir()) == before
