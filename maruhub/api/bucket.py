@@ -124,11 +124,12 @@ class BucketView(MutableMapping[str, memoryview]):
 
     def get_many(self, keys: Iterable[str], *, verify: bool = True) -> builtins.list[memoryview]:
         """The bytes of many keys, in their order; raises the first error there is."""
-        found = self.read_many(keys, verify=verify)
-        for one in found:
-            if isinstance(one, errors.MaruError):
-                raise one
-        return [one for one in found if not isinstance(one, errors.MaruError)]
+        found = self._objects.read_many(self.name, argument.texts("keys", keys), verify=verify)
+        views = [one for one in found if isinstance(one, memoryview)]
+        if len(views) < len(found):
+            first = next(one for one in found if isinstance(one, errors.MaruError))
+            raise _as_key_error(first) if isinstance(first, errors.NoSuchKey) else first
+        return views
 
     def read_many(
         self, keys: Iterable[str], *, verify: bool = True
