@@ -1,0 +1,171 @@
+"""What is to be done to the segments of a pool, most urgent first. Pure.
+
+Every task is one act on one segment; done twice it does no harm, and nothing but the pool
+itself says what is left to do: whoever is killed on the way is simply asked again.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+from typing import Final
+
+from maruhub.store.format.layout import Layout
+from maruhub.store.seal.placement import scheme
+
+GARBAGE_SHARE: Final = 0.25
+"""A segment is compacted when this share of what its strips hold is dead."""
+
+UNEVEN_SHARE: Final = 0.10
+"""Strips move when blades are filled to shares that lie further apart than this."""
+
+
+class Kind(enum.IntEnum):
+    """Why a segment is worked on, most urgent first."""
+
+    REPAIR = 1
+    DRAIN = 2
+    SEAL = 3
+    WIDEN = 4
+    COMPACT = 5
+    BALANCE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One act.
+
+    ``moves``: number of each file that is to be made again and the blade for it, or None
+    where whoever does it chooses; empty: the segment is cut anew. ``size_bytes``: about what
+    will be written.
+    """
+
+    kind: Kind
+    segment: int
+    size_bytes: int
+    moves: tuple[tuple[int, bytes | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One closed segment as a survey found it.
+
+    ``live_bytes`` in whole pages, None if unknown; ``damaged``: numbers of files that are
+    known to be missing or wrong although their blade answers.
+    """
+
+    layout: Layout
+    live_bytes: int | None
+    damaged: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One blade: what it could hold in all, and what it holds."""
+
+    total_bytes: int
+    used_bytes: int
+
+
+def plan(segments: Iterable[Found], usable: Mapping[bytes, Room], draining: Set[bytes]) -> list[Task]:
+    """All tasks, in the order in which to do them.
+
+    Args:
+        segments: Every closed segment.
+        usable: Blades that answer and aren't draining.
+        draining: Blades that answer and are to be emptied.
+    """
+    tasks = [task for found in segments if (task := _task(found, usable.keys(), draining))]
+    return sorted(tasks, key=lambda task: (task.kind, _urgency(task), task.segment))
+
+
+def _urgency(task: Task) -> int:
+    return -len(task.moves) if task.kind == Kind.REPAIR else 0
+
+
+def _task(found: Found, usable: Set[bytes], draining: Set[bytes]) -> Task | None:
+    layout = found.layout
+    lost = {n for n, blade in enumerate(layout.blades) if blade not in usable | draining} | found.damaged
+    leaving = {n for n, blade in enumerate(layout.blades) if blade in draining}
+    data, parity = scheme(len(usable))
+    size = _recut_bytes(found, data, parity)
+    same = layout.strips is not None and (layout.strips.data, layout.parity) == (data, parity)
+    fits = same and len(usable - set(layout.blades)) + len(lost & found.damaged) >= len(lost | leaving)
+    if lost:
+        return Task(Kind.REPAIR, layout.segment, size, _moves(lost) if fits else ())
+    if leaving:
+        return Task(Kind.DRAIN, layout.segment, size, _moves(leaving) if fits else ())
+    kind = _reshaping(layout, data, parity)
+    if kind is None and _is_sparse(found):
+        kind = Kind.COMPACT
+    return Task(kind, layout.segment, size) if kind else None
+
+
+def _reshaping(layout: Layout, data: int, parity: int) -> Kind | None:
+    """Why a whole segment is to lie otherwise; full copies stay where strips would save nothing."""
+    if layout.strips is None and data > 1:
+        return Kind.SEAL
+    if layout.parity != parity or (layout.strips is not None and layout.strips.data != data):
+        return Kind.WIDEN
+    return None
+
+
+def _moves(numbers: Iterable[int]) -> tuple[tuple[int, bytes | None], ...]:
+    return tuple((number, None) for number in sorted(numbers))
+
+
+def _held_bytes(layout: Layout) -> int:
+    """Bytes of the segment that its files hold, without what protects them."""
+    if layout.strips is None:
+        return layout.end
+    return sum(layout.strips.lengths[: layout.strips.data])
+
+
+def _is_sparse(found: Found) -> bool:
+    if found.live_bytes is None:
+        return False
+    return found.live_bytes < (1 - GARBAGE_SHARE) * _held_bytes(found.layout)
+
+
+def _recut_bytes(found: Found, data: int, parity: int) -> int:
+    live = _held_bytes(found.layout) if found.live_bytes is None else found.live_bytes
+    return live * (data + parity) // data
+
+
+def balance(layouts: Iterable[Layout], usable: Mapping[bytes, Room]) -> list[Task]:
+    """Moves of single strips from the fullest blades to the emptiest, until they are even.
+
+    Fill is a share of what a blade could hold, so blades of different sizes fill together.
+    """
+    fill = {blade: float(room.used_bytes) for blade, room in usable.items()}
+    tasks: list[Task] = []
+    movable = [layout for layout in layouts if layout.strips is not None]
+    moved: Counter[int] = Counter()
+    for layout in sorted(movable, key=lambda layout: layout.segment):
+        task = _balancing(layout, usable, fill)
+        if task is not None and not moved[layout.segment]:
+            tasks.append(task)
+            moved[layout.segment] += 1
+    return tasks
+
+
+def _balancing(layout: Layout, usable: Mapping[bytes, Room], fill: dict[bytes, float]) -> Task | None:
+    """One strip of the segment on a better blade, if that evens things out; ``fill`` is moved."""
+    assert layout.strips is not None
+
+    def share(blade: bytes) -> float:
+        return fill[blade] / max(1, usable[blade].total_bytes)
+
+    here = [(share(blade), n) for n, blade in enumerate(layout.blades) if blade in usable]
+    free = [(share(blade), blade) for blade in usable if blade not in layout.blades]
+    if not here or not free:
+        return None
+    (full, number), (empty, target) = max(here), min(free)
+    size = layout.strips.lengths[number]
+    if full - empty <= UNEVEN_SHARE * max(full, 1e-9) or not size:
+        return None
+    fill[layout.blades[number]] -= size
+    fill[target] += size
+    return Task(Kind.BALANCE, layout.segment, size, ((number, target),))
