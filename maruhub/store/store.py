@@ -29,6 +29,10 @@ from maruhub.store.read.layouts import Layouts
 from maruhub.store.read.reader import ReadCounts, Reader
 from maruhub.store.recover.adoption import Adoption
 from maruhub.store.recover.checkpoint import Checkpoint, write_checkpoint
+from maruhub.store.seal.act import Acts
+from maruhub.store.seal.live import Resolve
+from maruhub.store.seal.placement import scheme
+from maruhub.store.sealer import Sealer
 
 _living: weakref.WeakSet[PoolStore] = weakref.WeakSet()
 
@@ -43,6 +47,9 @@ class _WritingSide:
         identity: BladeIdentity,
         mark: CounterMark,
         given_up: dict[int, Log],
+        reader: Reader,
+        resolve: Resolve,
+        closed: Callable[[int], None],
     ) -> None:
         pool_id = identity.pool_id
         self.writer = Writer(
@@ -53,8 +60,19 @@ class _WritingSide:
             given_up=given_up,
             unborn=mark.unborn,
             holds=mark.holds,
+            closed=closed,
         )
         self.turn = CommitTurn(index, self.writer, blades, mark, pool_id=pool_id)
+        self.acts = Acts(
+            index,
+            self.turn,
+            blades,
+            reader,
+            mark.holds,
+            folder=mark.acts_folder,
+            pool_id=pool_id,
+            resolve=resolve,
+        )
 
 
 class PoolStore:
@@ -65,6 +83,8 @@ class PoolStore:
         blades: Those that answer, and the ids of those that don't.
         identity: The pool's parameters, as on any of its blades.
         open_mark: Opens the counter shared by the processes; None for a read-only store.
+        resolve: What the bytes of rows that name segments as a whole point to.
+        seals: Whether this process seals by itself what it has filled.
     """
 
     def __init__(
@@ -74,6 +94,8 @@ class PoolStore:
         identity: BladeIdentity,
         *,
         open_mark: Callable[[], CounterMark] | None,
+        resolve: Resolve = lambda _: None,
+        seals: bool = False,
     ) -> None:
         self.blades = blades
         self._index = index
@@ -81,6 +103,9 @@ class PoolStore:
         self._open_mark = open_mark
         self._layouts = Layouts(index, blades.answering)
         self._reader = Reader(self._layouts, blades)
+        self._resolve = resolve
+        self._seals = seals
+        self._sealer = Sealer(self._seal)
         self._writing: _WritingSide | None = None
         self._given_up: dict[int, Log] = {}
         self._lock = threading.Lock()
@@ -124,7 +149,16 @@ class PoolStore:
             raise ReadOnly("This hub is open read-only.", hint="Open it where its folders can be written.")
         mark = self._open_mark()
         mark.pool_is_new = self._is_new()
-        return _WritingSide(self._index, self.blades, self._identity, mark, self._given_up)
+        return _WritingSide(
+            self._index,
+            self.blades,
+            self._identity,
+            mark,
+            self._given_up,
+            reader=self._reader,
+            resolve=self._resolve,
+            closed=self._sealer.add if self._seals else lambda _: None,
+        )
 
     def _is_new(self) -> bool:
         """Whether nothing was ever written here, by anybody."""
@@ -170,12 +204,32 @@ class PoolStore:
         with self._gate.passing():
             return write_checkpoint(self._writer_side().turn)
 
+    def close_logs(self, least_bytes: int) -> None:
+        """Closes every log that nobody else writes and that holds so much, so that it can be sealed."""
+        with self._gate.passing():
+            side = self._writer_side()
+            side.writer.retire_idle(least_bytes)
+            side.turn.record_closed()
+
+    @contextmanager
+    def acting(self) -> Iterator[Acts]:
+        """Acts on segments; writers go on meanwhile, and this process's logs stay its own."""
+        with self._gate.passing():
+            yield self._writer_side().acts
+
+    def _seal(self, segment: int) -> None:
+        """After the writers of a segment were acknowledged; not where full copies are to stay."""
+        if scheme(len(self.blades.answering)).data > 1:
+            with self.acting() as acts:
+                acts.recut(segment)
+
     def pool_time_us(self) -> int:
         """The pool clock now, microseconds."""
         return decode_state(self._index.get_many([STATE_KEY])[0]).pool_time_at(read_moment())
 
     def close(self) -> None:
-        """Lets go of logs, files and the index; views live on."""
+        """Seals what is full, lets go of logs, files and the index; views live on."""
+        self._sealer.wait()
         with self.resting():
             pass
         self._reader.close()
@@ -198,6 +252,7 @@ class PoolStore:
         side, self._writing = self._writing, None
         self._lock = threading.Lock()
         self._gate = Gate()
+        self._sealer = Sealer(self._seal)
         if side is not None:
             side.writer.disown()
         self._layouts = Layouts(self._index, self.blades.answering)

@@ -53,6 +53,7 @@ class CounterMark:
         self._boot_id = read_moment().boot_id
         self.unborn = Unborn(path.with_name("unborn"))
         self.holds = Holds(path.with_name("holds"))
+        self.acts_folder = path.with_name("acts")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             # Its block is taken now: a page without one would kill the process on a full drive.

@@ -10,7 +10,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import xxhash
@@ -37,7 +37,7 @@ _COPY_BYTES = 4 << 20
 class Writer:
     """Open logs of one process. Appends from any thread; the rest inside the commit turn.
 
-    ``given_up`` holds logs that failed or were let go with unsynced bytes, by segment; it
+    ``closed`` hears of each segment that is on record as closed. ``given_up`` holds logs that failed or were let go with unsynced bytes, by segment; it
     outlives the writer, for what was appended through it may be named later.
     """
 
@@ -51,6 +51,7 @@ class Writer:
         given_up: dict[int, Log],
         unborn: Unborn,
         holds: Holds,
+        closed: Callable[[int], None],
     ) -> None:
         self._blades = blades
         self._adoption = adoption
@@ -63,6 +64,7 @@ class Writer:
         self.given_up = given_up
         self._unborn = unborn
         self._holds = holds
+        self._closed = closed
         self._held: dict[int, Log] = {}
         self._lock = threading.Lock()
 
@@ -198,6 +200,7 @@ class Writer:
             self._finished.add(log.segment)
         log.close()
         self._release(log)
+        self._closed(log.segment)
 
     def recorded(self, log: Log) -> None:
         """Hears that a log's layout as it is now stands in a committed turn."""
