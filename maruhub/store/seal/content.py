@@ -49,16 +49,17 @@ class Content:
         self.read_bytes = 0
 
     def fill(self, at: int, buffers: Sequence[memoryview]) -> None:
-        """Puts bytes ``[at, at + len)`` of each data strip into its buffer, which holds zeros.
+        """Puts bytes ``[at, at + len)`` of each data strip into its buffer, all of which is set.
 
         Raises Corrupt if no intact copy of one of the extents is left.
         """
         carried, self._open = self._open, []
-        for part, data in carried:
-            self._put(part, data, at, buffers)
         parts = self._parts_until([at + len(buffer) for buffer in buffers])
-        for part, data in zip(parts.tolist(), self._read(parts), strict=True):
-            self._put(part, data, at, buffers)
+        done = [0] * len(buffers)
+        for part, data in [*carried, *zip(parts.tolist(), self._read(parts), strict=True)]:
+            self._put(part, data, at, buffers, done)
+        for buffer, filled in zip(buffers, done, strict=True):
+            _set_zeros(buffer, filled, len(buffer))
 
     def _parts_until(self, ends: Sequence[int]) -> I64:
         """Parts that begin before each file's end and were not read yet."""
@@ -89,11 +90,22 @@ class Content:
             self.read_bytes += len(data)
         return found
 
-    def _put(self, part: int, data: memoryview, at: int, buffers: Sequence[memoryview]) -> None:
+    def _put(
+        self, part: int, data: memoryview, at: int, buffers: Sequence[memoryview], done: list[int]
+    ) -> None:
         copying = self._copying
         place, length, skip = int(copying.place[part]), int(copying.length[part]), int(copying.skip[part])
-        buffer = buffers[int(copying.file[part])]
-        first, stop = max(place, at), min(place + length, at + len(buffer))
-        buffer[first - at : stop - at] = data[skip + first - place : skip + stop - place]
-        if place + length > at + len(buffer):
+        file = int(copying.file[part])
+        buffer = buffers[file]
+        first, stop = max(place - at, 0), min(place + length - at, len(buffer))
+        _set_zeros(buffer, done[file], first)
+        buffer[first:stop] = data[skip + first + at - place : skip + stop + at - place]
+        done[file] = max(done[file], stop)
+        if place + length - at > len(buffer):
             self._open.append((part, data))
+
+
+def _set_zeros(buffer: memoryview, start: int, stop: int) -> None:
+    """Nothing that lives is there; the buffer still holds what was there before."""
+    if start < stop:
+        buffer[start:stop] = bytes(stop - start)

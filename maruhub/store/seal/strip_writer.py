@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import zlib
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -17,19 +18,23 @@ from maruhub.store.blade import Blade
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copies, Copy, blade_error
 from maruhub.store.format.strip import (
-    SUM_BLOCK_BYTES,
     StripHeader,
     encode_strip_header,
     encode_trailer,
     trailer_bytes,
 )
 from maruhub.store.parity import code
+from maruhub.store.seal.behind import Behind
 from maruhub.store.seal.plan import Cut
+from maruhub.store.seal.sums import block_sums
 
 WINDOW_BYTES: Final = 2 << 20
 """Of each strip in memory at once; a multiple of the blocks under one sum."""
 SYNC_SECONDS: Final = 120.0
 """A blade's time for syncing a strip; after it the act is given up."""
+_WINDOWS_AHEAD: Final = 1
+_SYNC_EVERY_BYTES: Final = 64 << 20
+"""So much is written before the drives are asked for it, all files together."""
 
 Fill = Callable[[int, Sequence[memoryview]], None]
 MakeWay = Callable[[Blade, str], None]
@@ -81,6 +86,11 @@ class StripFiles:
         except OSError as error:
             raise blade_error([error], "writing a strip") from error
 
+    def sync_early(self) -> None:
+        """Lets drives write what there is so far; raises OSError."""
+        for copy in self.copies:
+            copy.file.sync()
+
     def sync(self) -> None:
         """Makes the files and their names durable, all of them or it raises."""
         group = Copies(self.copies, sync_seconds=SYNC_SECONDS)
@@ -106,6 +116,9 @@ class StripFiles:
 class StripWriter:
     """Writes all files of one act.
 
+    While one window is filled the one before it is summed and written, and what was written
+    a while ago is synced. An act of one window does all of it in the caller's thread.
+
     Args:
         files: Made and empty.
         cut: Lengths of data and where they begin.
@@ -115,18 +128,17 @@ class StripWriter:
     def __init__(self, files: StripFiles, cut: Cut, *, window_bytes: int = WINDOW_BYTES) -> None:
         self._files = files
         self._cut = cut
-        self._window = window_bytes
+        self._window = min(window_bytes, max(cut.lengths))
         self._sums: list[list[int]] = [[] for _ in cut.lengths]
         self.written_bytes = 0
 
     def write(self, header: StripHeader, fill: Fill) -> None:
         """All of it: header, data and parity, sums; synced."""
+        if self._window < max(self._cut.lengths):
+            self._write_behind(fill)
+        else:
+            self._write_window(0, self._coded(0, self._new_buffers(), fill))
         lengths = self._cut.lengths
-        for at in range(0, max(lengths), self._window):
-            size = min(self._window, max(lengths) - at)
-            buffers = [memoryview(bytearray(size)) for _ in range(self._cut.scheme.data)]
-            fill(at, buffers)
-            self._write_window(at, [*buffers, *self._parity(buffers)])
         for number in range(len(lengths)):
             self._put(number, 0, encode_strip_header(replace(header, number=number)))
             trailer = encode_trailer(self._sums[number])
@@ -134,24 +146,50 @@ class StripWriter:
             self._put(number, self._cut.data_at + lengths[number], trailer)
         self._files.sync()
 
-    def _parity(self, buffers: Sequence[memoryview]) -> list[memoryview]:
+    def _write_behind(self, fill: Fill) -> None:
+        writing, syncing = Behind(_WINDOWS_AHEAD), Behind(0)
+        # One set is filled, one written, the others wait.
+        sets = itertools.cycle([self._new_buffers() for _ in range(_WINDOWS_AHEAD + 2)])
+        unsynced = 0
+        try:
+            for at in range(0, max(self._cut.lengths), self._window):
+                windows = self._coded(at, next(sets), fill)
+                writing.put(functools.partial(self._write_window, at, windows))
+                unsynced += sum(map(len, windows))
+                if unsynced >= _SYNC_EVERY_BYTES:
+                    writing.put(functools.partial(syncing.put, self._files.sync_early))
+                    unsynced = 0
+            writing.finish()
+            syncing.finish()
+        except OSError as error:
+            raise blade_error([error], "writing strips") from error
+        finally:
+            writing.stop()
+            syncing.stop()
+
+    def _new_buffers(self) -> list[memoryview]:
+        return [memoryview(bytearray(self._window)) for _ in range(self._cut.scheme.data)]
+
+    def _coded(self, at: int, buffers: Sequence[memoryview], fill: Fill) -> list[memoryview]:
+        """A window of all files, data and parity."""
+        size = min(self._window, max(self._cut.lengths) - at)
+        windows = [buffer[:size] for buffer in buffers]
+        fill(at, windows)
         scheme = self._cut.scheme
         if scheme.data == 1:
-            return [buffers[0]] * scheme.parity
-        return code(scheme.data).encode(buffers)[: scheme.parity]
+            return windows + windows * scheme.parity
+        return windows + code(scheme.data).encode(windows)[: scheme.parity]
 
     def _write_window(self, at: int, windows: Sequence[memoryview]) -> None:
+        sums: list[int] = []
         for number, (window, length) in enumerate(zip(windows, self._cut.lengths, strict=True)):
             inside = window[: max(0, min(len(window), length - at))]
             if len(inside):
-                self._sums[number] += block_sums(inside)
+                if not number or self._cut.scheme.data > 1:
+                    sums = block_sums(inside)
+                self._sums[number] += sums
                 self._put(number, self._cut.data_at + at, inside)
 
     def _put(self, number: int, offset: int, data: memoryview | bytes) -> None:
         self._files.write(number, offset, data)
         self.written_bytes += len(data)
-
-
-def block_sums(data: memoryview) -> list[int]:
-    """CRC-32 of each 16 KiB of ``data``."""
-    return [zlib.crc32(data[at : at + SUM_BLOCK_BYTES]) for at in range(0, len(data), SUM_BLOCK_BYTES)]

@@ -17,7 +17,7 @@ from maruhub.store.parity import code
 from maruhub.store.pool import make_pool
 from maruhub.store.seal.act import Acts, Outcome
 from maruhub.store.seal.live import Resolve
-from maruhub.store.seal.strip_writer import block_sums
+from maruhub.store.seal.sums import block_sums
 from maruhub.store.store import PoolStore
 
 SIZES = [0, 1, 100, 4095, 4096, 9000, 50_000, 70_000, 1_500_000]
