@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,17 +21,21 @@ from maruhub.store.format.header import SegmentHeader
 from maruhub.store.format.identity import BLOCK_BYTES
 from maruhub.store.format.layout import Layout, StripsLayout
 from maruhub.store.format.strip import (
+    SUM_BLOCK_BYTES,
     StripHeader,
     StripName,
     decode_strip_header,
+    decode_trailer,
     strip_data_at,
     strip_header_bytes,
+    trailer_bytes,
 )
 from maruhub.store.read.strips import SegmentFile, StripSet
 
 Listed = tuple[bytes, StripName]
 """A strip's file as a listing of the blades shows it: blade id and name."""
 
+_WINDOW: Final = 256 * SUM_BLOCK_BYTES
 _VARIANTS: Final = 3
 """As many ways of reading a batch are tried as there were copies of the log."""
 
@@ -86,11 +91,55 @@ def find_strips(blades: Blades, listed: Sequence[Listed]) -> FoundStrips:
             continue
         found = sets.setdefault((header.act, header.act_id), _Set(header))
         found.blades.setdefault(header.number, blade_id)
-    complete = [found for found in sets.values() if found.complete]
+    complete = sorted((found for found in sets.values() if found.complete), key=_rank, reverse=True)
     if not complete:
         raise _incomplete(listed, problems)
-    best = max(complete, key=lambda found: (found.header.act, len(found.blades)))
+    # A lone act was published, or began from a log that is still there. Of several the newest
+    # may have lost its data with the power, and only its sums can tell.
+    sound = (found for found in complete if len(complete) == 1 or _is_sound(blades, found))
+    best = next(sound, complete[-1])
     return FoundStrips(best.header, _copies(blades, best))
+
+
+def _rank(found: _Set) -> tuple[int, int]:
+    return found.header.act, len(found.blades)
+
+
+def _is_sound(blades: Blades, found: _Set) -> bool:
+    """Whether enough files of an act hold what their sums say; reads them whole."""
+    right = 0
+    for number, blade_id in sorted(found.blades.items()):
+        name = StripName(found.header.segment, found.header.act, number)
+        file = _open(blades, blade_id, name)
+        if file is not None:
+            right += is_right(file, found.header, number)
+            file.close()
+        if right >= found.header.data:
+            return True
+    return False
+
+
+def is_right(file: BladeFile, header: StripHeader, number: int) -> bool:
+    """Whether the data of a strip's file agree with the sums behind them."""
+    at = strip_header_bytes(len(header.lengths), len(header.ranges))
+    end = at + header.lengths[number]
+    try:
+        trailer = bytearray(trailer_bytes(header.lengths[number]))
+        if file.read_into(end, memoryview(trailer)) < len(trailer):
+            return False
+        sums = iter(decode_trailer(bytes(trailer), where="a strip"))
+        window = memoryview(bytearray(_WINDOW))
+        while at < end:
+            part = window[: min(_WINDOW, end - at)]
+            if file.read_into(at, part) < len(part):
+                return False
+            blocks = range(0, len(part), SUM_BLOCK_BYTES)
+            if any(zlib.crc32(part[block : block + SUM_BLOCK_BYTES]) != next(sums, -1) for block in blocks):
+                return False
+            at += len(part)
+    except (OSError, Corrupt):
+        return False
+    return True
 
 
 def _incomplete(listed: Sequence[Listed], problems: Sequence[MaruError]) -> MaruError:
