@@ -756,7 +756,7 @@ def _judge_layouts(pool: Pool, state: State) -> None:
     for number, row in sorted(state.layouts.items()):
         payload = payload_of(row)
         kind, files = payload[0], payload[3]
-        at = 28 + (32 if kind else 0)
+        at = 24 + (32 if kind else 0)
         named.update(payload[at + 16 * i : at + 16 * i + 16] for i in range(files))
         segment = pool.segment(number)
         if segment is None or not segment.readable:
