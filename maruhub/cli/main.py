@@ -103,7 +103,8 @@ def maru(hub_path: Path | None, as_json: bool, debug: bool) -> None:
     """MaruHub: one hub for training data, one copy of the bytes.
 
     Objects are named maru://BUCKET/KEY, versions of datasets NAME@latest, NAME@v3 or
-    NAME@TAG. Every command takes --hub PATH and --json.
+    NAME@TAG, what a version holds maru://dataset/NAME/v3/BUCKET/KEY. Every command takes
+    --hub PATH and --json.
     """
 
 

@@ -106,7 +106,8 @@ def stat_command(session: Session, address: str) -> None:
 def rm_command(session: Session, addresses: tuple[str, ...], recursive: bool, force: bool) -> None:
     """Delete objects. Until the bucket's delay ends, maru undelete brings them back.
 
-    With -r what lies in the folder ADDRESS; an object of that very name stays.
+    With -r all that lies in the folder or bucket ADDRESS; an object that has a folder's very
+    name is not in that folder and stays.
     """
     hub = session.hub()
     deleted = 0

@@ -136,6 +136,7 @@ def _keep_if_possible(ns: Namespace, report: Report) -> None:
 
 def _told(error: MaruError, report: Report) -> MaruError:
     kept = report.stored + report.unchanged + report.metadata_updated
-    stored = "1 object is stored and stays" if kept == 1 else f"{kept:,} objects are stored and stay"
+    stays = {0: "0 objects are stored", 1: "1 object is stored and stays"}
+    stored = stays.get(kept, f"{kept:,} objects are stored and stay")
     hint = f"{error.hint} {stored}; the same ingest goes on from there.".strip()
     return type(error)(error.what, hint=hint)

@@ -62,7 +62,10 @@ class Room:
         with self._changed:
             while True:
                 # What the others have written already counts twice; that only makes us wait.
-                count, need = _fitting(costs, self._free() - self._pending_bytes)
+                sure, most = (room - self._pending_bytes for room in self._free())
+                count, need = _fitting(costs, sure)
+                if not count:
+                    count, need = _fitting(costs[:1], most)
                 if count == len(costs) or not self._pending_bytes:
                     break
                 self._changed.wait()
@@ -74,15 +77,20 @@ class Room:
             self._pending_bytes += need
             return count, need
 
-    def _free(self) -> int:
-        """Bytes of objects that surely fit: what the last of the blades that take a copy can hold."""
+    def _free(self) -> tuple[int, int]:
+        """Bytes of objects that fit on as many blades as there are copies, and on the roomiest one.
+
+        Full blades count for neither: the store goes on without them while another has room.
+        """
         if not isinstance(self._store, PoolStore):
-            return _UNLIMITED
+            return _UNLIMITED, _UNLIMITED
         blades = list(self._store.blades)
-        sharing = Counter(map(_drive, blades))
-        shares = sorted((_free_bytes(blade) // sharing[_drive(blade)] for blade in blades), reverse=True)
         copies = self._store.blades.wanted_copies
-        return shares[min(copies, len(shares)) - 1] - _RESERVE_BYTES if shares else _UNLIMITED
+        drives = Counter(map(_drive, blades))
+        shares = (_free_bytes(blade) // min(drives[_drive(blade)], copies) for blade in blades)
+        rooms = (share - _RESERVE_BYTES for share in shares)
+        usable = sorted((room for room in rooms if room > 0), reverse=True)[:copies]
+        return (usable[-1], usable[0]) if usable else (0, 0)
 
 
 def _fitting(costs: Sequence[int], room_bytes: int) -> tuple[int, int]:

@@ -107,3 +107,23 @@ def test_near_the_end_batches_wait_for_each_other(tmp_path: Path, monkeypatch: p
     other.join()
     assert counts == [2]
     pool.close()
+
+
+def test_a_full_blade_does_not_stop_what_the_others_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = compose.create_pool(tmp_path / "hub", n=3)
+    free = dict(zip([blade.root for blade in pool.found.local_blades], (0, 900 * MIB, 6 * MIB), strict=True))
+    monkeypatch.setattr(LocalBlade, "free_bytes", lambda blade: free[blade.root])
+    monkeypatch.setattr("maruhub.ingest.room._drive", lambda blade: blade.blade_id)
+    room = Room(pool.store)
+    with room.taken([MIB] * 16) as count:
+        assert count == 4, "as many as surely fit on both that have room"
+    with room.taken([20 * MIB] * 2) as count:
+        assert count == 1, "the roomiest takes it"
+    with pytest.raises(NoSpace, match="943,718,400"), room.taken([900 * MIB]):
+        pass
+    free.update(dict.fromkeys(free, 0))
+    with pytest.raises(NoSpace), room.taken([1]):
+        pass
+    pool.close()
