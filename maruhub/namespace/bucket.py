@@ -58,14 +58,25 @@ class Bucket:
         """The 8 bytes in front of its objects' rows."""
         return self.id.to_bytes(8, "big")
 
+    @property
+    def retain_until_us(self) -> int:
+        """Pool time until which nothing in it may be eradicated, 0 if nobody has said so."""
+        return int(self.tail.get("retain_until_us", 0))
+
     def kept_until_us(self, hidden_us: int, eradicate_at_us: int) -> int:
         """Pool time until which a version hidden at ``hidden_us`` stays restorable.
 
         The promise made when it was hidden, or a longer one the bucket made since; a
-        delay that was shortened goes on for whatever was hidden under the longer one.
+        delay that was shortened goes on for whatever was hidden under the longer one. In a
+        deleted bucket nothing goes before the bucket itself may.
         """
         floors = [int(delay) for until, delay in self.tail.get("floors", ()) if hidden_us <= until]
-        return max(eradicate_at_us, hidden_us + max([self.delay_us, *floors]))
+        delayed = hidden_us + max([self.delay_us, *floors])
+        return max(eradicate_at_us, delayed, self.retain_until_us, self.eradicate_at_us)
+
+    def retained(self, until_us: int) -> Bucket:
+        """This bucket, retained until pool time ``until_us`` at least: never shorter than before."""
+        return replace(self, tail=self.tail | {"retain_until_us": max(until_us, self.retain_until_us)})
 
     def with_delay(self, delay_us: int, now_us: int) -> Bucket:
         """This bucket under another delay; a shorter one leaves a floor for what is hidden."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maruhub.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket
+from maruhub.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, Refused
 from maruhub.namespace.bucket import (
     DELAY_S,
     Bucket,
@@ -20,6 +20,7 @@ from maruhub.namespace.bucket import (
 )
 from maruhub.namespace.names import check_bucket_name
 from maruhub.namespace.object import objects_range
+from maruhub.namespace.retention import Term, wall_moment
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
 
 
@@ -61,7 +62,8 @@ class Buckets:
     def delete(self, name: str) -> None:
         """Hides a bucket that holds no current objects, else raises BucketNotEmpty.
 
-        It and its hidden objects stay restorable for its delay: see :meth:`undelete`.
+        It and its hidden objects stay restorable for its delay: see :meth:`undelete`. One
+        that is retained can't be deleted: Refused.
         """
 
         def change(rows: Rows) -> None:
@@ -69,6 +71,11 @@ class Buckets:
             if rows.scan(*objects_range(bucket), 1):
                 raise BucketNotEmpty(f"the bucket {name!r} holds objects.", hint="Delete them first.")
             now = rows.pool_time_us
+            if bucket.retain_until_us > now:
+                raise Refused(
+                    f"the bucket {name!r} is retained until {wall_moment(bucket.retain_until_us, now)} at least.",
+                    hint="Nobody can end a retention early.",
+                )
             hidden = replace(bucket, hidden_us=now, eradicate_at_us=now + bucket.delay_us)
             rows.remove(bucket_key(name))
             rows.put(hidden_bucket_key(name, rows.counter), encode_bucket(hidden))
@@ -106,6 +113,23 @@ class Buckets:
         def change(rows: Rows) -> Bucket:
             bucket = find_bucket(rows, name).with_delay(delay_us, rows.pool_time_us)
             rows.put(bucket_key(name), encode_bucket(bucket))
+            return bucket
+
+        return self._store.commit(change, actor=self._actor)
+
+    def retain(self, name: str, term: Term) -> Bucket:
+        """Keeps the bucket and every version in it from eradication for a term at least.
+
+        A delete or an overwrite still hides; what is hidden can be brought back until then.
+        The longest term ever set holds: it can't be shortened, by anybody.
+        """
+
+        def change(rows: Rows) -> Bucket:
+            bucket = find_bucket(rows, name)
+            until_us = term.pool_us(rows)
+            if until_us <= bucket.retain_until_us:
+                return bucket
+            rows.put(bucket_key(name), encode_bucket(bucket := bucket.retained(until_us)))
             return bucket
 
         return self._store.commit(change, actor=self._actor)
