@@ -111,6 +111,12 @@ class Recovery:
         found: list[FoundLog] = []
         try:
             found = search.run(from_start=rebuild, accept_loss=accept_loss)
+            if not rebuild and _newest_checkpoint(found) > known:
+                # Records that this index has not seen may have been left out since.
+                _close(found)
+                search.close()
+                found = search.run(from_start=True, accept_loss=accept_loss)
+                rebuild = True
             if rebuild:
                 if not accept_loss:
                     self._require_reachable(found)
@@ -120,8 +126,7 @@ class Recovery:
             self._forget_born()
         finally:
             search.close()
-            for item in found:
-                item.chain.close()
+            _close(found)
         return report
 
     def _forget_born(self) -> None:
@@ -270,6 +275,24 @@ def _since_checkpoint(turns: list[_Turn]) -> list[_Turn]:
         if made and is_complete(made, heads):
             return [turn for turn in turns if not is_covered(made, turn[0])]
     return turns
+
+
+def _newest_checkpoint(found: Sequence[FoundLog]) -> int:
+    """The counter after which the newest complete checkpoint among the news began; 0: there is none."""
+    heads = [head for item in found for head in item.heads]
+    newest = 0
+    for item in found:
+        for head in item.heads:
+            batch = item.chain.batch_at(head.offset) if head.flags & CHECKPOINT_END else None
+            made = read_end(iter_records(*batch)) if batch else None
+            if made and is_complete(made, heads):
+                newest = max(newest, made.began_after)
+    return newest
+
+
+def _close(found: Sequence[FoundLog]) -> None:
+    for item in found:
+        item.chain.close()
 
 
 def _without_void(heads: Sequence[BatchHead]) -> set[int]:
