@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from maruhub.store.pool import HUB_FILE, FoundPool
+from maruhub.store.hub_file import read_hub_file
+from maruhub.store.pool import FoundPool
+
+_NEW: Final = "was added a moment ago"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +29,21 @@ def name_blades(hub: Path, found: FoundPool) -> list[NamedBlade]:
     """All blades of the pool, missing ones too, by number.
 
     Args:
-        hub: The hub's folder, whose list of blades counts them from 0.
+        hub: The hub's folder, whose list of blades gives them their numbers.
         found: Which answer.
     """
-    known = [(blade.blade_id.hex(), str(blade.root), "") for blade in found.local_blades]
-    missing = zip(found.blades.missing, found.problems.items(), strict=False)
-    for blade_id, (path, problem) in missing:
-        known.append((blade_id.hex(), str(path), _alone(path, problem)))
-    order = {id: number for number, id in enumerate(_listed(hub))}
-    last = len(order)
-    named = [NamedBlade(id, order.get(id, last), path, problem) for id, path, problem in known]
+    problems = found.blades.problems
+    seen = problems.keys() | found.blades.answering
+    named = [
+        NamedBlade(
+            id=place.blade_id.hex(),
+            number=place.number,
+            path=str(place.path),
+            problem=_alone(place.path, problems.get(place.blade_id, "" if place.blade_id in seen else _NEW)),
+        )
+        for place in read_hub_file(hub).blades
+    ]
     return sorted(named, key=lambda blade: blade.number)
-
-
-def _listed(hub: Path) -> list[str]:
-    """Ids in the order of the hub's own file; opening the hub has found it whole."""
-    stored = json.loads((hub / HUB_FILE).read_text())
-    return [str(blade["id"]) for blade in stored["blades"]]
 
 
 def _alone(path: Path, problem: str) -> str:

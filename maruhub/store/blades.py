@@ -3,54 +3,197 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
-from collections.abc import Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Protocol, runtime_checkable
 
+from maruhub.errors import MaruError
+from maruhub.index.protocol import Index
 from maruhub.store.blade import Blade, BladeFile
+from maruhub.store.capacity import Room, reserve_bytes
 from maruhub.store.commit.copies import Copy, blade_error
+from maruhub.store.format.blade_row import BladeState, decode_blade_state
+from maruhub.store.format.keys import BLADE_PREFIX, blade_of
+from maruhub.store.format.row import Row
+from maruhub.store.lookout import LOOK_SECONDS, Answering, BladeSource, Lookout, Sight
+from maruhub.store.protocol import prefix_end
 
 COPIES = 3
 """Full copies of an open log; fewer only where there are fewer blades."""
 
+_BLADES_MAX: Final = 4096
+_PLENTY_BYTES: Final = 16 << 30
+"""More than a drive takes in a second: where so much is left, it isn't measured again within one."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A blade that knows the size of its drive: a reserve is kept there."""
+
+    def room(self) -> Room:
+        """Room on the drive now; raises OSError."""
+
 
 class Blades:
-    """All blades of the pool by id. ``missing`` names those whose folder doesn't answer."""
+    """All blades of the pool by id, seen anew now and then. Safe from any thread.
 
-    def __init__(self, present: Sequence[Blade], missing: Sequence[bytes] = ()) -> None:
-        self._by_id = {blade.blade_id: blade for blade in present}
-        self.missing = tuple(missing)
+    Args:
+        present: Those that answer.
+        missing: Ids of those that don't, or why each doesn't by id.
+        source: Where blades are looked for again; None: what was handed in stays so.
+        segment_bytes: The pool's; so much room at least is kept in reserve on a large drive.
+    """
+
+    def __init__(
+        self,
+        present: Iterable[Blade],
+        missing: Mapping[bytes, str] | Sequence[bytes] = (),
+        *,
+        source: BladeSource | None = None,
+        segment_bytes: int = 0,
+    ) -> None:
+        problems = missing if isinstance(missing, Mapping) else dict.fromkeys(missing, "")
+        self._lookout = Lookout(Sight({blade.blade_id: blade for blade in present}, problems), source)
+        self._segment_bytes = segment_bytes
+        self._index: Index | None = None
+        self._states: Mapping[bytes, BladeState] = {}
+        self._states_due = 0.0
+        self._measured: dict[bytes, tuple[float, int]] = {}
+
+    # ------------------------------------------------------------ which there are
 
     def __iter__(self) -> Iterator[Blade]:
-        return iter(self._by_id.values())
+        return iter(self._lookout.sight.present.values())
 
     def __len__(self) -> int:
         """How many the pool has, missing ones included."""
-        return len(self._by_id) + len(self.missing)
+        return sum(map(len, self._lookout.sight))
 
     @property
     def answering(self) -> Collection[bytes]:
-        """Ids of the blades whose folder answers."""
-        return self._by_id.keys()
+        """Ids of the blades whose folder answers: a window on what is seen at each moment."""
+        return Answering(self._lookout)
+
+    @property
+    def missing(self) -> tuple[bytes, ...]:
+        """Ids of the blades whose folder doesn't answer."""
+        return tuple(self._lookout.sight.missing)
+
+    @property
+    def problems(self) -> Mapping[bytes, str]:
+        """Why each missing blade doesn't answer, by id."""
+        return self._lookout.sight.missing
+
+    @property
+    def changes(self) -> int:
+        """How often blades came or went since the start: who keeps what follows from it, looks here."""
+        return self._lookout.changes
 
     def get(self, blade_id: bytes) -> Blade | None:
         """The blade, or None if it is missing."""
-        return self._by_id.get(blade_id)
+        blade = self._lookout.sight.present.get(blade_id)
+        if blade is None:
+            self._lookout.glance()
+            blade = self._lookout.sight.present.get(blade_id)
+        return blade
+
+    def look(self) -> None:
+        """Looks at all blades and their states now."""
+        self._lookout.look()
+        self._read_states()
+
+    # ------------------------------------------------------------ what they are used for
+
+    def heed(self, index: Index) -> None:
+        """Reads the blades' states from this index, now and whenever they matter."""
+        self._index = index
+        self._read_states()
+
+    def state(self, blade_id: bytes) -> BladeState:
+        """What the blade is used for, as last read."""
+        return self._states.get(blade_id, BladeState.IN_SERVICE)
+
+    @property
+    def draining(self) -> frozenset[bytes]:
+        """Ids of the blades that are being emptied, whether they answer or not."""
+        self._glance()
+        return frozenset(i for i, state in self._states.items() if state is BladeState.DRAINING)
+
+    @property
+    def removed(self) -> frozenset[bytes]:
+        """Ids of the blades that the pool had once."""
+        self._glance()
+        return frozenset(i for i, state in self._states.items() if state is BladeState.REMOVED)
+
+    def _glance(self) -> None:
+        """Before a choice: the index may be read although drives stall."""
+        self._lookout.glance()
+        if time.monotonic() >= self._states_due:
+            self._read_states()
+
+    def _read_states(self) -> None:
+        if self._index is None:
+            return
+        self._states_due = time.monotonic() + LOOK_SECONDS
+        try:
+            rows = self._index.scan(BLADE_PREFIX, prefix_end(BLADE_PREFIX), _BLADES_MAX)
+            self._states = {blade_of(key): decode_blade_state(Row(key, raw).payload) for key, raw in rows}
+        except MaruError:
+            # Closed, or made anew just now. What was known is the best there is.
+            return
+
+    # ------------------------------------------------------------ where to write
 
     @property
     def wanted_copies(self) -> int:
         """Full copies that a log should have now."""
-        return max(1, min(COPIES, len(self._by_id)))
+        self._glance()
+        return max(1, min(COPIES, len(self._writable([]))))
+
+    def rooms(self, *, essential: bool = False, avoid: Collection[bytes] = ()) -> dict[bytes, int]:
+        """Bytes that may be written on each blade that takes new data, by id.
+
+        Args:
+            essential: For repair, compaction and records of deletes: the reserve counts too.
+            avoid: Blades to leave out.
+        """
+        self._glance()
+        rooms = {}
+        for blade in self._writable([], essential=essential):
+            if blade.blade_id not in avoid:
+                rooms[blade.blade_id] = self._spare(blade, essential=essential)
+        return rooms
+
+    def have_room(self, copies: Iterable[Copy]) -> bool:
+        """Whether new data may go on in files on these blades: above the reserve, and not drained.
+
+        Cheap where there is plenty; asked before each append.
+        """
+        self._glance()
+        return all(self._takes_more(copy.blade) for copy in copies)
+
+    def _takes_more(self, blade: Blade) -> bool:
+        if blade.blade_id in self._states and blade not in self._in_service():
+            return False
+        at, spare = self._measured.get(blade.blade_id, (0.0, 0))
+        if spare > _PLENTY_BYTES and time.monotonic() - at < LOOK_SECONDS:
+            return True
+        return not isinstance(blade, Measured) or self._spare(blade) > 0
 
     def create_files(
-        self, name: str, count: int, *, avoid: Sequence[bytes] = ()
+        self, name: str, count: int, *, avoid: Sequence[bytes] = (), essential: bool = False
     ) -> tuple[list[Copy], list[OSError]]:
         """New, locked files of one name on up to ``count`` blades, roomiest preferred.
 
-        Returns what could be made, and why others couldn't.
+        Blades that are drained, full or read-only are passed over; with ``essential`` the reserve
+        may be used. Returns what could be made, and why others couldn't.
         """
+        self._glance()
         copies: list[Copy] = []
         errors: list[OSError] = []
-        for blade in self._preference(avoid):
+        for blade in self._preference(avoid, errors, essential=essential):
             if len(copies) == count:
                 break
             try:
@@ -62,16 +205,66 @@ class Blades:
                 errors.append(error)
         return copies, errors
 
-    def _preference(self, avoid: Sequence[bytes]) -> list[Blade]:
+    def _preference(self, avoid: Sequence[bytes], errors: list[OSError], *, essential: bool) -> list[Blade]:
         """By room to within a factor of two, else by chance: so load spreads."""
-        usable = [blade for blade in self if blade.blade_id not in avoid]
-        return sorted(usable, key=lambda blade: (-_room(blade).bit_length(), random.random()))
+        usable = [b for b in self._writable(errors, essential=essential) if b.blade_id not in avoid]
+        order = {b.blade_id: -self._spare(b, essential=essential).bit_length() for b in usable}
+        return sorted(usable, key=lambda blade: (order[blade.blade_id], random.random()))
+
+    def _writable(self, errors: list[OSError], *, essential: bool = False) -> list[Blade]:
+        """Blades that take new data; ``errors`` hears why others don't."""
+        writable: list[Blade] = []
+        for blade in self._in_service():
+            if self._lookout.is_stalling(blade.blade_id):
+                errors.append(OSError(errno.ETIMEDOUT, "the drive doesn't answer", repr(blade)))
+            elif isinstance(blade, Measured):
+                error = self._refusal(blade, blade.blade_id, essential=essential)
+                writable += [] if error else [blade]
+                errors += [error] if error else []
+            else:
+                writable.append(blade)
+        return writable
+
+    def _in_service(self) -> list[Blade]:
+        """Those in service; if none of them answers, those that are being drained are better than none."""
+        blades = list(self)
+        return [blade for blade in blades if blade.blade_id not in self._states] or [
+            blade for blade in blades if self.state(blade.blade_id) is BladeState.DRAINING
+        ]
+
+    def _refusal(self, blade: Measured, blade_id: bytes, *, essential: bool) -> OSError | None:
+        """Why nothing new is put on a blade, from what its drive says."""
+        try:
+            room = blade.room()
+        except OSError as error:
+            return error
+        if room.read_only:
+            return OSError(errno.EROFS, os.strerror(errno.EROFS), repr(blade))
+        if not essential and self._remember(blade_id, room) <= 0:
+            return OSError(errno.ENOSPC, "only the reserve is left", repr(blade))
+        return None
+
+    def _spare(self, blade: Blade, *, essential: bool = False) -> int:
+        """Bytes that may be written; 0 where the drive doesn't say."""
+        try:
+            if essential or not isinstance(blade, Measured):
+                return blade.free_bytes()
+            return max(0, self._remember(blade.blade_id, blade.room()))
+        except OSError:
+            return 0
+
+    def _remember(self, blade_id: bytes, room: Room) -> int:
+        spare = room.free_bytes - reserve_bytes(room.total_bytes, self._segment_bytes)
+        self._measured[blade_id] = time.monotonic(), spare
+        return spare
+
+    # ------------------------------------------------------------ files
 
     def open_copies(self, name: str, blade_ids: Sequence[bytes], *, write: bool = False) -> list[Copy]:
         """The files of one name that can be opened on the named blades."""
         copies = []
         for blade_id in blade_ids:
-            blade = self._by_id.get(blade_id)
+            blade = self.get(blade_id)
             file = _try_open(blade, name, write=write) if blade else None
             if blade and file:
                 copies.append(Copy(blade, file))
@@ -81,13 +274,6 @@ class Blades:
         """Raises what the failures mean if there is no copy at all."""
         if not copies:
             raise blade_error(errors, what)
-
-
-def _room(blade: Blade) -> int:
-    try:
-        return blade.free_bytes()
-    except OSError:
-        return 0
 
 
 def _try_open(blade: Blade, name: str, *, write: bool) -> BladeFile | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from maruhub.store.blade import Buffer
+from maruhub.store.capacity import Room
 
 _IOV_MAX: Final = 1024
 SEGMENTS_FOLDER: Final = "segments"
@@ -54,6 +56,9 @@ class LocalFile:
 
     def sync(self) -> None:
         os.fdatasync(self._fd)
+        if not os.fstat(self._fd).st_nlink:
+            # Its folder was removed: what was written is gone with the last descriptor.
+            raise OSError(errno.ENODEV, "a file was removed from a blade while it was written")
 
     def lock(self) -> bool:
         try:
@@ -101,8 +106,16 @@ class LocalBlade:
         return self._folder.stat().st_mtime_ns
 
     def free_bytes(self) -> int:
+        return self.room().free_bytes
+
+    def room(self) -> Room:
+        """What the drive says of itself."""
         space = os.statvfs(self._folder)
-        return space.f_bavail * space.f_frsize
+        return Room(
+            free_bytes=space.f_bavail * space.f_frsize,
+            total_bytes=space.f_blocks * space.f_frsize,
+            read_only=bool(space.f_flag & os.ST_RDONLY),
+        )
 
     def __repr__(self) -> str:
         return f"LocalBlade({str(self.root)!r})"

@@ -1,16 +1,16 @@
 """A pool on disk: the hub's folder and its blades, made, found and adopted.
 
-``hub.json`` is a cache of what the blades say of themselves and of where they are.
+``BLADE/blade`` says whose a folder is; ``hub.json`` (see ``hub_file``) only where the blades are.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,25 +21,31 @@ from maruhub.errors import (
     Corrupt,
     InvalidInput,
     MaruError,
-    NoSuchHub,
     UnsupportedFormat,
 )
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import blade_error
 from maruhub.store.format.identity import (
     BLOCK_BYTES,
-    FORMAT_VERSION,
     BladeIdentity,
     decode_identity,
     encode_identity,
 )
+from maruhub.store.hub_file import (
+    HUB_FILE,
+    BladePlace,
+    HubFile,
+    encode_hub_file,
+    read_hub_file,
+    read_stamp,
+)
 from maruhub.store.local_blade import SEGMENTS_FOLDER, LocalBlade, sync_folder, write_durably
 from maruhub.store.making import MAKING_FILE, Making, pools_of_earlier_tries
 
-HUB_FILE: Final = "hub.json"
 IDENTITY_FILE: Final = "blade"
 INDEX_FOLDER: Final = "index"
-OWN_NAMES: Final = frozenset({"blades", INDEX_FOLDER, "hub.lock", "recovery.lock", MAKING_FILE})
+BLADES_LOCK: Final = "blades.lock"
+OWN_NAMES: Final = frozenset({"blades", INDEX_FOLDER, "hub.lock", "recovery.lock", BLADES_LOCK, MAKING_FILE})
 _NEW_NAMES: Final = (f"{HUB_FILE}.new.", f"{MAKING_FILE}.new.")
 """Names begin like this of files that a kill kept from being put in place."""
 _BLADE_NAMES: Final = frozenset({IDENTITY_FILE, SEGMENTS_FOLDER, "lost+found"})
@@ -48,22 +54,74 @@ SEGMENT_BYTES: Final = 256 << 20
 _SEGMENT_BYTES_MIN: Final = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
-class BladePlace:
-    """A blade of the pool and the folder where it was last."""
+class PoolSource:
+    """``BladeSource`` of the hub in a folder: what ``hub.json`` lists now, and is what it should be."""
 
-    blade_id: bytes
-    path: Path
+    def __init__(self, hub: Path) -> None:
+        self.hub = hub
+        self._stamp = read_stamp(hub) if is_hub(hub) else None
+        self.file = read_hub_file(hub)
+        self._known: dict[bytes, tuple[Path, tuple[int, ...], LocalBlade]] = {}
+
+    def listed(self) -> Sequence[bytes]:
+        """See ``BladeSource``; reads the file only if it was replaced."""
+        stamp = read_stamp(self.hub)
+        if stamp != self._stamp:
+            self.file = read_hub_file(self.hub)
+            self._stamp = stamp
+        return [place.blade_id for place in self.file.blades]
+
+    def place(self, blade_id: bytes) -> BladePlace:
+        """Where a listed blade is; raises BladeLost if it isn't listed."""
+        for place in self.file.blades:
+            if place.blade_id == blade_id:
+                return place
+        raise BladeLost(f"blade {blade_id.hex()} is no longer the pool's.", hint="See maru blade list.")
+
+    def find(self, blade_id: bytes) -> LocalBlade:
+        """See ``BladeSource``; raises BladeLost, Conflict, Corrupt or UnsupportedFormat."""
+        place = self.place(blade_id)
+        path, stamp, blade = self._known.get(blade_id, (None, None, None))
+        found = _identity_stamp(place.path)
+        if blade is not None and (path, stamp) == (place.path, found):
+            return blade
+        identity = read_identity(place.path)
+        if identity.pool_id != self.file.pool_id:
+            raise Conflict(f"{place.path} is a blade of another pool.")
+        if identity.blade_id != blade_id:
+            raise Conflict(f"{place.path} is another blade of this pool.")
+        blade = LocalBlade(place.path, blade_id)
+        self._known[blade_id] = place.path, found, blade
+        return blade
+
+
+def _identity_stamp(blade: Path) -> tuple[int, ...]:
+    """Another one if something else is mounted there, or the identity was written anew; empty: nothing."""
+    try:
+        found = os.stat(blade / IDENTITY_FILE)
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPool:
-    """A pool's identity, its blades that answer, and why others don't (path → sentence)."""
+    """A pool's identity, its blades as seen at each moment, and where they are looked for."""
 
     identity: BladeIdentity
     blades: Blades
-    local_blades: tuple[LocalBlade, ...]
-    problems: dict[Path, str]
+    source: PoolSource
+
+    @property
+    def local_blades(self) -> tuple[LocalBlade, ...]:
+        """Blades that answer now."""
+        return tuple(blade for blade in self.blades if isinstance(blade, LocalBlade))
+
+    @property
+    def problems(self) -> dict[Path, str]:
+        """Why other blades don't, by folder, in the order of ``blades.missing``."""
+        paths = {place.blade_id: place.path for place in self.source.file.blades}
+        return {paths[i]: why for i, why in self.blades.problems.items() if i in paths}
 
 
 def is_hub(path: Path) -> bool:
@@ -99,8 +157,8 @@ def _make(path: Path, blades: Sequence[Path], segment_bytes: int) -> None:
             making.make_folder(blade / SEGMENTS_FOLDER)
             making.write(blade / IDENTITY_FILE, encode_identity(identity))
             sync_folder(blade.parent)
-            places.append(BladePlace(identity.blade_id, blade))
-        making.write(path / HUB_FILE, _hub_file(path, pool_id, places))
+            places.append(BladePlace(identity.blade_id, blade, number))
+        making.write(path / HUB_FILE, encode_hub_file(path, HubFile(pool_id, tuple(places))))
 
 
 def _require_unused(path: Path, blades: Sequence[Path]) -> None:
@@ -117,7 +175,7 @@ def _require_unused(path: Path, blades: Sequence[Path]) -> None:
             raise InvalidInput(f"{blade} is a file.", hint="Name a folder for the blade.")
         if blade.exists():
             _require_no_blade(blade, earlier)
-            _require_nothing_foreign(blade, path)
+            require_nothing_foreign(blade, path)
 
 
 def _require_room_for_hub(path: Path) -> None:
@@ -150,7 +208,8 @@ def _require_no_blade(blade: Path, earlier: frozenset[bytes]) -> None:
     )
 
 
-def _require_nothing_foreign(blade: Path, hub: Path) -> None:
+def require_nothing_foreign(blade: Path, hub: Path) -> None:
+    """That a folder holds nothing but what an unfinished try to make a blade of it left."""
     for entry in sorted(blade.iterdir()):
         own = entry.name in _BLADE_NAMES or entry.name.startswith(f"{IDENTITY_FILE}.new.")
         if not own and not hub.resolve().is_relative_to(entry.resolve()):
@@ -158,18 +217,6 @@ def _require_nothing_foreign(blade: Path, hub: Path) -> None:
                 f"{blade} is not empty (it holds {entry.name!r}).",
                 hint="Name a new or an empty folder for the blade.",
             )
-
-
-def _hub_file(path: Path, pool_id: bytes, places: Sequence[BladePlace]) -> bytes:
-    blades = [{"id": place.blade_id.hex(), "path": _stored_path(path, place.path)} for place in places]
-    text = json.dumps({"format": FORMAT_VERSION, "pool": pool_id.hex(), "blades": blades}, indent=2)
-    return text.encode() + b"\n"
-
-
-def _stored_path(hub: Path, blade: Path) -> str:
-    """Relative where the blade lies in the hub's folder, so that the folder can be moved."""
-    full, root = blade.resolve(), hub.resolve()
-    return str(full.relative_to(root)) if full.is_relative_to(root) else str(full)
 
 
 def adopt_pool(path: Path, blades: Sequence[Path]) -> None:
@@ -186,8 +233,11 @@ def adopt_pool(path: Path, blades: Sequence[Path]) -> None:
             f"These blades belong to different pools: {listed}.", hint="Name the blades of one pool."
         )
     path.mkdir(parents=True, exist_ok=True)
-    places = [BladePlace(i.blade_id, b) for b, i in zip(blades, identities, strict=True)]
-    write_durably(path / HUB_FILE, _hub_file(path, identities[0].pool_id, places))
+    file = HubFile(identities[0].pool_id, ())
+    for blade, identity in zip(blades, identities, strict=True):
+        place = BladePlace(identity.blade_id, blade, file.free_number(identity.number))
+        file = replace(file, blades=(*file.blades, place))
+    write_durably(path / HUB_FILE, encode_hub_file(path, file))
     (path / MAKING_FILE).unlink(missing_ok=True)
 
 
@@ -204,48 +254,19 @@ def read_identity(blade: Path) -> BladeIdentity:
 
 def find_pool(path: Path) -> FoundPool:
     """The pool whose hub folder this is, with the blades that answer."""
-    pool_id, places = _read_hub_file(path)
-    identities: list[BladeIdentity] = []
-    present, missing, problems = [], [], {}
-    for place in places:
+    source = PoolSource(path)
+    present, problems = [], {}
+    for blade_id in source.listed():
         try:
-            identity = read_identity(place.path)
-            if (identity.pool_id, identity.blade_id) != (pool_id, place.blade_id):
-                raise Conflict(f"{place.path} is a blade of another pool, or another blade of this one.")
+            present.append(source.find(blade_id))
         except UnsupportedFormat:
             raise
         except MaruError as error:
-            missing.append(place.blade_id)
-            problems[place.path] = error.what
-            continue
-        identities.append(identity)
-        present.append(LocalBlade(place.path, place.blade_id))
+            problems[blade_id] = error.what
     if not present:
         raise BladeLost(
-            f"None of the {len(places)} blades of {path} answers.", hint="; ".join(problems.values())
+            f"None of the {len(problems)} blades of {path} answers.", hint="; ".join(problems.values())
         )
-    return FoundPool(identities[0], Blades(present, missing), tuple(present), problems)
-
-
-def _read_hub_file(path: Path) -> tuple[bytes, list[BladePlace]]:
-    try:
-        text = (path / HUB_FILE).read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NoSuchHub(f"{path} is not a hub.", hint=f"Make one: maru init {path}") from None
-    except OSError as error:
-        raise blade_error([error], f"reading {path / HUB_FILE}") from error
-    try:
-        stored = json.loads(text)
-        version = int(stored["format"])
-        if version > FORMAT_VERSION:
-            raise UnsupportedFormat(
-                f"{path}: format version {version}, this release reads up to {FORMAT_VERSION}.",
-                hint="Upgrade maruhub.",
-            )
-        places = [BladePlace(bytes.fromhex(b["id"]), path / b["path"]) for b in stored["blades"]]
-        return bytes.fromhex(stored["pool"]), places
-    except (ValueError, KeyError, TypeError) as error:
-        raise Corrupt(
-            f"{path / HUB_FILE} cannot be understood ({error}).",
-            hint="Make it again from the blades: move it away, then maru init HUB --adopt --blade …",
-        ) from error
+    identity = read_identity(present[0].root)
+    blades = Blades(present, problems, source=source, segment_bytes=identity.segment_bytes)
+    return FoundPool(identity, blades, source)

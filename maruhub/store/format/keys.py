@@ -14,6 +14,7 @@ _TAIL: Final = struct.Struct("<QQ")
 LAYOUT_PREFIX: Final = b"\x01L"
 TAIL_PREFIX: Final = b"\x01T"
 OPEN_PREFIX: Final = b"\x01O"
+BLADE_PREFIX: Final = b"\x01D"
 STATE_KEY: Final = b"\x01C"
 CHECKPOINT_KEY: Final = b"\x01K"
 
@@ -40,8 +41,18 @@ def open_key(segment: int) -> bytes:
     return OPEN_PREFIX + _SEGMENT.pack(segment)
 
 
+def blade_key(blade_id: bytes) -> bytes:
+    """Key of the row that says what a blade (16 bytes) is used for."""
+    return BLADE_PREFIX + blade_id
+
+
+def blade_of(key: bytes) -> bytes:
+    """The blade that a key of :func:`blade_key` names."""
+    return key[len(BLADE_PREFIX) :]
+
+
 def segment_of(key: bytes) -> int:
-    """The segment that one of the keys above names."""
+    """The segment that one of the keys of segments names."""
     segment: int = _SEGMENT.unpack_from(key, 2)[0]
     return segment
 
