@@ -102,6 +102,15 @@ def test_views_versions_and_hubs_open_themselves_anew(hub: maruhub.Hub) -> None:
     assert hub.bucket("photos")["new"] == b"from afar"
 
 
+def test_a_relative_path_keeps_meaning_the_same_hub(
+    hub: maruhub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(hub.path.parent)
+    with maruhub.connect("pool") as again:
+        monkeypatch.chdir("/")
+        assert len(read_epoch(again.version("pets").batches(64))[1]) == 500
+
+
 def test_what_goes_over_is_small(hub: maruhub.Hub) -> None:
     batches = hub.version("pets").batches(8, seed=1)
     next(batches)
