@@ -14,7 +14,7 @@ from maruhub.store.blades import Blades
 from maruhub.store.commit.clock import CounterMark, read_moment
 from maruhub.store.commit.gate import Gate
 from maruhub.store.commit.log import Log
-from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.commit.turn import CommitTurn, Decide
 from maruhub.store.commit.writer import Writer
 from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
 from maruhub.store.format.identity import BladeIdentity
@@ -98,6 +98,7 @@ class PoolStore:
         seals: bool = False,
     ) -> None:
         self.blades = blades
+        blades.heed(index)
         self._index = index
         self._identity = identity
         self._open_mark = open_mark
@@ -203,6 +204,11 @@ class PoolStore:
         """Logs all rows again, so that a rebuild may begin here; writers go on meanwhile."""
         with self._gate.passing():
             return write_checkpoint(self._writer_side().turn)
+
+    def restate(self, decide: Decide) -> None:
+        """Sets rows of the store itself, in a turn of their own; see ``CommitTurn.restate``."""
+        with self._gate.passing():
+            self._writer_side().turn.restate(decide)
 
     def close_logs(self, least_bytes: int) -> None:
         """Closes every log that nobody else writes and that holds so much, so that it can be sealed."""

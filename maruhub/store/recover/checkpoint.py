@@ -16,13 +16,18 @@ from maruhub.index.protocol import AFTER_ALL, IndexTxn
 from maruhub.store.commit.apply import Record
 from maruhub.store.commit.turn import CommitTurn
 from maruhub.store.format.batch import CHECKPOINT, CHECKPOINT_END, BatchHead
-from maruhub.store.format.keys import CHECKPOINT_KEY, LAYOUT_PREFIX, STATE_KEY
+from maruhub.store.format.keys import BLADE_PREFIX, CHECKPOINT_KEY, LAYOUT_PREFIX, STATE_KEY
 from maruhub.store.format.row import Row, encode_row
 from maruhub.store.format.state import decode_state
 from maruhub.store.protocol import prefix_end
 
 _ROWS_A_PART: Final = 4096
-_FIRST_KEY: Final = b"\x02"
+_LOGGED: Final = (
+    (LAYOUT_PREFIX, prefix_end(LAYOUT_PREFIX)),
+    (BLADE_PREFIX, prefix_end(BLADE_PREFIX)),
+    (b"\x02", AFTER_ALL),
+)
+"""Keys of the rows that are logged: of the store's own only layouts and states of blades."""
 _PAYLOAD: Final = struct.Struct("<QQQ")
 
 
@@ -38,7 +43,7 @@ def write_checkpoint(turn: CommitTurn) -> Checkpoint:
     """Writes a complete checkpoint; returns what its last part says of it."""
     began: list[int] = []
     parts = rows = 0
-    for start, stop in ((LAYOUT_PREFIX, prefix_end(LAYOUT_PREFIX)), (_FIRST_KEY, AFTER_ALL)):
+    for start, stop in _LOGGED:
         at = start
         while True:
             picked: list[Record] = []
