@@ -752,7 +752,7 @@ def read_state(pool: Pool, kinds: bytes, say: Callable[[str], None]) -> State:
 
 def _judge_layouts(pool: Pool, state: State) -> None:
     """Tells of segments that are on record but not to be had whole from these blades."""
-    named: set[bytes] = set()
+    named: set[bytes] = set(pool.present)
     for number, row in sorted(state.layouts.items()):
         payload = payload_of(row)
         kind, files = payload[0], payload[3]
@@ -1404,6 +1404,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as wrong:
         sys.stderr.write(f"rescue: {wrong}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("rescue: interrupted; what was written so far is whole\n")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except OSError as error:
         sys.stderr.write("rescue: {}: {}\n".format(error.filename or "cannot go on", error.strerror))
         return 1
