@@ -17,7 +17,7 @@ from maruhub.store.format.header import log_name
 from maruhub.store.format.layout import Layout, StripsLayout
 from maruhub.store.format.strip import StripName
 from maruhub.store.read.layouts import Layouts
-from maruhub.store.read.strips import StripSet
+from maruhub.store.read.strips import OpenStrips, StripSet
 from maruhub.store.recover.chain import read_at
 
 
@@ -105,7 +105,8 @@ class _FullCopies:
 class _Strips:
     def __init__(self, layout: Layout, strips: StripsLayout, blades: Blades) -> None:
         self._layout = layout
-        self._set = StripSet(strips, lambda number: open_strip(layout, strips, blades, number))
+        self._files = OpenStrips(lambda number: open_strip(layout, strips, blades, number))
+        self._set = StripSet(strips, self._files)
 
     def check(self, extent: Extent, result: AuditResult) -> None:
         part = self._layout.range_of(extent.offset, extent.length)
@@ -122,7 +123,7 @@ class _Strips:
             result.lost.append(extent)
 
     def close(self) -> None:
-        self._set.close()
+        self._files.close()
 
 
 def open_strip(layout: Layout, strips: StripsLayout, blades: Blades, number: int) -> BladeFile | None:

@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from maruhub.index.protocol import Index
 from maruhub.store.format.extent import ExtentArray
+from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import LAYOUT_PREFIX, layout_key, segment_of
 from maruhub.store.format.layout import Layout, decode_layout
 from maruhub.store.format.row import Row
+from maruhub.store.format.strip import StripName
 from maruhub.store.protocol import prefix_end
 
 _OFFSET_BITS: Final = 40
@@ -31,15 +33,16 @@ I64 = npt.NDArray[np.int64]
 
 
 class FileKey(NamedTuple):
-    """One file of a segment: the blade it is on and its number in the layout."""
+    """One file of a segment: its name, and the blade it is on."""
 
-    segment: int
+    name: str
     blade_id: bytes
 
 
 class _Table(NamedTuple):
     segments: U64  # sorted
     ranks: U64  # ordinal of the segment << 40 | range start, sorted
+    ends: U64  # ordinal << 40 | range end
     shift: I64  # place - start of each range
     first_file: I64
     copies: I64
@@ -47,6 +50,7 @@ class _Table(NamedTuple):
 
 
 _EMPTY: Final = _Table(
+    np.zeros(0, np.uint64),
     np.zeros(0, np.uint64),
     np.zeros(0, np.uint64),
     np.zeros(0, np.int64),
@@ -57,7 +61,7 @@ _EMPTY: Final = _Table(
 
 
 class Places(NamedTuple):
-    """Resolved extents: ``files[i]`` (index into ``keys``, −1: unknown segment), ``offsets[i]``."""
+    """Resolved extents: ``files[i]`` (index into ``keys``, −1: there is no such place), ``offsets[i]``."""
 
     files: I64
     offsets: I64
@@ -96,10 +100,12 @@ class Layouts:
             return Places(np.full(len(extents), -1), np.zeros(len(extents), np.int64), ())
         wanted = (np.maximum(ordinals, 0).astype(np.uint64) << np.uint64(_OFFSET_BITS)) | offsets
         ranges = np.searchsorted(table.ranks, wanted, side="right") - 1
+        # Of another segment, or behind its range: what no range holds whole is nowhere.
+        inside = (ordinals >= 0) & (wanted + extents["length"] <= table.ends[ranges])
         stripe = (offsets >> np.uint64(_COPY_STRIPE_BITS)).astype(np.int64)
         files = table.first_file[ranges] + stripe % table.copies[ranges]
         places = offsets.astype(np.int64) + table.shift[ranges]
-        return Places(np.where(ordinals < 0, -1, files), places, table.files)
+        return Places(np.where(inside, files, -1), places, table.files)
 
     @staticmethod
     def _ordinals(table: _Table, segments: U64) -> I64:
@@ -116,9 +122,12 @@ class Layouts:
         if self._known and not self._all_fetched:
             items += self._fetch_all()
         read = {segment_of(key): decode_layout(segment_of(key), Row(key, raw).payload) for key, raw in items}
+        gone = [segment for segment in segments if segment in self._known and segment not in read]
         with self._lock:
-            if any(self._known.get(segment) != layout for segment, layout in read.items()):
+            if gone or any(self._known.get(segment) != layout for segment, layout in read.items()):
                 self._known.update(read)
+                for segment in gone:
+                    self._known.pop(segment, None)
                 self._table = _build_table(self._known, self._answering)
             return self._table
 
@@ -131,6 +140,10 @@ class Layouts:
             start = page[-1][0] + b"\0"
         return items
 
+    def known(self, segment: int) -> Layout | None:
+        """A segment's layout as this process has it, perhaps not the newest; None: it has none."""
+        return self._known.get(segment)
+
     def refresh(self, segment: int) -> Layout | None:
         """Reads a segment's layout again; None if the index has none."""
         self._learn([segment])
@@ -139,21 +152,39 @@ class Layouts:
 
 def _build_table(known: dict[int, Layout], answering: Collection[bytes]) -> _Table:
     layouts = [known[segment] for segment in sorted(known)]
-    ranks, shift, first_file, copies = [], [], [], []
+    ranks, ends, shift, first_file, copies = [], [], [], [], []
     files: list[FileKey] = []
     for ordinal, layout in enumerate(layouts):
-        blades = [blade for blade in layout.blades if blade in answering] or layout.blades
+        keys = files_of(layout)
+        if layout.strips is None or layout.strips.data == 1:
+            # Every file holds everything: those count that answer, if any does.
+            keys = [key for key in keys if key.blade_id in answering] or keys
+        alike = len(keys) if layout.strips is None or layout.strips.data == 1 else 1
+        base = ordinal << _OFFSET_BITS
         for part in layout.ranges:
-            ranks.append(ordinal << _OFFSET_BITS | part.start)
+            ranks.append(base | part.start)
+            ends.append(base + min(part.start + part.length, SEGMENT_BYTES_MAX))
             shift.append(part.place - part.start)
-            first_file.append(len(files) + part.file)
-            copies.append(len(blades))
-        files += [FileKey(layout.segment, blade) for blade in blades]
+            first_file.append(len(files) + (part.file if alike == 1 else 0))
+            copies.append(alike)
+        files += keys
     return _Table(
         np.array([layout.segment for layout in layouts], np.uint64),
         np.array(ranks, np.uint64),
+        np.array(ends, np.uint64),
         np.array(shift, np.int64),
         np.array(first_file, np.int64),
         np.array(copies, np.int64),
         tuple(files),
     )
+
+
+def files_of(layout: Layout) -> list[FileKey]:
+    """The files that a layout names, in the order of their numbers."""
+    if layout.strips is None:
+        return [FileKey(log_name(layout.segment), blade) for blade in layout.blades]
+    act = layout.strips.act
+    return [
+        FileKey(str(StripName(layout.segment, act, number)), blade)
+        for number, blade in enumerate(layout.blades)
+    ]

@@ -18,11 +18,11 @@ import numpy as np
 import xxhash
 
 from maruhub.errors import Corrupt, MaruError, Unavailable
-from maruhub.store.blade import BladeFile
+from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.blades import Blades
-from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blobs, Extent, ExtentArray
-from maruhub.store.format.header import log_name
-from maruhub.store.read.layouts import SEGMENT_BYTES_MAX, FileKey, Layouts, Places
+from maruhub.store.format.extent import Blobs, Extent, ExtentArray
+from maruhub.store.read.degraded import Degraded
+from maruhub.store.read.layouts import FileKey, Layouts, Places
 from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 
 _PROBES: Final = 4
@@ -54,13 +54,14 @@ class Reader:
         self._layouts = layouts
         self._blades = blades
         self._files = MappedFiles(self._open)
+        self._ways = Degraded(layouts, self._read_file, self._count_bad)
         self.counts = ReadCounts()
 
     def _open(self, key: FileKey) -> BladeFile:
         blade = self._blades.get(key.blade_id)
         if blade is None:
             raise OSError(errno.ENODEV, "the blade is missing")
-        return blade.open(log_name(key.segment))
+        return blade.open(key.name)
 
     def read_many(self, blobs: Blobs, *, verify: bool) -> list[memoryview | MaruError]:
         """Each blob's bytes, or its error; see ``Store.read_many``."""
@@ -146,42 +147,35 @@ class Reader:
             return None
 
     def _degraded(self, extents: ExtentArray, i: int, places: Places, number: int) -> memoryview | MaruError:
-        """One extent from any other copy, always checked."""
+        """One extent from wherever else it can be had, always checked."""
         segment, offset, length, _, checksum = extents[i].tolist()
         extent = Extent(segment, offset, length, checksum)
-        if number >= 0:
-            self.counts.bad_copies[places.keys[number].blade_id] += 1
-            self._files.drop(places.keys[number])
+        failed = places.keys[number] if number >= 0 else None
+        if failed is not None:
+            self._files.drop(failed)
         self.counts.degraded += 1
-        possible = length <= EXTENT_BYTES_MAX and offset < SEGMENT_BYTES_MAX
-        layout = self._layouts.refresh(segment) if possible else None
-        for blade_id in layout.blades if layout else ():
-            data = self._read_copy(FileKey(segment, blade_id), extent)
-            if data is not None:
-                return data
+        data = self._ways.read(extent, failed)
+        if data is not None:
+            return data
         self.counts.lost += 1
+        known = self._layouts.known(segment) is not None
         return Corrupt(
             f"segment {segment:016x}, offset {offset}, {length} bytes: no intact copy is left"
-            + ("." if layout else " (there is no such segment or place)."),
+            + ("." if known else " (there is no such segment or place)."),
             hint="Bring missing blades back; see `maru check`.",
         )
 
-    def _read_copy(self, key: FileKey, extent: Extent) -> memoryview | None:
-        buffer = memoryview(bytearray(extent.length))
+    def _count_bad(self, blade_id: bytes) -> None:
+        self.counts.bad_copies[blade_id] += 1
+
+    def _read_file(self, key: FileKey, offset: int, length: int) -> Buffer:
+        """Bytes of any file, through its mapping where there is one; raises OSError."""
         try:
-            file = self._open(key)
-            try:
-                count = file.read_into(extent.offset, buffer)
-            finally:
-                file.close()
-        except OSError as error:
+            return self._files.get(key, offset + length).view_cold(offset, offset + length)
+        except (OSError, ValueError) as error:
             _require_descriptors(error)
-            self.counts.bad_copies[key.blade_id] += 1
-            return None
-        if count < extent.length or xxhash.xxh3_64_intdigest(buffer) != extent.checksum:
-            self.counts.bad_copies[key.blade_id] += 1
-            return None
-        return buffer.toreadonly()
+            self._files.drop(key)
+            raise OSError(errno.EIO, str(error)) from error
 
     def announce(self, extents: ExtentArray) -> None:
         """Asks the kernel to read extents ahead, unless they seem to be in memory.

@@ -15,8 +15,37 @@ from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.format.layout import Layout, StripsLayout
 from maruhub.store.parity import code
 
-OpenStrip = Callable[[int], BladeFile | None]
-"""The open file of a number, or None if it can't be had; who opens it keeps it."""
+ReadStrip = Callable[[int, int, int], Buffer]
+"""Bytes of a file by number, place and length; raises OSError where they can't be had."""
+
+
+class OpenStrips:
+    """Reads strips by their descriptors, each opened when it is first asked for.
+
+    Args:
+        open_file: The open file of a number, or None if it can't be had.
+    """
+
+    def __init__(self, open_file: Callable[[int], BladeFile | None]) -> None:
+        self._open_file = open_file
+        self._files: dict[int, BladeFile | None] = {}
+
+    def __call__(self, number: int, place: int, length: int) -> bytearray:
+        """See ``ReadStrip``."""
+        if number not in self._files:
+            self._files[number] = self._open_file(number)
+        file = self._files[number]
+        buffer = bytearray(length)
+        if file is None or file.read_into(place, memoryview(buffer)) < length:
+            raise OSError(errno.ENODATA, "a strip is missing, or shorter than it was")
+        return buffer
+
+    def close(self) -> None:
+        """Closes the files that were opened."""
+        for file in self._files.values():
+            if file is not None:
+                file.close()
+        self._files.clear()
 
 
 class StripSet:
@@ -24,34 +53,22 @@ class StripSet:
 
     Args:
         strips: How they were cut.
-        open_file: Asked once for each number that is needed.
+        read_file: Reads one of them.
     """
 
-    def __init__(self, strips: StripsLayout, open_file: OpenStrip) -> None:
+    def __init__(self, strips: StripsLayout, read_file: ReadStrip) -> None:
         self._strips = strips
-        self._open_file = open_file
-        self._files: dict[int, BladeFile | None] = {}
+        self._read_file = read_file
 
-    def file(self, number: int) -> BladeFile | None:
-        """The open file of a number, None if it can't be had."""
-        if number not in self._files:
-            self._files[number] = self._open_file(number)
-        return self._files[number]
-
-    def read(self, number: int, place: int, length: int) -> bytearray | None:
+    def read(self, number: int, place: int, length: int) -> Buffer | None:
         """``length`` bytes at ``place`` of one file, zeros behind its data; None if it fails."""
         data_end = self._strips.data_at + self._strips.lengths[number]
         inside = max(0, min(length, data_end - place))
-        buffer = bytearray(length)
-        if not inside:
-            return buffer
-        file = self.file(number)
         try:
-            if file is None or file.read_into(place, memoryview(buffer)[:inside]) < inside:
-                return None
+            found = self._read_file(number, place, inside) if inside else b""
         except OSError:
             return None
-        return buffer
+        return found if inside == length else bytes(found).ljust(length, b"\0")
 
     def decode(self, number: int, place: int, length: int, *, using: Sequence[int] = ()) -> memoryview | None:
         """The same bytes from ``data`` other files; None if too few answer.
@@ -59,7 +76,7 @@ class StripSet:
         ``using``: exactly these files; else the first that answer.
         """
         data = self._strips.data
-        have: dict[int, bytearray] = {}
+        have: dict[int, Buffer] = {}
         for other in using or range(len(self._strips.lengths)):
             if other != number and len(have) < data:
                 found = self.read(other, place, length)
@@ -78,13 +95,6 @@ class StripSet:
             if decoded is not None:
                 yield decoded
 
-    def close(self) -> None:
-        """Closes the files that were opened."""
-        for file in self._files.values():
-            if file is not None:
-                file.close()
-        self._files.clear()
-
 
 class SegmentFile:
     """A segment in strips as one read-only ``BladeFile`` of its own offsets.
@@ -93,9 +103,11 @@ class SegmentFile:
     straight, each from other files: the copies of a segment that has none.
     """
 
-    def __init__(self, layout: Layout, strips: StripSet, *, variant: int = 0) -> None:
+    def __init__(self, layout: Layout, files: OpenStrips, *, variant: int = 0) -> None:
+        assert layout.strips is not None
         self._layout = layout
-        self._strips = strips
+        self._files = files
+        self._strips = StripSet(layout.strips, files)
         self._variant = variant
         self._starts = [part.start for part in layout.ranges]
 
@@ -144,4 +156,4 @@ class SegmentFile:
         return None
 
     def close(self) -> None:
-        self._strips.close()
+        self._files.close()
