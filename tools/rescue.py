@@ -403,6 +403,7 @@ class Segment:
         self.logs = sorted(logs, key=lambda log: log.file.size, reverse=True)
         self.sources: list[Any] = [*self.sets, *self.logs, *self.partial]
         self.markers = {source.marker for source in self.sources} - {b""}
+        self.torn = False
 
     @property
     def readable(self) -> bool:
@@ -446,6 +447,7 @@ class Segment:
             for at in sorted(found, reverse=True):
                 if at < below and self.batch(at) is not None:
                     return at
+                self.torn = self.torn or at < below
             end = start
         return 0
 
@@ -609,6 +611,11 @@ def chain(pool: Pool, segment: Segment) -> Iterator[Head]:
             pool.shortened.append(segment.number)
     else:
         at, floor = segment.last_batch(M64), 0
+        if segment.torn:
+            pool.note(
+                f"segment {segment.number:016x}: the records at its end are torn: of a change that was never "
+                "acknowledged, or that is lost"
+            )
     while at:
         batch = segment.batch(at)
         if batch is None:
