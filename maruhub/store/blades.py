@@ -35,6 +35,9 @@ class Measured(Protocol):
     def room(self) -> Room:
         """Room on the drive now; raises OSError."""
 
+    def used_bytes(self) -> int:
+        """What the pool's files take on it; costs a look at each file."""
+
 
 class Blades:
     """All blades of the pool by id, seen anew now and then. Safe from any thread.
@@ -111,6 +114,12 @@ class Blades:
         self._index = index
         self._read_states()
 
+    def assume(self, blade_id: bytes, state: BladeState) -> None:
+        """Acts on a state that is about to be set: so the turn that sets it begins no log there."""
+        others = {other: kept for other, kept in self._states.items() if other != blade_id}
+        self._states = others if state is BladeState.IN_SERVICE else {**others, blade_id: state}
+        self._states_due = time.monotonic() + LOOK_SECONDS
+
     def state(self, blade_id: bytes) -> BladeState:
         """What the blade is used for, as last read."""
         return self._states.get(blade_id, BladeState.IN_SERVICE)
@@ -143,6 +152,16 @@ class Blades:
         except MaruError:
             # Closed, or made anew just now. What was known is the best there is.
             return
+
+    def is_stalling(self, blade_id: bytes) -> bool:
+        """Whether the blade owes an answer for longer than one should take: whoever asks it would wait."""
+        return self._lookout.is_stalling(blade_id)
+
+    def refusal(self, blade_id: bytes) -> str:
+        """Why nothing new is put on a blade that answers, were it in service; empty if it is."""
+        blade = self._lookout.sight.present.get(blade_id)
+        error = self._refusal(blade, blade_id, essential=False) if isinstance(blade, Measured) else None
+        return "" if error is None else error.strerror or str(error)
 
     # ------------------------------------------------------------ where to write
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -116,6 +117,15 @@ class LocalBlade:
             total_bytes=space.f_blocks * space.f_frsize,
             read_only=bool(space.f_flag & os.ST_RDONLY),
         )
+
+    def used_bytes(self) -> int:
+        """What the pool's files take on the drive; a file that goes meanwhile counts or doesn't."""
+        total = 0
+        with os.scandir(self._folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+        return total
 
     def __repr__(self) -> str:
         return f"LocalBlade({str(self.root)!r})"

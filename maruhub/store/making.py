@@ -10,7 +10,7 @@ import contextlib
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from maruhub.errors import InvalidInput
 from maruhub.store.local_blade import sync_folder, write_durably
@@ -34,31 +34,13 @@ def pools_of_earlier_tries(hub: Path) -> frozenset[bytes]:
     return frozenset(bytes.fromhex(line) for line in text.decode().splitlines())
 
 
-class Making:
-    """Makes folders and files; leaving it by an exception removes them again.
+class Made:
+    """Folders and files made so far; leaving it by an exception removes them again."""
 
-    Args:
-        hub: The hub's folder.
-        pool_id: The pool that is made.
-    """
-
-    def __init__(self, hub: Path, pool_id: bytes) -> None:
-        self._hub = hub
-        self._pool_id = pool_id
-        self._marker = hub / MAKING_FILE
+    def __init__(self) -> None:
         self._made: list[Path] = []
 
-    def __enter__(self) -> Making:
-        earlier = pools_of_earlier_tries(self._hub)
-        try:
-            self.make_folder(self._hub)
-            lines = [f"{pool.hex()}\n" for pool in sorted(earlier | {self._pool_id})]
-            if not earlier:
-                self._made.append(self._marker)
-            write_durably(self._marker, "".join(lines).encode())
-        except BaseException:
-            self._undo()
-            raise
+    def __enter__(self) -> Self:
         return self
 
     def make_folder(self, path: Path) -> None:
@@ -80,15 +62,48 @@ class Making:
     ) -> None:
         if kind is not None:
             self._undo()
-            return
-        self._marker.unlink()
-        sync_folder(self._hub)
 
     def _undo(self) -> None:
-        """Backwards, so that the marker stays if something above it can't be removed: it is needed then."""
+        """Backwards, so that the first stays if something above it can't be removed."""
         with contextlib.suppress(OSError):
             for path in reversed(self._made):
                 if path.is_dir():
                     path.rmdir()
                 else:
                     path.unlink(missing_ok=True)
+
+
+class Making(Made):
+    """What is made of a pool, begun with the marker, which is needed as long as anything is there.
+
+    Args:
+        hub: The hub's folder.
+        pool_id: The pool that is made.
+    """
+
+    def __init__(self, hub: Path, pool_id: bytes) -> None:
+        super().__init__()
+        self._hub = hub
+        self._pool_id = pool_id
+        self._marker = hub / MAKING_FILE
+
+    def __enter__(self) -> Self:
+        earlier = pools_of_earlier_tries(self._hub)
+        try:
+            self.make_folder(self._hub)
+            lines = [f"{pool.hex()}\n" for pool in sorted(earlier | {self._pool_id})]
+            if not earlier:
+                self._made.append(self._marker)
+            write_durably(self._marker, "".join(lines).encode())
+        except BaseException:
+            self._undo()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if kind is None:
+            self._marker.unlink()
+            sync_folder(self._hub)

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -40,7 +41,7 @@ from maruhub.store.hub_file import (
     read_stamp,
 )
 from maruhub.store.local_blade import SEGMENTS_FOLDER, LocalBlade, sync_folder, write_durably
-from maruhub.store.making import MAKING_FILE, Making, pools_of_earlier_tries
+from maruhub.store.making import MAKING_FILE, Made, Making, pools_of_earlier_tries
 
 IDENTITY_FILE: Final = "blade"
 INDEX_FOLDER: Final = "index"
@@ -239,6 +240,34 @@ def adopt_pool(path: Path, blades: Sequence[Path]) -> None:
         file = replace(file, blades=(*file.blades, place))
     write_durably(path / HUB_FILE, encode_hub_file(path, file))
     (path / MAKING_FILE).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def changing_blades(hub: Path) -> Iterator[HubFile]:
+    """Holds the hub's list of blades, against other processes too; what it says now."""
+    lock_file = os.open(hub / BLADES_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX)
+        for unfinished in hub.glob(f"{_NEW_NAMES[0]}*"):
+            unfinished.unlink(missing_ok=True)
+        yield read_hub_file(hub)
+    finally:
+        os.close(lock_file)
+
+
+def put_hub_file(hub: Path, file: HubFile) -> None:
+    """Puts a new list of blades in place, whole and lasting; inside ``changing_blades``."""
+    write_durably(hub / HUB_FILE, encode_hub_file(hub, file))
+
+
+def make_blade(blade: Path, identity: BladeIdentity) -> None:
+    """Makes a blade of a folder that is new or empty, lasting; failing it leaves nothing."""
+    with Made() as made:
+        made.make_folder(blade / SEGMENTS_FOLDER)
+        for unfinished in blade.glob(f"{IDENTITY_FILE}.new.*"):
+            unfinished.unlink(missing_ok=True)
+        made.write(blade / IDENTITY_FILE, encode_identity(identity))
+        sync_folder(blade.parent)
 
 
 def read_identity(blade: Path) -> BladeIdentity:
