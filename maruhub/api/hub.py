@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from maruhub.ingest import Progress, Report
     from maruhub.lab import Lab, Run, Runs, Score
     from maruhub.loaders import Batches
+    from maruhub.store.roster import Roster
 
 
 class Hub:
@@ -64,6 +65,13 @@ class Hub:
         from maruhub.loaders.order import positions_of
 
         return Lab(self.catalog, self.namespace, order=positions_of)
+
+    @functools.cached_property
+    def blades(self) -> Roster:
+        """The drives of this hub: listed, added, drained, removed and replaced while it is used."""
+        from maruhub.store.roster import Roster
+
+        return Roster(self.store, self.pool.found)
 
     # ------------------------------------------------------------ objects
 

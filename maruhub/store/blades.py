@@ -159,7 +159,7 @@ class Blades:
 
     def refusal(self, blade_id: bytes) -> str:
         """Why nothing new is put on a blade that answers, were it in service; empty if it is."""
-        blade = self._lookout.sight.present.get(blade_id)
+        blade: object = self._lookout.sight.present.get(blade_id)
         error = self._refusal(blade, blade_id, essential=False) if isinstance(blade, Measured) else None
         return "" if error is None else error.strerror or str(error)
 
