@@ -29,6 +29,14 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "init": ("hubs", "Make a hub in a folder, or adopt one from its blades."),
         "status": ("hubs", "Show what the hub holds, how safe and how fast it is."),
         "check": ("hubs", "Read and verify everything; rebuild the index."),
+        "rescue": ("rescue", "Get every object out of blades alone, without hub or index."),
+    },
+    "Care": {
+        "care": ("care", "Seal, repair, balance, free: now or for ever."),
+        "repair": ("care", "Make lost and damaged strips again."),
+        "scrub": ("care", "Read every byte; put right what is rotten."),
+        "balance": ("care", "Fill blades evenly; empty those that drain."),
+        "compact": ("care", "Free the room of what nothing names."),
     },
     "Objects": {
         "ingest": ("ingest", "Bring files, archives or tables in."),
