@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from maruhub.errors import Conflict
+from maruhub.errors import InvalidInput
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.blades import Blades
 from maruhub.store.commit.holds import Holds
@@ -32,46 +31,17 @@ from maruhub.store.seal.content import Content
 from maruhub.store.seal.live import Live, Resolve, find_live, is_still_live_within
 from maruhub.store.seal.placement import place
 from maruhub.store.seal.plan import Cut, Pieces, make_copying, make_cut, make_pieces
+from maruhub.store.seal.rebuild import Asked, Rebuilding, choose_targets
+from maruhub.store.seal.report import ActReport, Changed, Decided, Outcome
 from maruhub.store.seal.source import Source, files_of, open_source
-from maruhub.store.seal.strays import Strays
+from maruhub.store.seal.strays import Strays, SweepReport
 from maruhub.store.seal.strip_writer import WINDOW_BYTES, StripFiles, StripWriter
+
+__all__ = ["ActReport", "Acts", "Outcome", "SweepReport"]
 
 _TRIES: Final = 3
 _HEADER_ROOM: Final = 1 << 20
 """Asked of each blade beside its strip's data: for header, sums and the file system's own."""
-
-
-class Outcome(StrEnum):
-    """What became of an act."""
-
-    DONE = "done"
-    REMOVED = "removed"
-    GONE = "there is no such segment"
-    OPEN = "it is still written"
-    HELD = "a process has bytes in it that it hasn't named yet"
-    BUSY = "another act is at it"
-    CHANGED = "it changed meanwhile, again and again"
-
-
-@dataclass(slots=True)
-class ActReport:
-    """What an act did.
-
-    ``read_bytes``: live bytes and batches; ``written_bytes`` and ``files``: what was made,
-    parity and sums included; ``freed_bytes``: of the files that were unlinked.
-    """
-
-    segment: int
-    outcome: Outcome
-    read_bytes: int = 0
-    written_bytes: int = 0
-    freed_bytes: int = 0
-    files: int = 0
-    seconds: float = 0.0
-
-
-class _Changed(Conflict):
-    """What the act began from is not so any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +92,7 @@ class Acts:
         self._resolve = resolve
         self._window_bytes = window_bytes
         self._strays = Strays(index, turn, blades)
+        self._rebuilding = Rebuilding(index, turn, blades, self._strays)
 
     def recut(self, segment: int, *, covered: int = 0, avoid: Collection[bytes] = ()) -> ActReport:
         """Writes what lives in a segment anew, in strips over the blades that there are now.
@@ -135,6 +106,33 @@ class Acts:
             Corrupt: An extent that lives, or a batch, has no intact copy left.
             Unavailable: What lives can't be told, or blades failed (NoSpace, BladeLost).
         """
+        return self._act(segment, lambda report: self._recut(segment, covered, avoid, report))
+
+    def rebuild(
+        self, segment: int, moves: Mapping[int, bytes | None], *, avoid: Collection[bytes] = ()
+    ) -> ActReport:
+        """Makes single files of a segment again, each on the blade named for its number.
+
+        A file that is there and is to stay is put right where it is. A segment in full
+        copies is cut anew instead.
+
+        Args:
+            segment: Its id.
+            moves: Blade by file number; None: its own if that will do, else one that is chosen.
+            avoid: Blades that are not chosen.
+
+        Raises:
+            Corrupt: Blocks of it can't be had from any k files.
+            Unavailable: Blades failed (NoSpace, BladeLost), or too few files can be read.
+        """
+        return self._act(segment, lambda report: self._rebuild(segment, moves, avoid, report))
+
+    def sweep(self) -> SweepReport:
+        """Removes what acts left behind that were killed; whatever is in doubt stays."""
+        return self._strays.sweep()
+
+    def _act(self, segment: int, work: Callable[[ActReport], Outcome]) -> ActReport:
+        """Does ``work`` alone on the segment, a few times if things change under it."""
         began = time.perf_counter()
         report = ActReport(segment, Outcome.CHANGED)
         with self._locks.held(segment) as mine:
@@ -142,12 +140,32 @@ class Acts:
                 report.outcome = Outcome.BUSY
             for _ in range(_TRIES if mine else 0):
                 try:
-                    report.outcome = self._recut(segment, covered, avoid, report)
+                    report.outcome = work(report)
                     break
-                except _Changed:
+                except Changed:
                     continue
         report.seconds = time.perf_counter() - began
         return report
+
+    def _rebuild(
+        self,
+        segment: int,
+        moves: Mapping[int, bytes | None],
+        avoid: Collection[bytes],
+        report: ActReport,
+    ) -> Outcome:
+        raw = self._index.get_many([layout_key(segment)])[0]
+        if raw is None:
+            return Outcome.GONE
+        layout = decode_layout(segment, Row(layout_key(segment), raw).payload)
+        if layout.strips is None:
+            return self._recut(segment, 0, avoid, report)
+        if not moves.keys() <= set(range(len(layout.blades))):
+            raise InvalidInput(
+                f"segment {segment:016x} has {len(layout.blades)} files, not {max(moves) + 1}."
+            )
+        targets = choose_targets(layout, moves, self._rooms(avoid))
+        return self._rebuilding.run(Asked(raw, layout, targets), report)
 
     def _recut(self, segment: int, covered: int, avoid: Collection[bytes], report: ActReport) -> Outcome:
         raw = self._index.get_many([layout_key(segment)])[0]
@@ -178,14 +196,14 @@ class Acts:
         cut = make_cut(pieces, begun.live.owners, placement.scheme)
         after = _next_layout(begun, cut, placement.blades)
         files = StripFiles(self._blades, files_of(after), self._strays.make_way)
-        published = _Once()
+        decided = Decided()
         try:
             files.create()
             self._write(begun, pieces, cut, files, report)
-            self._publish(begun, after, published)
+            self._publish(begun, after, decided)
         except BaseException:
             # A turn that failed behind its decision may yet turn out to count: then they do.
-            if not published.decided:
+            if not decided.yes:
                 files.remove()
             raise
         finally:
@@ -235,17 +253,17 @@ class Acts:
             ranges=cut.ranges,
         )
 
-    def _publish(self, begun: _Begun, after: Layout | None, published: _Once | None = None) -> None:
-        """The turn in which the new files begin to count; raises ``_Changed`` if they may not."""
+    def _publish(self, begun: _Begun, after: Layout | None, decided: Decided | None = None) -> None:
+        """The turn in which the new files begin to count; raises ``Changed`` if they may not."""
         segment = begun.layout.segment
 
         def decide(txn: IndexTxn, counter: int) -> Mapping[bytes, bytes | None]:
             if txn.get_many([layout_key(segment)])[0] != begun.raw:
-                raise _Changed(f"segment {segment:016x} was moved meanwhile")
+                raise Changed(f"segment {segment:016x} was moved meanwhile")
             if not is_still_live_within(txn, segment, begun.live):
-                raise _Changed(f"segment {segment:016x}: more lives in it than did before")
-            if published is not None:
-                published.decided = True
+                raise Changed(f"segment {segment:016x}: more lives in it than did before")
+            if decided is not None:
+                decided.yes = True
             if after is None or after.strips is None:
                 txn.remove_many([tail_key(segment)])
                 return {layout_key(segment): None}
@@ -257,13 +275,6 @@ class Acts:
     def _drop_old(self, begun: _Begun, report: ActReport) -> None:
         report.freed_bytes += self._strays.remove(files_of(begun.layout))
         self._turn.note_files()
-
-
-@dataclass(slots=True)
-class _Once:
-    """Whether a turn has taken the decision, so that it may have become durable."""
-
-    decided: bool = False
 
 
 def _next_layout(begun: _Begun, cut: Cut, blades: tuple[bytes, ...]) -> Layout:
