@@ -12,10 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maruhub.care.notice import NoticeBoard
 from maruhub.errors import Busy, Corrupt, Unavailable
 from maruhub.index.lmdb_index import LmdbIndex
+from maruhub.store.admission import Admission
 from maruhub.store.commit.clock import CounterMark
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.format.extent import ExtentArray
+from maruhub.store.format.row import Row
 from maruhub.store.pool import (
     INDEX_FOLDER,
     SEGMENT_BYTES,
@@ -31,6 +35,9 @@ from maruhub.store.store import PoolStore
 
 if TYPE_CHECKING:
     from maruhub.care.check import CheckReport
+    from maruhub.care.keeper import Keeper
+    from maruhub.care.keeper import Progress as KeeperProgress
+    from maruhub.care.scrub import ScrubRound
     from maruhub.care.speed import Speed
     from maruhub.care.status import Status
 
@@ -68,7 +75,29 @@ class OpenPool:
             found.blades,
             found.identity,
             open_mark=None if self.read_only else lambda: CounterMark(path / INDEX_FOLDER / "turn"),
+            resolve=self.resolve,
+            seals=not self.read_only,
         )
+        self.admission = Admission(path / INDEX_FOLDER / "admission")
+        self.notices = NoticeBoard(path / "care.lock")
+
+    def resolve(self, row: Row) -> ExtentArray | None:
+        """What the bytes of a row that names segments as a whole point to; None: can't be told."""
+        from maruhub.catalog.pointing import pointed_extents
+
+        return pointed_extents(self.store, row)
+
+    def keeper(self, progress: Callable[[KeeperProgress], None] | None = None) -> Keeper:
+        """Whoever seals, repairs, widens, compacts and balances this pool."""
+        from maruhub.care.keeper import Keeper
+
+        return Keeper(self.store, self.resolve, admission=self.admission, progress=progress)
+
+    def scrub(self, progress: Callable[[int, int], None] | None = None) -> ScrubRound:
+        """A round of reading every byte and putting right what is rotten; see ``Scrub.run``."""
+        from maruhub.care.scrub import Scrub
+
+        return Scrub(self.store, admission=self.admission, progress=progress).run()
 
     def _open_index(self) -> tuple[LmdbIndex, bool]:
         folder = self.path / INDEX_FOLDER
@@ -151,6 +180,7 @@ class OpenPool:
     def close(self) -> None:
         """Lets go of everything; views live on."""
         self.store.close()
+        self.admission.close()
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None

@@ -19,6 +19,7 @@ from maruhub.namespace.address import parse_bucket_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from maruhub.api.care import Care
     from maruhub.care.check import CheckReport
     from maruhub.care.speed import Speed
     from maruhub.care.status import Status
@@ -57,6 +58,13 @@ class Hub:
         from maruhub.catalog import Catalog
 
         return Catalog(self.namespace, loader=self.batches, door=self)
+
+    @functools.cached_property
+    def care(self) -> Care:
+        """What keeps this hub safe and small, once or beside other work."""
+        from maruhub.api.care import Care
+
+        return Care(self.pool)
 
     @functools.cached_property
     def lab(self) -> Lab:

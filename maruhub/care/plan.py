@@ -69,15 +69,22 @@ class Room:
     used_bytes: int
 
 
-def plan(segments: Iterable[Found], usable: Mapping[bytes, Room], draining: Set[bytes]) -> list[Task]:
+def plan(
+    segments: Iterable[Found],
+    usable: Mapping[bytes, Room],
+    draining: Set[bytes],
+    *,
+    covered: bool = False,
+) -> list[Task]:
     """All tasks, in the order in which to do them.
 
     Args:
         segments: Every closed segment.
         usable: Blades that answer and aren't draining.
         draining: Blades that answer and are to be emptied.
+        covered: A new checkpoint holds all rows: records may be left out like what is dead.
     """
-    tasks = [task for found in segments if (task := _task(found, usable.keys(), draining))]
+    tasks = [task for found in segments if (task := _task(found, usable.keys(), draining, covered=covered))]
     return sorted(tasks, key=lambda task: (task.kind, _urgency(task), task.segment))
 
 
@@ -85,7 +92,7 @@ def _urgency(task: Task) -> int:
     return -len(task.moves) if task.kind == Kind.REPAIR else 0
 
 
-def _task(found: Found, usable: Set[bytes], draining: Set[bytes]) -> Task | None:
+def _task(found: Found, usable: Set[bytes], draining: Set[bytes], *, covered: bool) -> Task | None:
     layout = found.layout
     lost = {n for n, blade in enumerate(layout.blades) if blade not in usable | draining} | found.damaged
     leaving = {n for n, blade in enumerate(layout.blades) if blade in draining}
@@ -98,7 +105,7 @@ def _task(found: Found, usable: Set[bytes], draining: Set[bytes]) -> Task | None
     if leaving:
         return Task(Kind.DRAIN, layout.segment, size, _moves(leaving) if fits else ())
     kind = _reshaping(layout, data, parity)
-    if kind is None and _is_sparse(found):
+    if kind is None and _is_sparse(found, records=covered):
         kind = Kind.COMPACT
     return Task(kind, layout.segment, size) if kind else None
 
@@ -123,10 +130,18 @@ def _held_bytes(layout: Layout) -> int:
     return sum(layout.strips.lengths[: layout.strips.data])
 
 
-def _is_sparse(found: Found) -> bool:
+def _is_sparse(found: Found, *, records: bool = False) -> bool:
+    """Whether much of a segment is dead; with ``records`` its batches count as dead too."""
+    strips = found.layout.strips
     if found.live_bytes is None:
         return False
-    return found.live_bytes < (1 - GARBAGE_SHARE) * _held_bytes(found.layout)
+    kept = 0 if records or strips is None else strips.records_kib << 10
+    return found.live_bytes + kept < (1 - GARBAGE_SHARE) * _held_bytes(found.layout)
+
+
+def records_bytes(layouts: Iterable[Layout]) -> int:
+    """Bytes of the batches in all segments that are in strips."""
+    return sum(layout.strips.records_kib << 10 for layout in layouts if layout.strips)
 
 
 def _recut_bytes(found: Found, data: int, parity: int) -> int:

@@ -20,17 +20,18 @@ from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
 from maruhub.store.format.identity import BladeIdentity
 from maruhub.store.format.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
 from maruhub.store.format.layout import Layout, decode_layout
-from maruhub.store.format.row import Row
+from maruhub.store.format.row import Row, RowBatch
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.format.state import decode_state
+from maruhub.store.heal import heal_copies
 from maruhub.store.protocol import Buffer, Change, T, prefix_end, scan_all
-from maruhub.store.read.audit import Audit, AuditResult
+from maruhub.store.read.audit import Audit, AuditResult, BadCopy
 from maruhub.store.read.layouts import Layouts
 from maruhub.store.read.reader import ReadCounts, Reader
 from maruhub.store.recover.adoption import Adoption
 from maruhub.store.recover.checkpoint import Checkpoint, write_checkpoint
 from maruhub.store.seal.act import Acts
-from maruhub.store.seal.live import Resolve
+from maruhub.store.seal.live import Resolve, find_live
 from maruhub.store.seal.placement import scheme
 from maruhub.store.sealer import Sealer
 
@@ -158,7 +159,7 @@ class PoolStore:
             self._given_up,
             reader=self._reader,
             resolve=self._resolve,
-            closed=self._sealer.add if self._seals else lambda _: None,
+            closed=self._hear_closed,
         )
 
     def _is_new(self) -> bool:
@@ -170,10 +171,9 @@ class PoolStore:
         except OSError:
             return False
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+    def get_many(self, keys: Sequence[bytes]) -> RowBatch:
         """See ``Store.get_many``."""
-        raws = self._index.get_many(keys)
-        return [None if raw is None else Row(key, raw) for key, raw in zip(keys, raws, strict=True)]
+        return RowBatch(keys, self._index.get_many(keys))
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
         """See ``Store.scan``."""
@@ -200,6 +200,14 @@ class PoolStore:
         """Reads every copy of every extent; sorted by segment they are read in one go."""
         return Audit(self._layouts, self.blades).run(extents)
 
+    def heal(self, bad: Sequence[BadCopy]) -> int:
+        """Puts right what an audit found wrong in full copies; how many extents."""
+        return heal_copies(self.blades, self._reader, bad)
+
+    def live_extents(self, segment: int) -> ExtentArray:
+        """What lives in a segment, sorted by offset; Unavailable if it can't be told."""
+        return find_live(self._index, segment, self._resolve).extents
+
     def checkpoint(self) -> Checkpoint:
         """Logs all rows again, so that a rebuild may begin here; writers go on meanwhile."""
         with self._gate.passing():
@@ -215,13 +223,21 @@ class PoolStore:
         with self._gate.passing():
             side = self._writer_side()
             side.writer.retire_idle(least_bytes)
-            side.turn.record_closed()
+            seals, self._seals = self._seals, False
+            try:
+                side.turn.record_closed()
+            finally:
+                self._seals = seals
 
     @contextmanager
     def acting(self) -> Iterator[Acts]:
         """Acts on segments; writers go on meanwhile, and this process's logs stay its own."""
         with self._gate.passing():
             yield self._writer_side().acts
+
+    def _hear_closed(self, segment: int) -> None:
+        if self._seals:
+            self._sealer.add(segment)
 
     def _seal(self, segment: int) -> None:
         """After the writers of a segment were acknowledged; not where full copies are to stay."""

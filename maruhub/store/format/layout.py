@@ -45,6 +45,7 @@ class StripsLayout:
         lengths: Bytes of data in each file; what is behind counts as zeros for the parity.
         dropped: Counter of the last turn that left bytes out of this segment.
         floor: Offset of the first batch of the chain that is still there.
+        records_kib: KiB of whole pages that batches took when it was cut.
     """
 
     data: int
@@ -53,6 +54,7 @@ class StripsLayout:
     lengths: tuple[int, ...]
     dropped: int
     floor: int
+    records_kib: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,9 @@ def encode_layout(layout: Layout) -> bytes:
 def _strips_head(strips: StripsLayout | None) -> bytes:
     if strips is None:
         return b""
-    return _STRIPS_HEAD.pack(strips.data, 0, 0, strips.act, strips.dropped, strips.floor, strips.data_at, 0)
+    return _STRIPS_HEAD.pack(
+        strips.data, 0, 0, strips.act, strips.dropped, strips.floor, strips.data_at, strips.records_kib
+    )
 
 
 def _lengths(strips: StripsLayout | None) -> bytes:
@@ -149,6 +153,6 @@ def decode_layout(segment: int, payload: bytes) -> Layout:
 
 
 def _decode_strips(payload: bytes, at: int, files: int) -> StripsLayout:
-    data, _, _, act, dropped, floor, data_at, _ = _STRIPS_HEAD.unpack_from(payload, _HEAD.size)
+    data, _, _, act, dropped, floor, data_at, records_kib = _STRIPS_HEAD.unpack_from(payload, _HEAD.size)
     lengths = struct.unpack_from(f"<{files}Q", payload, at)
-    return StripsLayout(data, act, data_at, lengths, dropped, floor)
+    return StripsLayout(data, act, data_at, lengths, dropped, floor, records_kib)

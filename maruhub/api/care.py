@@ -1,0 +1,111 @@
+"""The Python door to care: what a hub needs is done once, or again and again beside other work."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
+
+from maruhub.errors import Busy, MaruError
+
+if TYPE_CHECKING:
+    from maruhub.care.keeper import KeeperReport, Progress
+    from maruhub.care.plan import Kind
+    from maruhub.care.scrub import ScrubRound
+    from maruhub.compose import OpenPool
+
+_log = logging.getLogger(__name__)
+
+EVERY_S: Final = 10.0
+
+
+class Care:
+    """Care of one hub; ``hub.care``.
+
+    One process takes care of a hub at a time (Busy for another); all of them may read and
+    write meanwhile.
+    """
+
+    def __init__(self, pool: OpenPool) -> None:
+        self._pool = pool
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def once(
+        self,
+        kinds: Collection[Kind] | None = None,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> KeeperReport:
+        """Everything that is to be done now: repair, drain, seal, widen, compact, balance.
+
+        Args:
+            kinds: Only these.
+            progress: Hears of every act.
+
+        Raises:
+            Busy: Another process takes care of this hub.
+        """
+        with self._pool.notices.held():
+            return self._run(kinds, progress)
+
+    def _run(
+        self, kinds: Collection[Kind] | None, progress: Callable[[Progress], None] | None = None
+    ) -> KeeperReport:
+        from maruhub.care.plan import Kind
+
+        def told(step: Progress) -> None:
+            self._pool.notices.post(step.kind.name.lower(), step.done_bytes, step.total_bytes, step.left_s)
+            if progress is not None:
+                progress(step)
+
+        everything = kinds is None
+        keeper = self._pool.keeper(told)
+        return keeper.run(frozenset(Kind) if kinds is None else kinds, close_logs=everything)
+
+    def scrub(self, *, progress: Callable[[int, int], None] | None = None) -> ScrubRound:
+        """Reads every byte and every parity, and puts right what is rotten; goes on where it was stopped."""
+        with self._pool.notices.held():
+
+            def told(done: int, total: int) -> None:
+                self._pool.notices.post("scrub", done, total, None)
+                if progress is not None:
+                    progress(done, total)
+
+            return self._pool.scrub(told)
+
+    def forever(self, stop: threading.Event, *, every_s: float = EVERY_S) -> None:
+        """Looks every few seconds what is to be done, until ``stop`` is set; raises Busy like :meth:`once`."""
+        with self._pool.notices.held():
+            while not stop.is_set():
+                try:
+                    self._run(None)
+                except MaruError as error:
+                    _log.warning("care goes on in %g s: %s", every_s, error)
+                stop.wait(every_s)
+
+    def start(self, *, every_s: float = EVERY_S) -> None:
+        """Takes care in a thread of this process, until :meth:`stop` or the hub's end.
+
+        If another process does so already, that one does it, and this returns.
+        """
+        if self._thread is None:
+            self._stop.clear()
+            self._thread = threading.Thread(
+                target=self._quietly, args=(every_s,), name="maruhub-care", daemon=True
+            )
+            self._thread.start()
+
+    def _quietly(self, every_s: float) -> None:
+        try:
+            self.forever(self._stop, every_s=every_s)
+        except Busy:
+            _log.info("another process takes care of this hub")
+
+    def stop(self) -> None:
+        """Ends the thread after the act under way."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None

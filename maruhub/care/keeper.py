@@ -1,0 +1,204 @@
+"""The keeper: does what a pool needs, act by act, until nothing is left to do.
+
+Nothing is remembered between acts but what the pool itself says, so a keeper that is killed
+is replaced by the next one, and two at once only find less to do.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from maruhub.care.live import Resolve, find_live
+from maruhub.care.plan import Found, Kind, Room, Task, balance, plan, records_bytes
+from maruhub.errors import MaruError
+from maruhub.store.admission import Admission, Work
+from maruhub.store.format.layout import Layout
+from maruhub.store.seal.act import ActReport, Acts, Outcome
+from maruhub.store.seal.source import files_of
+from maruhub.store.store import PoolStore
+
+SMALL_LOG_BYTES: Final = 256 << 10
+"""A log with less in it stays open: three copies of it are less than strips and their headers."""
+
+RECORDS_BYTES_MAX: Final = 1 << 30
+"""A checkpoint is written when records take more: they grow with every change, rows don't."""
+
+_ROUNDS_MAX: Final = 8
+ALL: Final = frozenset(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a round of work is. ``left_s``: seconds to its end at this speed, None at first."""
+
+    kind: Kind
+    done_bytes: int
+    total_bytes: int
+    left_s: float | None
+
+
+@dataclass
+class KeeperReport:
+    """What was done: acts by kind, bytes, seconds; ``problems`` are sentences for a person."""
+
+    acts: Counter[str] = field(default_factory=Counter)
+    read_bytes: int = 0
+    written_bytes: int = 0
+    freed_bytes: int = 0
+    strays: int = 0
+    seconds: float = 0.0
+    waiting: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+
+class Keeper:
+    """Keeps one pool.
+
+    Args:
+        store: Its store.
+        resolve: What the bytes of rows that name segments as a whole point to.
+        admission: Says when others are at work; None: nobody is.
+        progress: Hears of every act.
+    """
+
+    def __init__(
+        self,
+        store: PoolStore,
+        resolve: Resolve,
+        *,
+        admission: Admission | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._resolve = resolve
+        self._admission = admission
+        self._progress = progress or (lambda _: None)
+
+    def run(self, kinds: Collection[Kind] = ALL, *, close_logs: bool = True) -> KeeperReport:
+        """Works until nothing of these kinds is left that could be done now.
+
+        ``close_logs``: logs that nobody writes are closed first, so that they are sealed too.
+        """
+        report = KeeperReport()
+        start = time.monotonic()
+        if close_logs:
+            self._store.close_logs(SMALL_LOG_BYTES)
+        covered = self._store.checkpoint().began_after if self._wants_checkpoint(kinds) else 0
+        tried: Counter[tuple[Kind, int]] = Counter()
+        for _ in range(_ROUNDS_MAX):
+            tasks = self.tasks(covered=bool(covered))
+            tasks = [task for task in tasks if task.kind in kinds and tried[_key(task)] < 2]
+            if not tasks:
+                break
+            for task in self._shown(tasks):
+                tried[_key(task)] += 1
+                self._do(task, covered, report)
+        self._sweep(report)
+        report.seconds = time.monotonic() - start
+        return report
+
+    def _wants_checkpoint(self, kinds: Collection[Kind]) -> bool:
+        """Whether records take more than a checkpoint would, or leaving them out was asked for alone."""
+        if Kind.COMPACT not in kinds:
+            return False
+        asked_for = set(kinds) == {Kind.COMPACT}
+        return asked_for or records_bytes(self._store.layouts()) > RECORDS_BYTES_MAX
+
+    def tasks(self, *, covered: bool = False) -> list[Task]:
+        """What is to be done now, most urgent first; ``covered`` as for ``plan``."""
+        found, usable, draining = self._survey()
+        tasks = plan(found, usable, draining, covered=covered)
+        return tasks or balance([item.layout for item in found], usable)
+
+    def _survey(self) -> tuple[list[Found], dict[bytes, Room], frozenset[bytes]]:
+        blades = self._store.blades
+        layouts = [layout for layout in self._store.layouts() if layout.closed]
+        live = find_live(self._store, self._resolve)
+        used: Counter[bytes] = Counter()
+        for layout in layouts:
+            lengths = layout.strips.lengths if layout.strips else [layout.end] * len(layout.blades)
+            for blade_id, length in zip(layout.blades, lengths, strict=True):
+                used[blade_id] += length
+        rooms = {}
+        for blade in blades:
+            try:
+                rooms[blade.blade_id] = Room(used[blade.blade_id] + blade.free_bytes(), used[blade.blade_id])
+            except OSError:
+                continue
+        draining = frozenset(blades.draining) & rooms.keys()
+        names = self._names()
+        found = [Found(la, live.bytes_in(la.segment), self._damage(la, names)) for la in layouts]
+        return found, {blade: room for blade, room in rooms.items() if blade not in draining}, draining
+
+    def _shown(self, tasks: Sequence[Task]) -> Iterator[Task]:
+        """Tasks one by one; whoever watches hears how far it is."""
+        total = sum(task.size_bytes for task in tasks)
+        done = 0
+        start = time.monotonic()
+        for task in tasks:
+            spent = time.monotonic() - start
+            self._progress(Progress(task.kind, done, total, spent * (total - done) / done if done else None))
+            yield task
+            done += task.size_bytes
+        self._progress(Progress(tasks[-1].kind, total, total, 0.0))
+
+    def _do(self, task: Task, covered: int, report: KeeperReport) -> None:
+        try:
+            with self._store.acting() as acts:
+                made = self._act(acts, task, covered)
+        except MaruError as error:
+            report.problems.append(f"segment {task.segment:016x}, {task.kind.name.lower()}: {error.what}")
+            return
+        _count(report, task.kind, made)
+
+    def _act(self, acts: Acts, task: Task, covered: int) -> ActReport:
+        with self._admission.piece(Work.BACKGROUND) if self._admission else nullcontext():
+            if task.moves:
+                return acts.rebuild(task.segment, dict(task.moves), avoid=self._store.blades.draining)
+            return acts.recut(task.segment, covered=covered, avoid=self._store.blades.draining)
+
+    def _damage(self, layout: Layout, names: Mapping[bytes, Collection[str]]) -> frozenset[int]:
+        """Files that are not there although their blade answers."""
+        files = enumerate(files_of(layout))
+        return frozenset(n for n, (blade, name) in files if blade in names and name not in names[blade])
+
+    def _names(self) -> dict[bytes, Collection[str]]:
+        names: dict[bytes, Collection[str]] = {}
+        for blade in self._store.blades:
+            with suppress(OSError):
+                names[blade.blade_id] = set(blade.names())
+        return names
+
+    def _sweep(self, report: KeeperReport) -> None:
+        """Removes files that no layout names, left by acts that were killed."""
+        try:
+            with self._store.acting() as acts:
+                swept = acts.sweep()
+        except MaruError as error:
+            report.problems.append(f"sweeping: {error.what}")
+            return
+        report.strays += swept.files
+        report.freed_bytes += swept.freed_bytes
+
+
+def _key(task: Task) -> tuple[Kind, int]:
+    return task.kind, task.segment
+
+
+def _count(report: KeeperReport, kind: Kind, made: ActReport) -> None:
+    report.read_bytes += made.read_bytes
+    report.written_bytes += made.written_bytes
+    report.freed_bytes += made.freed_bytes
+    if made.outcome in (Outcome.DONE, Outcome.REMOVED):
+        report.acts[kind.name.lower()] += 1
+    else:
+        report.waiting[made.outcome.value] += 1

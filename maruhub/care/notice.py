@@ -1,0 +1,102 @@
+"""The notice of the one keeper at work: that it is, and how far, for whoever asks for a status.
+
+A lock that the kernel frees says that it lives; what stands in the file is only for people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from maruhub.errors import Busy, ReadOnly
+
+_EVERY_S: Final = 0.5
+_BYTES_MAX: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the keeper at work says.
+
+    ``doing``: the kind of work, a word; ``left_s``: seconds to the end of what it knows of,
+    None where it can't tell yet.
+    """
+
+    pid: int
+    doing: str
+    done_bytes: int
+    total_bytes: int
+    left_s: float | None
+    written_s: float
+
+
+class NoticeBoard:
+    """The file of notices of a hub."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = -1
+        self._last_s = 0.0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While this process keeps the pool; raises Busy if another does."""
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise ReadOnly(f"{self._path}: {error.strerror}.", hint="Check its permissions.") from error
+        try:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(
+                    "Another process takes care of this hub already.", hint="See `maru status`."
+                ) from None
+            yield
+            os.ftruncate(self._fd, 0)
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def post(self, doing: str, done_bytes: int, total_bytes: int, left_s: float | None) -> None:
+        """Says how far the work is; at most twice a second, and never fails."""
+        now = time.monotonic()
+        if self._fd < 0 or now - self._last_s < _EVERY_S:
+            return
+        self._last_s = now
+        fields = (os.getpid(), doing, done_bytes, total_bytes, left_s, time.time())
+        text = json.dumps(dict(zip(Notice.__slots__, fields, strict=True))).encode()
+        with contextlib.suppress(OSError):
+            os.pwrite(self._fd, text.ljust(_BYTES_MAX), 0)
+
+    def read(self) -> Notice | None:
+        """What the keeper at work says; None if nobody keeps the pool now."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _parsed(os.pread(fd, _BYTES_MAX, 0))
+        else:
+            return None
+        finally:
+            os.close(fd)
+
+
+def _parsed(text: bytes) -> Notice:
+    """A notice; one that says nothing where it is being written just now."""
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        return Notice(**fields)
+    except (ValueError, TypeError):
+        return Notice(0, "", 0, 0, None, 0.0)

@@ -1,0 +1,182 @@
+"""The scrub: every byte and every parity read, in rounds, and what is rotten put right.
+
+A round goes through the segments in the order of their ids and remembers how far it is, so
+that it goes on where it was killed. What each round found stays on record.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from maruhub.errors import MaruError
+from maruhub.store.admission import Admission, Work
+from maruhub.store.format.extent import array_to_extents
+from maruhub.store.format.layout import Layout
+from maruhub.store.parity import code
+from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
+from maruhub.store.seal.summed import SummedStrips
+from maruhub.store.store import PoolStore
+
+ROWS: Final = b"H"
+_CURSOR: Final = ROWS + b"c"
+_ROUND: Final = ROWS + b"r"
+_ROUND_KEY: Final = struct.Struct(">Q")
+_ROUNDS_KEPT: Final = 100
+_WINDOW_BYTES: Final = 1 << 20
+_EXTENTS_AT_ONCE: Final = 2000
+
+
+@dataclass
+class ScrubRound:
+    """One round, or as much of it as is done.
+
+    ``rotten``: strips' files and extents of copies that were wrong or missing; ``mended``:
+    those that are right again; ``lost``: sentences about what no others can make again.
+    """
+
+    started_us: int = 0
+    ended_us: int = 0
+    next_segment: int = 0
+    segments: int = 0
+    read_bytes: int = 0
+    rotten: int = 0
+    mended: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the round went through all segments."""
+        return bool(self.ended_us)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+
+class Scrub:
+    """Rounds of one pool.
+
+    Args:
+        store: Its store.
+        admission: Says when others are at work.
+        progress: Hears of bytes read and of all there are to read.
+    """
+
+    def __init__(
+        self,
+        store: PoolStore,
+        *,
+        admission: Admission | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._progress = progress or (lambda *_: None)
+
+    def run(self) -> ScrubRound:
+        """Ends the round under way, or goes through a new one; what it found is on record."""
+        current = _cursor(self._store) or ScrubRound(started_us=time.time_ns() // 1000)
+        layouts = sorted(self._store.layouts(), key=lambda layout: layout.segment)
+        left = [layout for layout in layouts if layout.segment >= current.next_segment]
+        total = sum(map(_size, layouts))
+        for layout in left:
+            with self._admission.piece(Work.BACKGROUND) if self._admission else nullcontext():
+                self._segment(layout, current)
+            current.segments += 1
+            current.next_segment = layout.segment + 1
+            self._store.commit(lambda rows: rows.put(_CURSOR, _encoded(current)), actor="scrub")
+            self._progress(current.read_bytes, total)
+        current.ended_us = time.time_ns() // 1000
+        self._store.commit(lambda rows: _record(rows, current), actor="scrub")
+        return current
+
+    def _segment(self, layout: Layout, current: ScrubRound) -> None:
+        try:
+            if layout.strips is None:
+                self._copies(layout, current)
+            else:
+                self._strips(layout, current)
+        except MaruError as error:
+            current.lost.append(error.what)
+
+    def _copies(self, layout: Layout, current: ScrubRound) -> None:
+        extents = self._store.live_extents(layout.segment)
+        for at in range(0, len(extents), _EXTENTS_AT_ONCE):
+            found = self._store.audit(array_to_extents(extents[at : at + _EXTENTS_AT_ONCE]))
+            current.read_bytes += found.size_bytes
+            current.rotten += len(found.bad)
+            current.mended += self._store.heal(found.bad)
+            current.lost += [
+                f"segment {lost.segment:016x}, offset {lost.offset}: no right copy" for lost in found.lost
+            ]
+
+    def _strips(self, layout: Layout, current: ScrubRound) -> None:
+        wrong = self._wrong_files(layout, current)
+        current.rotten += len(wrong)
+        if wrong:
+            with self._store.acting() as acts:
+                acts.rebuild(layout.segment, dict.fromkeys(wrong), avoid=self._store.blades.draining)
+            current.mended += len(wrong)
+
+    def _wrong_files(self, layout: Layout, current: ScrubRound) -> list[int]:
+        """Numbers of files that are missing, wrong by their sums, or parity of something else."""
+        assert layout.strips is not None
+        strips = SummedStrips(self._store.blades, layout)
+        numbers = range(len(layout.blades))
+        wrong = {number for number in numbers if not strips.is_there(number)}
+        try:
+            for at in range(0, max(layout.strips.lengths), _WINDOW_BYTES):
+                size = min(_WINDOW_BYTES, max(layout.strips.lengths) - at)
+                read = {number: strips.read(number, at, size) for number in numbers}
+                wrong |= {number for number, data in read.items() if data is None}
+                data = [part for number in range(layout.strips.data) if (part := read[number]) is not None]
+                if len(data) == layout.strips.data:
+                    parity = code(layout.strips.data).encode(data)
+                    wrong |= {
+                        number
+                        for number, right in enumerate(parity, layout.strips.data)
+                        if number in read and (found := read[number]) is not None and found != right
+                    }
+        finally:
+            current.read_bytes += strips.read_bytes
+            strips.close()
+        return sorted(wrong)
+
+
+def history(store: Store) -> Iterator[ScrubRound]:
+    """Rounds that went through, the oldest first."""
+    for row in scan_all(store, _ROUND, prefix_end(_ROUND)):
+        yield _decoded(row.payload)
+
+
+def _cursor(store: Store) -> ScrubRound | None:
+    row = get(store, _CURSOR)
+    return None if row is None else _decoded(row.payload)
+
+
+def _record(rows: Rows, done: ScrubRound) -> None:
+    rows.remove(_CURSOR)
+    rows.put(_ROUND + _ROUND_KEY.pack(rows.counter), _encoded(done))
+    kept = rows.scan(_ROUND, prefix_end(_ROUND), _ROUNDS_KEPT + 1)
+    for row in kept[: max(0, len(kept) + 1 - _ROUNDS_KEPT)]:
+        rows.remove(row.key)
+
+
+def _encoded(current: ScrubRound) -> bytes:
+    return json.dumps(asdict(current)).encode()
+
+
+def _decoded(payload: bytes) -> ScrubRound:
+    return ScrubRound(**json.loads(payload))
+
+
+def _size(layout: Layout) -> int:
+    if layout.strips is None:
+        return layout.end * len(layout.blades)
+    return sum(layout.strips.lengths)
