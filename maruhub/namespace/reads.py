@@ -15,7 +15,7 @@ from maruhub.namespace.bucket import bucket_key, decode_bucket, find_bucket, no_
 from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
 from maruhub.namespace.object import ObjectInfo, object_prefix
 from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
-from maruhub.store.format.row import Row, blobs_of
+from maruhub.store.format.row import RowBatch, blobs_of
 from maruhub.store.protocol import Store
 
 _CHUNK_EXTENTS: Final = 8
@@ -57,9 +57,9 @@ class ObjectReads:
         raws, faults = encode_keys(keys)
         rows = self._rows(bucket, raws)
         results = self._store.read_many(blobs_of(rows), verify=verify)
-        if faults or None in rows:
-            for i, row in enumerate(rows):
-                if row is None or i in faults:
+        if faults or None in rows.raws:
+            for i, raw in enumerate(rows.raws):
+                if raw is None or i in faults:
                     results[i] = faults.get(i) or no_such_key(bucket, keys[i])
         return results
 
@@ -85,18 +85,18 @@ class ObjectReads:
                     raise result
                 yield result
 
-    def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> list[Row | None]:
+    def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> RowBatch:
         """Rows of keys, in one moment with the bucket's own: its id may have changed since."""
         while True:
             prefix = self._prefixes.get(bucket) or object_prefix(find_bucket(self._store, bucket))
             found = self._store.get_many([bucket_key(bucket), *map(prefix.__add__, raw_keys)])
-            row = found.pop(0)
+            row = found[0]
             if row is None:
                 self._prefixes.pop(bucket, None)
                 raise no_such_bucket(bucket)
             self._prefixes[bucket] = now = object_prefix(decode_bucket(row))
             if now == prefix:
-                return found
+                return found[1:]
 
 
 def no_such_key(bucket: str, key: str) -> NoSuchKey:

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from maruhub.errors import MaruError
 from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
-from maruhub.store.format.row import Row
+from maruhub.store.format.row import Row, RowBatch
 from maruhub.store.format.segment_class import SegmentClass
 
 T = TypeVar("T")
@@ -98,8 +98,8 @@ class Store(Protocol):
         that the change names are durable too when this returns.
         """
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
-        """Committed rows of ``keys``, in their order: one consistent moment."""
+    def get_many(self, keys: Sequence[bytes]) -> RowBatch:
+        """Committed rows of ``keys`` (a sequence of ``Row | None``), in their order: one consistent moment."""
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
         """At most ``limit`` committed rows with ``start <= key < stop``: one moment."""

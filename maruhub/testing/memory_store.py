@@ -15,7 +15,7 @@ import xxhash
 from maruhub.errors import Corrupt, InvalidInput, MaruError
 from maruhub.index.protocol import KEY_BYTES_MAX
 from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blob, Blobs, Extent, ExtentArray
-from maruhub.store.format.row import Row, encode_row
+from maruhub.store.format.row import Row, RowBatch, encode_row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.protocol import Buffer, Change, T
 
@@ -113,10 +113,9 @@ class MemoryStore:
                     self._rows[key] = raw
             return result
 
-    def get_many(self, keys: Sequence[bytes]) -> list[Row | None]:
+    def get_many(self, keys: Sequence[bytes]) -> RowBatch:
         with self._lock:
-            raws = [self._rows.get(key) for key in keys]
-        return [None if raw is None else Row(key, raw) for key, raw in zip(keys, raws, strict=True)]
+            return RowBatch(keys, [self._rows.get(key) for key in keys])
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool = False) -> list[Row]:
         with self._lock:
