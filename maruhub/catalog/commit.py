@@ -51,6 +51,8 @@ class Commit:
         raise Busy(f"others keep committing to {self._line.name}.", hint="Try again.")
 
     def _attempt(self, seen: DatasetRow | None) -> Version | None:
+        # Before anything is read: bytes that are left out of a segment later were alive here.
+        snapshot = self._line.ns.store.commit(lambda rows: rows.counter)
         before = self._line.basis(seen)
         sources = self._sources(before)
         arrivals, repack = self._arrivals(sources, before)
@@ -62,7 +64,7 @@ class Commit:
         growth = Growth(self._line.ns.store, manifest, arrivals, repack=repack)
         draft = growth.draft(self._line.name, seen.head + 1 if seen else 1)
         draft.message, draft.sources = self._message, tuple(map(str, sources))
-        draft.basis = before.number if before else 0
+        draft.basis, draft.snapshot = before.number if before else 0, snapshot
         row = self._line.ledger.publish(draft, seen)
         return None if row is None else self._line.open(row, is_new=True)
 

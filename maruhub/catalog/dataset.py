@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -11,17 +12,18 @@ from maruhub import argument
 from maruhub.catalog.arrival import Progress
 from maruhub.catalog.commit import Commit
 from maruhub.catalog.diff import Diff, compare
-from maruhub.catalog.dropping import DELAY_S, check_delay
+from maruhub.catalog.dropping import DELAY_S, check_delay, retained_until
 from maruhub.catalog.label import LabelReport, revise
 from maruhub.catalog.label_file import read_labels
 from maruhub.catalog.label_set import LabelRevision, label_revisions
 from maruhub.catalog.line import Line
 from maruhub.catalog.name import LATEST, check_name, check_tag, version_name
-from maruhub.catalog.row import ViewRow
+from maruhub.catalog.row import ViewRow, version_of_key
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.version import Version, VersionInfo
 from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, ReadOnly, Refused
+from maruhub.namespace.retention import Term, wall_moment
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,9 +148,11 @@ class Dataset:
         (``restorable_until``).
         """
         tags, now_us = self._ledger.tags(self.name), self._ledger.store.pool_time_us()
+        line = self._ledger.dataset(self.name)
+        retained_us = retained_until(line) if line else 0
         found = []
         for row in self._ledger.versions(self.name):
-            info = VersionInfo.of_row(row, pool_time_us=now_us)
+            info = VersionInfo.of_row(row, pool_time_us=now_us, dataset_retained_us=retained_us)
             if dropped or not info.dropped:
                 named = tuple(sorted(tag for tag, number in tags.items() if number == info.number))
                 found.append(replace(info, tags=named))
@@ -156,7 +160,8 @@ class Dataset:
 
     def info(self, version: str | int = LATEST) -> VersionInfo:
         """What :meth:`versions` says of one version, dropped or not; NoSuchDataset, NoSuchVersion."""
-        number = self._line.number(version)
+        # One whose delay is over may be gone for good: the ledger says so.
+        number = version_of_key(self._ledger.version(self.name, self._line.number(version)).key)
         return next(info for info in self.versions(dropped=True) if info.number == number)
 
     @property
@@ -206,6 +211,28 @@ class Dataset:
     def undrop_all(self) -> list[str]:
         """Brings every dropped version back at once; their names."""
         return [version_name(n) for n in self._ledger.undrop_all(self.name)]
+
+    def retain(
+        self,
+        version: str | int | Version | None = None,
+        *,
+        until: datetime.datetime | datetime.date | None = None,
+        for_s: float | None = None,
+    ) -> datetime.datetime:
+        """Keeps a version, or (None) the whole dataset with every version to come, from being dropped.
+
+        Until the date, or for so many seconds from now, nobody can drop or free it. A term can
+        be made longer and never shorter.
+
+        Returns:
+            When it ends at the earliest: the longest term ever set.
+
+        Raises:
+            InvalidInput: not exactly one of ``until`` and ``for_s``, or one that is past.
+        """
+        number = None if version is None else self._line.number(version)
+        until_us = self._ledger.retain(self.name, number, Term.of(until, for_s))
+        return wall_moment(until_us, self._ledger.store.pool_time_us())
 
     def diff(self, before: str | int | View, after: str | int | View = LATEST) -> Diff:
         """What differs between two versions (or views)."""

@@ -41,6 +41,8 @@ class Draft:
     appended_bytes: int = field(default=0)
     basis: int = 0
     """The version that it goes on from; 0: none."""
+    snapshot: int = 0
+    """The counter before anything was read for it: what it points to was alive then."""
 
     def fragment_bytes(self) -> int:
         """Bytes of the fragments that were new."""

@@ -13,6 +13,7 @@ from maruhub import argument
 from maruhub.catalog import row as rows_of
 from maruhub.catalog.row import DatasetRow, VersionRow
 from maruhub.errors import NoSuchDataset, NoSuchVersion, Refused
+from maruhub.namespace.retention import Term, wall_moment
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, get, prefix_end, scan_all
 
@@ -37,16 +38,19 @@ def check_delay(delay_s: float) -> float:
 
 
 def drop(rows: Rows, dataset: str, number: int, delay_s: float) -> None:
-    """Hides one version; NoSuchVersion if it is hidden already."""
+    """Hides one version; NoSuchVersion if it is hidden already, Refused while it is retained."""
     row, payload = live_version(rows, dataset, number)
+    _check_free(rows, dataset, number, payload)
     _hide(rows, row, payload, delay_s)
     if _dataset(rows, dataset).latest == number:
         _put_latest(rows, dataset, _highest_below(rows, dataset, number))
 
 
 def drop_all(rows: Rows, dataset: str, delay_s: float) -> list[int]:
-    """Hides every version; the numbers of those that were not hidden before."""
+    """Hides every version; the numbers of those that were not hidden before. Refused if one is retained."""
     live = [(row, payload) for row, payload in _versions(rows, dataset) if not payload.dropped_us]
+    for row, payload in live:
+        _check_free(rows, dataset, rows_of.version_of_key(row.key), payload)
     for row, payload in live:
         _hide(rows, row, payload, delay_s)
     _put_latest(rows, dataset, 0)
@@ -95,6 +99,52 @@ def stays(rows: Rows, dataset: str, basis: int) -> bool:
         return not basis
     payload = VersionRow.decode(row)
     return not payload.dropped_us or payload.eradicate_us > rows.pool_time_us
+
+
+RETAIN: Final = "retain_until_us"
+"""In rows D and M: pool time before which nobody may drop or free it."""
+
+
+def retained_until(payload: DatasetRow | VersionRow) -> int:
+    """Pool time until which a dataset or a version is retained, 0 if it is not."""
+    return int(payload.more.get(RETAIN, 0))
+
+
+def retain(rows: Rows, dataset: str, number: int | None, term: Term) -> int:
+    """Retains a version (None: the dataset, with every version of it) until a term's end at least.
+
+    Returns the pool time until which it holds: the longest term ever set. A version that was
+    dropped can't be retained alone: NoSuchVersion.
+    """
+    until_us = term.pool_us(rows)
+    if number is None:
+        line = _dataset(rows, dataset)
+        until_us = max(until_us, retained_until(line))
+        if until_us > retained_until(line):
+            rows.put(
+                rows_of.dataset_key(dataset), replace(line, more=line.more | {RETAIN: until_us}).encode()
+            )
+        return until_us
+    row, payload = live_version(rows, dataset, number)
+    until_us = max(until_us, retained_until(payload))
+    if until_us > retained_until(payload):
+        kept = replace(
+            payload,
+            by=payload.by if payload.at_us else row.actor,
+            at_us=payload.at_us or row.time_us,
+            more=payload.more | {RETAIN: until_us},
+        )
+        rows.put(row.key, kept.encode(), extents=row.extents)
+    return until_us
+
+
+def _check_free(rows: Rows, dataset: str, number: int, payload: VersionRow) -> None:
+    until_us = max(retained_until(payload), retained_until(_dataset(rows, dataset)))
+    if until_us > rows.pool_time_us:
+        raise Refused(
+            f"{dataset}@v{number} is retained until {wall_moment(until_us, rows.pool_time_us)} at least.",
+            hint="Nobody can end a retention early.",
+        )
 
 
 def _hide(rows: Rows, row: Row, payload: VersionRow, delay_s: float) -> None:

@@ -40,12 +40,15 @@ class Fragment:
     segments: tuple[int, ...]
     blob: Blob | None
 
-    def stage(self, rows: Rows) -> None:
-        """Puts its row, unless another commit brought the same fragment meanwhile."""
+    def stage(self, rows: Rows, snapshot: int) -> None:
+        """Puts its row, unless another commit brought the same fragment meanwhile.
+
+        What it points to was alive when the counter was ``snapshot``; Conflict otherwise.
+        """
         key = fragment_key(self.id)
         if self.blob is not None and rows.get_many([key])[0] is None:
             payload = FragmentRow(self.kind, self.rows, self.size_bytes).encode()
-            rows.put(key, payload, extents=self.blob, segments=self.segments)
+            rows.put(key, payload, extents=self.blob, segments=self.segments, snapshot=snapshot)
 
 
 def write_fragment(

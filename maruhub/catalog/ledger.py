@@ -13,13 +13,18 @@ from typing import Any
 from maruhub.catalog import dropping
 from maruhub.catalog import row as rows_of
 from maruhub.catalog.draft import Draft
+from maruhub.catalog.recheck import later_snapshot
 from maruhub.catalog.root import Root
 from maruhub.catalog.row import DatasetRow, TagRow, VersionRow, ViewRow
-from maruhub.errors import AlreadyExists, NoSuchDataset, NoSuchVersion
+from maruhub.errors import AlreadyExists, Conflict, NoSuchDataset, NoSuchVersion
+from maruhub.namespace.retention import Term
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.protocol import Change, Rows, Store, T, get, prefix_end, read, scan_all
+
+_RECHECKS = 10
+"""How often a draft is looked over because acts overtook it, before it is made anew."""
 
 
 class Ledger:
@@ -79,32 +84,26 @@ class Ledger:
     # -- changes
 
     def publish(self, draft: Draft, seen: DatasetRow | None) -> Row | None:
-        """Makes a draft the latest version; None if the dataset moved since ``seen``."""
+        """Makes a draft the latest version.
+
+        None if the dataset moved since ``seen``, or something that the draft names is gone:
+        then it has to be made again.
+        """
         root = draft.root
         encoded = root.encode()
         blob = self.store.append([encoded], SegmentClass.META)[0]
         draft.appended_bytes = len(encoded) + draft.fragment_bytes()
-        key = rows_of.dataset_key(root.dataset)
-        version = VersionRow(draft.digest, root.rows, root.positions, draft.message, list(draft.sources))
-
-        def change(rows: Rows) -> bool:
-            row = get(rows, key)
-            now = None if row is None else DatasetRow.decode(row)
-            if _place(now) != _place(seen) or not dropping.stays(rows, root.dataset, draft.basis):
-                return False
-            for fragment in draft.fragments:
-                fragment.stage(rows)
-            rows.put(rows_of.version_key(root.dataset, root.version), version.encode(), extents=blob)
-            base = now or DatasetRow(0, 0)
-            rows.put(key, replace(base, head=root.version, latest=root.version).encode())
-            if draft.labels is not None:
-                name, revision, payload = draft.labels
-                rows.put(rows_of.label_key(root.dataset, name, revision), payload.encode())
-            return True
-
-        if not self._commit(change):
-            return None
-        return self.version(root.dataset, root.version)
+        for _ in range(_RECHECKS):
+            try:
+                if not self._commit(lambda rows: _publish(rows, draft, seen, blob)):
+                    return None
+                return self.version(root.dataset, root.version)
+            except Conflict:
+                snapshot = later_snapshot(self.store, draft.fragments, draft.snapshot)
+                if snapshot is None:
+                    return None
+                draft.snapshot = snapshot
+        return None
 
     def set_tag(self, dataset: str, tag: str, number: int, *, move: bool) -> None:
         """Points a tag to a version that is not dropped; AlreadyExists if it points elsewhere."""
@@ -151,6 +150,10 @@ class Ledger:
         """Brings every dropped version back in one change; their numbers."""
         return self._commit(lambda rows: dropping.undrop_all(rows, dataset))
 
+    def retain(self, dataset: str, number: int | None, term: Term) -> int:
+        """Retains a version, or (None) a dataset; pool time until which it holds."""
+        return self._commit(lambda rows: dropping.retain(rows, dataset, number, term))
+
     def set_split(self, dataset: str, split: dict[str, Any], *, replace_it: bool) -> dict[str, Any]:
         """Fixes the split's rule; returns what holds: the one before unless ``replace_it``."""
         key = rows_of.dataset_key(dataset)
@@ -191,6 +194,29 @@ class Ledger:
 
     def _commit(self, change: Change[T]) -> T:
         return self.store.commit(change, actor=self.actor)
+
+
+def _publish(rows: Rows, draft: Draft, seen: DatasetRow | None, blob: Blob) -> bool:
+    """Inside the change: stages a draft's rows; False if it doesn't fit any more."""
+    root = draft.root
+    key = rows_of.dataset_key(root.dataset)
+    row = get(rows, key)
+    now = None if row is None else DatasetRow.decode(row)
+    if _place(now) != _place(seen) or not dropping.stays(rows, root.dataset, draft.basis):
+        return False
+    for fragment in draft.fragments:
+        fragment.stage(rows, draft.snapshot)
+    # One that was there when the draft was made may have been removed with its last version.
+    if None in rows.get_many([rows_of.fragment_key(name) for name in root.fragments()]):
+        return False
+    version = VersionRow(draft.digest, root.rows, root.positions, draft.message, list(draft.sources))
+    rows.put(rows_of.version_key(root.dataset, root.version), version.encode(), extents=blob)
+    # Always, with every new version: whoever removes fragments asks whether this row changed.
+    rows.put(key, replace(now or DatasetRow(0, 0), head=root.version, latest=root.version).encode())
+    if draft.labels is not None:
+        name, revision, payload = draft.labels
+        rows.put(rows_of.label_key(root.dataset, name, revision), payload.encode())
+    return True
 
 
 def _place(dataset: DatasetRow | None) -> tuple[int, int]:

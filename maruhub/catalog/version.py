@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
+from maruhub.catalog.dropping import retained_until
 from maruhub.catalog.manifest import Manifest
 from maruhub.catalog.name import version_name
 from maruhub.catalog.row import VersionRow, version_of_key
 from maruhub.catalog.view import Home, View
+from maruhub.namespace.retention import wall_moment
 from maruhub.store.format.row import Row
 
 
@@ -27,6 +29,8 @@ class VersionInfo:
     dropped: bool = False
     restorable_until: datetime.datetime | None = None
     """Until when a dropped version can be brought back at least; only a list says it."""
+    retained_until: datetime.datetime | None = None
+    """Until when nobody may drop or free it, by itself or with its dataset; only a list says it."""
 
     @property
     def name(self) -> str:
@@ -34,16 +38,27 @@ class VersionInfo:
         return version_name(self.number)
 
     @classmethod
-    def of_row(cls, row: Row, tags: tuple[str, ...] = (), *, pool_time_us: int | None = None) -> VersionInfo:
+    def of_row(
+        cls,
+        row: Row,
+        tags: tuple[str, ...] = (),
+        *,
+        pool_time_us: int | None = None,
+        dataset_retained_us: int = 0,
+    ) -> VersionInfo:
         """From a row M; a dropped version's row keeps who made it in its payload.
 
-        With ``pool_time_us``, the pool's clock now, it says until when a dropped one stays.
+        With ``pool_time_us``, the pool's clock now, it says until when a dropped one stays, and
+        until when it is retained, by itself or with the dataset (``dataset_retained_us``).
         """
         payload = VersionRow.decode(row)
         at_us = payload.at_us or row.time_us
-        until = None
+        retain_us = max(dataset_retained_us, retained_until(payload))
+        until = retained = None
         if payload.dropped_us and pool_time_us is not None:
-            until = _wall_time(payload.eradicate_us - pool_time_us)
+            until = wall_moment(max(payload.eradicate_us, retain_us), pool_time_us)
+        if pool_time_us is not None and retain_us > pool_time_us:
+            retained = wall_moment(retain_us, pool_time_us)
         return cls(
             number=version_of_key(row.key),
             rows=payload.rows,
@@ -55,13 +70,8 @@ class VersionInfo:
             tags=tags,
             dropped=bool(payload.dropped_us),
             restorable_until=until,
+            retained_until=retained,
         )
-
-
-def _wall_time(from_now_us: int) -> datetime.datetime:
-    """A moment of the pool's clock as a person's clock shows it, to the second."""
-    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(microseconds=from_now_us)
-    return moment.replace(microsecond=0)
 
 
 class Version(View):
