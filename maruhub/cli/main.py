@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "scrub": ("care", "Read every byte; put right what is rotten."),
         "balance": ("care", "Fill blades evenly; empty those that drain."),
         "compact": ("care", "Free the room of what nothing names."),
+        "blade": ("blades", "List, add, drain, remove and replace drives."),
     },
     "Objects": {
         "ingest": ("ingest", "Bring files, archives or tables in."),

@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol, runtime_checkable
 
 from maruhub.errors import MaruError
@@ -62,6 +63,7 @@ class Blades:
         self._segment_bytes = segment_bytes
         self._index: Index | None = None
         self._states: Mapping[bytes, BladeState] = {}
+        self._assumed: Mapping[bytes, BladeState] = {}
         self._states_due = 0.0
         self._measured: dict[bytes, tuple[float, int]] = {}
 
@@ -114,11 +116,16 @@ class Blades:
         self._index = index
         self._read_states()
 
-    def assume(self, blade_id: bytes, state: BladeState) -> None:
-        """Acts on a state that is about to be set: so the turn that sets it begins no log there."""
-        others = {other: kept for other, kept in self._states.items() if other != blade_id}
-        self._states = others if state is BladeState.IN_SERVICE else {**others, blade_id: state}
-        self._states_due = time.monotonic() + LOOK_SECONDS
+    @contextmanager
+    def assuming(self, blade_id: bytes, state: BladeState) -> Iterator[None]:
+        """Acts on a state while it is being set: so the turn that sets it begins no log there."""
+        self._assumed = {**self._assumed, blade_id: state}
+        try:
+            self._read_states()
+            yield
+        finally:
+            self._assumed = {other: kept for other, kept in self._assumed.items() if other != blade_id}
+            self._read_states()
 
     def state(self, blade_id: bytes) -> BladeState:
         """What the blade is used for, as last read."""
@@ -148,7 +155,9 @@ class Blades:
         self._states_due = time.monotonic() + LOOK_SECONDS
         try:
             rows = self._index.scan(BLADE_PREFIX, prefix_end(BLADE_PREFIX), _BLADES_MAX)
-            self._states = {blade_of(key): decode_blade_state(Row(key, raw).payload) for key, raw in rows}
+            states = {blade_of(key): decode_blade_state(Row(key, raw).payload) for key, raw in rows}
+            states |= self._assumed
+            self._states = {i: state for i, state in states.items() if state is not BladeState.IN_SERVICE}
         except MaruError:
             # Closed, or made anew just now. What was known is the best there is.
             return

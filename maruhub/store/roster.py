@@ -256,11 +256,9 @@ class Roster:
             now = _states(txn).get(place.blade_id, BladeState.IN_SERVICE)
             return {} if now in (state, unless) else {blade_key(place.blade_id): encode_blade_state(state)}
 
-        self._store.blades.assume(place.blade_id, state)
-        try:
+        with self._store.blades.assuming(place.blade_id, state):
             self._store.restate(decide)
-        finally:
-            self._store.blades.look()
+        self._store.blades.look()
 
     def _require_others(self, txn: IndexTxn, place: BladePlace) -> None:
         unused = {place.blade_id, *_states(txn)}
