@@ -70,6 +70,7 @@ class OpenPool:
             self._index, found.blades, found.identity.pool_id, Unborn(path / INDEX_FOLDER / "unborn")
         )
         self.recovered = self._recover(rebuild=damaged)
+        self.admission = Admission(path / INDEX_FOLDER / "admission")
         self.store = PoolStore(
             self._index,
             found.blades,
@@ -77,8 +78,8 @@ class OpenPool:
             open_mark=None if self.read_only else lambda: CounterMark(path / INDEX_FOLDER / "turn"),
             resolve=self.resolve,
             seals=not self.read_only,
+            admission=self.admission,
         )
-        self.admission = Admission(path / INDEX_FOLDER / "admission")
         self.notices = NoticeBoard(path / "care.lock")
 
     def resolve(self, row: Row) -> ExtentArray | None:
@@ -149,7 +150,8 @@ class OpenPool:
         """What the hub holds and which failures it survives."""
         from maruhub.care.status import read_status
 
-        return read_status(self.path, self.found, self.store, read_only=self.read_only)
+        keeper = self.notices.read()
+        return read_status(self.path, self.found, self.store, read_only=self.read_only, keeper=keeper)
 
     def check(
         self, *, rebuild_index: bool = False, progress: Callable[[int], None] | None = None

@@ -14,6 +14,9 @@ from typing import Any
 
 from maruhub.care.blades import NamedBlade, name_blades
 from maruhub.care.census import StageCount, take_census
+from maruhub.care.notice import Notice
+from maruhub.care.protection import protection_of
+from maruhub.store.blades import COPIES
 from maruhub.store.pool import FoundPool
 from maruhub.store.store import PoolStore
 
@@ -40,7 +43,8 @@ class Status:
     """What ``maru status`` shows.
 
     ``survives``: how many blades may fail now without a loss; ``reduced``: fewer than the
-    pool promises, because blades are missing or copies were lost.
+    pool promises, because blades are missing or copies were lost. ``forms``: segments by how
+    they lie; ``care``: what whoever keeps the hub just now says, None: nobody does.
     """
 
     path: str
@@ -50,6 +54,8 @@ class Status:
     survives: int
     reduced: bool
     protection: str
+    forms: dict[str, int]
+    care: dict[str, Any] | None
     stages: dict[str, StageCount]
     segments: dict[str, int]
     stored_bytes: int
@@ -63,25 +69,27 @@ class Status:
         return asdict(self)
 
 
-def read_status(path: Path, found: FoundPool, store: PoolStore, *, read_only: bool) -> Status:
+def read_status(
+    path: Path, found: FoundPool, store: PoolStore, *, read_only: bool, keeper: Notice | None = None
+) -> Status:
     """Counts everything; costs about a microsecond a row."""
     blades = _blades(path, found)
     stages = take_census(store)
     segments: Counter[str] = Counter()
-    fewest = wanted = min(3, len(found.blades))
-    for layout in store.layouts():
+    layouts = list(store.layouts())
+    for layout in layouts:
         segments[f"{layout.segment_class.name.lower()} {'closed' if layout.closed else 'open'}"] += 1
-        answering = sum(found.blades.get(blade) is not None for blade in layout.blades)
-        fewest = min(fewest, answering)
-    reduced = fewest < wanted or bool(found.blades.missing)
+    protection = protection_of(layouts, found.blades.answering, len(found.blades))
     return Status(
         path=str(path),
         pool=store.pool_id.hex(),
         blades=tuple(blades),
-        copies=wanted,
-        survives=max(0, fewest - 1),
-        reduced=reduced,
-        protection=_protection(len(found.blades), fewest, reduced=reduced),
+        copies=min(COPIES, len(found.blades)),
+        survives=max(0, protection.survives),
+        reduced=protection.reduced,
+        protection=protection.sentence,
+        forms=protection.forms,
+        care=None if keeper is None else asdict(keeper),
         stages=stages,
         segments=dict(segments),
         stored_bytes=sum(stage.size_bytes for stage in stages.values()),
@@ -127,18 +135,3 @@ def _allocated(folder: Path) -> int:
 def _share_a_drive(blades: Sequence[BladeStatus]) -> bool:
     devices = [blade.device for blade in blades if blade.answers]
     return len(set(devices)) < len(devices)
-
-
-def _protection(blades: int, copies: int, *, reduced: bool) -> str:
-    """One plain sentence about what the data survive."""
-    if copies == 0:
-        sentence = "Some data have no copy on the blades that answer: bring the missing blades back."
-    elif blades == 1:
-        sentence = "One blade: damage is noticed by checksums, but nothing survives the loss of the blade."
-    elif copies == 1:
-        sentence = "Some data have one copy only: the loss of another blade may lose data."
-    elif copies == 2:
-        sentence = "At least two copies of everything: any one blade may fail."
-    else:
-        sentence = "Three copies of everything: any two blades may fail."
-    return sentence + (" REDUCED: blades or copies are missing." if reduced else "")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from maruhub.errors import MaruError, ReadOnly
 from maruhub.index.protocol import Index
+from maruhub.store.admission import Admission, Work
 from maruhub.store.blades import Blades
 from maruhub.store.commit.clock import CounterMark, read_moment
 from maruhub.store.commit.gate import Gate
@@ -86,6 +87,7 @@ class PoolStore:
         open_mark: Opens the counter shared by the processes; None for a read-only store.
         resolve: What the bytes of rows that name segments as a whole point to.
         seals: Whether this process seals by itself what it has filled.
+        admission: Hears of work, so that whoever has time waits; None: nobody else is there.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class PoolStore:
         open_mark: Callable[[], CounterMark] | None,
         resolve: Resolve = lambda _: None,
         seals: bool = False,
+        admission: Admission | None = None,
     ) -> None:
         self.blades = blades
         blades.heed(index)
@@ -107,6 +110,7 @@ class PoolStore:
         self._reader = Reader(self._layouts, blades)
         self._resolve = resolve
         self._seals = seals
+        self._admission = admission
         self._sealer = Sealer(self._seal)
         self._writing: _WritingSide | None = None
         self._given_up: dict[int, Log] = {}
@@ -131,6 +135,8 @@ class PoolStore:
 
     def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass = SegmentClass.RAW) -> list[Blob]:
         """See ``Store.append``."""
+        if self._admission is not None:
+            self._admission.note(Work.BULK)
         with self._gate.passing():
             return self._writer_side().writer.append(blobs, segment_class)
 
@@ -181,6 +187,8 @@ class PoolStore:
 
     def read_many(self, blobs: Blobs, *, verify: bool = True) -> list[memoryview | MaruError]:
         """See ``Store.read_many``."""
+        if self._admission is not None:
+            self._admission.note(Work.FOREGROUND)
         return self._reader.read_many(blobs, verify=verify)
 
     def announce(self, extents: ExtentArray) -> None:
