@@ -20,7 +20,7 @@ from maruhub.store.format.extent import (
 )
 from maruhub.store.format.layout import EVERYWHERE, Layout, Range, decode_layout, encode_layout
 from maruhub.store.format.packing import cut
-from maruhub.store.format.row import Row, blobs_of, encode_row
+from maruhub.store.format.row import Row, RowBatch, blobs_of, encode_row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
 from maruhub.store.protocol import prefix_end
@@ -178,9 +178,28 @@ def test_many_blobs_are_their_blobs(blobs: list[tuple[Extent, ...]]):
 def test_blobs_of_rows_are_those_of_each_row(blobs: list[tuple[Extent, ...]], payload: bytes):
     rows = [Row(b"K", encode_row(payload, counter=1, time_us=2, actor="me", extents=blob)) for blob in blobs]
     for held in (rows, [*rows, None]):
-        many = blobs_of(held)
-        assert many.starts[0] == 0
-        assert [many.blob(i) for i in range(len(many))] == [row.extents if row else () for row in held]
+        batch = RowBatch([b"K"] * len(held), [row and row.raw for row in held])
+        for many in (blobs_of(held), blobs_of(batch)):
+            assert many.starts[0] == 0
+            assert [many.blob(i) for i in range(len(many))] == [row.extents if row else () for row in held]
+
+
+def test_a_batch_is_the_sequence_of_its_rows():
+    raws = [encode_row(bytes([i]), counter=i, time_us=1) if i != 2 else None for i in range(5)]
+    keys = [b"K%d" % i for i in range(5)]
+    batch = RowBatch(keys, raws)
+    assert [None if row is None else (row.key, row.raw) for row in batch] == [
+        None if raw is None else (key, raw) for key, raw in zip(keys, raws, strict=True)
+    ]
+    assert (len(batch), batch[2], None in batch) == (5, None, True)
+    last = batch[-1]
+    assert last is not None
+    assert (last.key, last.counter, last.payload) == (b"K4", 4, b"\4")
+    assert [row and row.key for row in batch[1:4]] == [b"K1", None, b"K3"]
+    with pytest.raises(IndexError):
+        batch[5]
+    with pytest.raises(ValueError, match="shorter"):
+        list(RowBatch(keys, raws[:4]))
 
 
 @given(
