@@ -165,22 +165,26 @@ class Writer:
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
 
     def retire_idle(self, least_bytes: int) -> None:
-        """Retires every log that nobody writes, this process's own too, and that holds so much.
+        """Retires every log that nobody else writes and that holds so much, or lies badly.
 
-        The next turn puts on record that they are closed (``CommitTurn.record_closed``).
+        Badly: a copy is on a blade that doesn't answer or is being drained. The next turn puts on record that they are closed (``CommitTurn.record_closed``).
         """
         seen: set[int] = set()
         with self._lock:
             for segment_class, log in list(self._open.items()):
-                if log.end >= least_bytes:
+                if log.end >= least_bytes or self._lies_badly(log):
                     self._retired.append(self._open.pop(segment_class))
             while (idle := self._adoption.adopt_idle(seen)) is not None:
                 seen.add(idle.segment)
-                if idle.end >= least_bytes:
+                if idle.end >= least_bytes or self._lies_badly(idle):
                     self._hold(idle)
                     self._retired.append(idle)
                 else:
                     idle.close()
+
+    def _lies_badly(self, log: Log) -> bool:
+        good = set(self._blades.answering) - self._blades.draining
+        return not good.issuperset(log.layout.blades)
 
     def logs(self, segments: set[int]) -> list[Log]:
         """Logs of this process among ``segments`` that hold unsynced bytes, or aren't on record."""
