@@ -32,6 +32,8 @@ from maruhub.store.protocol import prefix_end
 from maruhub.store.store import PoolStore
 
 _PAGE: Final = 4096
+_ID_DIGITS: Final = 4
+"""Of a blade's id at least."""
 IN_SERVICE: Final = "in service"
 DRAINING: Final = "draining"
 REMOVED: Final = "removed"
@@ -187,7 +189,8 @@ class Roster:
         folder = Path(name).absolute()
         by_number = [place for place in places if name.isdecimal() and place.number == int(name)]
         by_path = [p for p in file.blades if folder in (p.path.absolute(), p.path.resolve())]
-        by_id = [place for place in places if name and place.blade_id.hex().startswith(name.lower())]
+        begins = name.lower() if len(name) >= _ID_DIGITS else "too short, or it could be a mistyped number"
+        by_id = [place for place in places if place.blade_id.hex().startswith(begins)]
         for found in (by_number, by_path, by_id):
             if len(found) > 1:
                 raise InvalidInput(

@@ -302,15 +302,15 @@ def test_blades_are_named_by_number_folder_and_id(
     second = hub.blades.list()[1]
     for name in ("1", "b", "./b", str(tmp_path / "b"), second.id, second.id[:12].upper()):
         assert hub.blades.drain(name, undo=True).id == second.id
-    for name in ("7", "", "nothing", "-1"):
+    for name in ("7", "", "nothing", "-1", second.id[:3]):
         with pytest.raises(NotFound):
             hub.blades.drain(name)
     whole = json.loads((hub.path / "hub.json").read_text())
     for blade in whole["blades"]:
-        blade["id"] = "ab" + blade["id"][2:]
+        blade["id"] = "abcd" + blade["id"][4:]
     (hub.path / "hub.json").write_text(json.dumps(whole))
     with pytest.raises(InvalidInput, match="any of 3"):
-        hub.blades.drain("ab")
+        hub.blades.drain("abcd")
 
 
 def test_numbers_outlive_the_hubs_folder(hub: Hub, tmp_path: Path) -> None:
