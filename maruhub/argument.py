@@ -36,7 +36,11 @@ def texts(name: str, value: object) -> list[str]:
     """A list of texts from any iterable of them; one text alone is a mistake, not its letters."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise wrong(name, value, "several texts", hint=f"Give a list, such as [{value!r}]."[:100])
-    return [text(f"each of {name}", each) for each in value]
+    listed = list(value)
+    for each in listed:
+        if not isinstance(each, str):  # Here, not in text(): reads of many keys pass here.
+            raise wrong(f"each of {name}", each, "text")
+    return listed
 
 
 def whole(name: str, value: object, *, low: int | None = None, high: int | None = None) -> int:

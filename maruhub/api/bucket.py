@@ -136,7 +136,7 @@ class BucketView(MutableMapping[str, memoryview]):
     ) -> builtins.list[memoryview | errors.MaruError]:
         """As ``get_many``, but one bad key spares the others: its error stands in its place."""
         found = self._objects.read_many(self.name, argument.texts("keys", keys), verify=verify)
-        return [_as_key_error(one) if isinstance(one, errors.NoSuchKey) else one for one in found]
+        return [one if isinstance(one, memoryview) else _as_stated(one) for one in found]
 
     def pieces(self, item: str | ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
         """An object's bytes in pieces of at most 1 MiB, for objects larger than memory.
@@ -237,6 +237,10 @@ def _key(key: str) -> str:
 
 def _prefix(prefix: str) -> str:
     return argument.text("prefix", prefix)
+
+
+def _as_stated(error: errors.MaruError) -> errors.MaruError:
+    return _as_key_error(error) if isinstance(error, errors.NoSuchKey) else error
 
 
 def _as_key_error(error: errors.NoSuchKey) -> NoSuchKey:
