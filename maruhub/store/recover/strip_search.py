@@ -30,7 +30,7 @@ from maruhub.store.format.strip import (
     strip_header_bytes,
     trailer_bytes,
 )
-from maruhub.store.read.strips import SegmentFile, StripSet
+from maruhub.store.read.strips import OpenStrips, SegmentFile
 
 Listed = tuple[bytes, StripName]
 """A strip's file as a listing of the blades shows it: blade id and name."""
@@ -202,5 +202,5 @@ def _copies(blades: Blades, found: _Set) -> list[Copy]:
     blade = next((blade for blade in blades if blade.blade_id in found.blades.values()), None)
     if blade is None:
         raise BladeLost(f"segment {header.segment:016x}: none of its blades answers.")
-    shared = StripSet(strips, open_file)
+    shared = OpenStrips(open_file)
     return [Copy(blade, SegmentFile(layout, shared, variant=variant)) for variant in range(_VARIANTS)]

@@ -194,7 +194,7 @@ class Acts:
             return Outcome.REMOVED
         placement = place(begun.layout.segment, self._rooms(avoid), pieces.kept_bytes)
         cut = make_cut(pieces, begun.live.owners, placement.scheme)
-        after = _next_layout(begun, cut, placement.blades)
+        after = _next_layout(begun, cut, placement.blades, pieces.records_bytes)
         files = StripFiles(self._blades, files_of(after), self._strays.make_way)
         decided = Decided()
         try:
@@ -277,7 +277,7 @@ class Acts:
         self._turn.note_files()
 
 
-def _next_layout(begun: _Begun, cut: Cut, blades: tuple[bytes, ...]) -> Layout:
+def _next_layout(begun: _Begun, cut: Cut, blades: tuple[bytes, ...], records_bytes: int) -> Layout:
     generation = begun.layout.generation + 1
     strips = StripsLayout(
         data=cut.scheme.data,
@@ -286,5 +286,6 @@ def _next_layout(begun: _Begun, cut: Cut, blades: tuple[bytes, ...]) -> Layout:
         lengths=cut.lengths,
         dropped=0,
         floor=begun.batches[0].offset if begun.batches else 0,
+        records_kib=-(-records_bytes // 1024),
     )
     return replace(begun.layout, generation=generation, blades=blades, ranges=cut.ranges, strips=strips)

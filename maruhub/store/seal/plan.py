@@ -36,8 +36,18 @@ class Pieces(NamedTuple):
     @property
     def kept_bytes(self) -> int:
         """Bytes of the pages that they touch."""
-        runs = page_runs(np.column_stack((self.start, self.end)))
-        return int((runs[:, 1] - runs[:, 0]).sum())
+        return _page_bytes(self.start, self.end)
+
+    @property
+    def records_bytes(self) -> int:
+        """Bytes of the pages that batches alone touch."""
+        extents = self.source >= 0
+        return self.kept_bytes - _page_bytes(self.start[extents], self.end[extents])
+
+
+def _page_bytes(start: I64, end: I64) -> int:
+    runs = page_runs(np.column_stack((start, end)))
+    return int((runs[:, 1] - runs[:, 0]).sum())
 
 
 class Copying(NamedTuple):
