@@ -45,7 +45,7 @@ class _Strip:
             return None
 
     def read(self, at: int, size: int) -> memoryview | None:
-        """Bytes from ``at``, a border of blocks; zeros behind the end; None if one is wrong."""
+        """Whole blocks from ``at``, zeros behind the end; None if one of them is wrong."""
         buffer = memoryview(bytearray(size))
         inside = max(0, min(size, self._length - at))
         if not inside:
@@ -116,14 +116,16 @@ class SummedStrips:
         return found if found is not None else self._decode(number, at, size)
 
     def _decode(self, number: int, at: int, size: int) -> memoryview:
+        # The others may go on behind the end of this one: their sums are of whole blocks.
+        whole = size + -size % SUM_BLOCK_BYTES
         have: dict[int, memoryview] = {}
         for other in range(len(self.header.lengths)):
             if other != number and len(have) < self.header.data:
-                found = self.read(other, at, size)
+                found = self.read(other, at, whole)
                 if found is not None:
                     have[other] = found
         if len(have) == self.header.data:
-            return code(self.header.data).decode(have, [number])[0]
+            return code(self.header.data).decode(have, [number])[0][:size]
         if size <= SUM_BLOCK_BYTES:
             raise Corrupt(
                 f"segment {self._segment:016x}: block {at // SUM_BLOCK_BYTES} of strip {number} is lost: "
