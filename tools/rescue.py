@@ -81,23 +81,42 @@ class Lost(Exception):
 
 
 class PlainFile:
-    """A regular file, read at offsets. What can't be read is as if it weren't there."""
+    """A regular file, read at offsets. What can't be read is as if it weren't there.
+
+    Of a drive with bad sectors whole pages are left out, as zeros: no sum is right over them.
+    """
+
+    BAD_PAGES_MAX = 1000
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         status = os.fstat(self.descriptor)
         self.size = status.st_size
+        self.bad_pages = 0
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise OSError(errno.EINVAL, "not a regular file", path)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to ``size`` bytes; fewer at the end, none where the drive gives an error."""
+        """Up to ``size`` bytes; fewer at the end, zeros for pages where the drive gives an error."""
         try:
             return os.pread(self.descriptor, size, offset)
-        except (OSError, OverflowError):
+        except OverflowError:
             return b""
+        except OSError:
+            return b"".join(self._pages(offset, min(offset + size, self.size)))
+
+    def _pages(self, at: int, end: int) -> Iterator[bytes]:
+        while at < end and self.bad_pages <= self.BAD_PAGES_MAX:
+            size = min(BLOCK - at % BLOCK, end - at)
+            try:
+                page = os.pread(self.descriptor, size, at)
+            except OSError:
+                self.bad_pages += 1
+                page = bytes(size)
+            yield page
+            at += size
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -162,7 +181,12 @@ class Strip:
         if pool_id != pool or number != segment or cipher or kind != 1 or not 1 <= version <= FORMAT_VERSION:
             raise Lost("it is of another pool or segment, or of a kind unknown to this program")
         at = 16 + STRIP_BODY.size
-        if not 1 <= self.k <= self.files or at + 8 * self.files + RANGE.size * ranges > self.data_at:
+        # No more than two parity strips beside eight: for others there is no code.
+        if (
+            not 1 <= self.k <= min(8, self.files)
+            or self.files > self.k + 2
+            or at + 8 * self.files + RANGE.size * ranges > self.data_at
+        ):
             raise Lost("its header contradicts itself")
         self.lengths = struct.unpack_from(f"<{self.files}Q", header, at)
         at += 8 * self.files
@@ -184,10 +208,15 @@ class Strip:
 
 
 class StripSet:
-    """The strips of one act. Any k of them give all data back."""
+    """The strips of one act. Any k of them give all data back.
+
+    Of a strip that was moved there may be two files; either may have the right blocks.
+    """
 
     def __init__(self, strips: Sequence[Strip]) -> None:
-        self.strips = {strip.number: strip for strip in strips}
+        self.strips: dict[int, list[Strip]] = {}
+        for strip in strips:
+            self.strips.setdefault(strip.number, []).append(strip)
         one = strips[0]
         self.act, self.k, self.files, self.lengths = one.act, one.k, one.files, one.lengths
         self.marker, self.last_batch, self.floor = one.marker, one.last_batch, one.floor
@@ -237,19 +266,19 @@ class StripSet:
         """A chunk as it stands in a file, zeros behind its end, and the blocks that are wrong."""
         start = number * CHUNK
         size = max(0, min(CHUNK, self.lengths[file] - start))
-        strip = self.strips.get(file)
-        blocks = range(-(-size // SUM_BLOCK))
-        if not size:
-            return bytes(CHUNK), set()
-        if strip is None or strip.sums is None:
-            return bytes(CHUNK), set(blocks)
-        data = strip.file.read(self.data_at + start, size)
-        bad = set()
-        for block in blocks:
-            part = data[block * SUM_BLOCK : min((block + 1) * SUM_BLOCK, size)]
-            if zlib.crc32(part) != strip.sums[start // SUM_BLOCK + block]:
-                bad.add(block)
-        return data.ljust(CHUNK, b"\0"), bad
+        data, bad = bytes(CHUNK), set(range(-(-size // SUM_BLOCK)))
+        for strip in self.strips.get(file, ()):
+            if bad and strip.sums is not None:
+                found = strip.file.read(self.data_at + start, size).ljust(CHUNK, b"\0")
+                right = {block for block in bad if self._is_right(strip, found, start, block)}
+                data, bad = (_patched(data, found, right) if len(right) < len(bad) else found), bad - right
+        return data, bad
+
+    def _is_right(self, strip: Strip, chunk: bytes, start: int, block: int) -> bool:
+        assert strip.sums is not None
+        at = block * SUM_BLOCK
+        end = min(at + SUM_BLOCK, self.lengths[strip.number] - start)
+        return zlib.crc32(chunk[at:end]) == strip.sums[start // SUM_BLOCK + block]
 
     def _rebuilt(self, file: int, number: int, data: bytes, bad: set[int]) -> tuple[bytes, set[int]]:
         others = {n: self._stored(n, number) for n in range(self.files) if n != file}
@@ -276,16 +305,16 @@ class StripSet:
 
     def _unproven(self, file: int, start: int) -> bytes | None:
         """A block of a strip whose own sums are lost: the object's SHA-256 will tell."""
-        strip = self.strips.get(file)
         size = min(SUM_BLOCK, self.lengths[file] - start)
-        if strip is None or strip.sums is not None:
-            return None
-        data = strip.file.read(self.data_at + start, size)
-        return data.ljust(SUM_BLOCK, b"\0") if len(data) == size else None
+        for strip in self.strips.get(file, ()):
+            data = strip.file.read(self.data_at + start, size) if strip.sums is None else b""
+            if len(data) == size:
+                return data.ljust(SUM_BLOCK, b"\0")
+        return None
 
     def close(self) -> None:
         """Lets go of the files."""
-        for strip in self.strips.values():
+        for strip in itertools.chain(*self.strips.values()):
             strip.file.close()
 
 
@@ -392,6 +421,8 @@ class Segment:
                     logs.append(LogCopy(file, pool, number))
                 else:
                     strip = Strip(file, pool, number)
+                    if not path.endswith(f".{strip.act}.{strip.number}.strip"):
+                        raise Lost("its header is of another strip")
                     strips.setdefault((strip.act, strip.act_id, strip.alike), []).append(strip)
             except (Lost, struct.error) as error:
                 told(f"{path} is left out: {error}")
@@ -411,13 +442,18 @@ class Segment:
         return bool(self.sets or self.logs)
 
     def versions(self, offset: int, size: int) -> Iterator[bytes]:
-        """What the sources say stands there, each different answer once."""
-        seen: list[bytes] = []
+        """What the sources say stands there, each different answer once; last what most say, page by page."""
+        said: list[bytes] = []
         for source in self.sources:
             data = source.read(offset, size)
-            if data is not None and data not in seen:
-                seen.append(data)
-                yield data
+            if data is not None:
+                if data not in said:
+                    yield data
+                said.append(data)
+        if len(set(said)) > 1:
+            voted = b"".join(_voted([data[at : at + BLOCK] for data in said]) for at in range(0, size, BLOCK))
+            if voted not in said:
+                yield voted
 
     def first(self, offset: int, size: int) -> bytes | None:
         """The first answer."""
@@ -439,9 +475,13 @@ class Segment:
 
     def last_batch(self, below: int) -> int:
         """The last whole batch that begins before ``below``, looked for by its marker; 0: none."""
-        top = max([end for source in self.sources for _, end in source.spans()[-1:]], default=0)
-        end = min(top, below)
-        while end > BLOCK:
+        spans = {span for source in self.sources for span in source.spans()}
+        end = below
+        while True:
+            # Behind the next byte before ``end`` that some source has.
+            end = max([min(high, end) for low, high in spans if low < end], default=0)
+            if end <= BLOCK:
+                return 0
             start = max(BLOCK, end - WINDOW)
             found = {at for source in self.sources for at in self._markers(source, start, end)}
             for at in sorted(found, reverse=True):
@@ -449,7 +489,6 @@ class Segment:
                     return at
                 self.torn = self.torn or at < below
             end = start
-        return 0
 
     def _markers(self, source: Any, start: int, end: int) -> Iterator[int]:
         for low, high in source.spans():
@@ -467,6 +506,19 @@ class Segment:
         for source in self.sources:
             source.close()
 
+    @property
+    def bad_pages(self) -> int:
+        """How many pages the drives could not read."""
+        files = [log.file for log in self.logs]
+        for found in (*self.sets, *self.partial):
+            files += [strip.file for strip in itertools.chain(*found.strips.values())]
+        return sum(file.bad_pages for file in files)
+
+
+def _voted(pages: Sequence[bytes]) -> bytes:
+    """The page that most say; one of zeros may be a page that could not be read."""
+    return max(pages, key=lambda page: (any(page), pages.count(page)))
+
 
 class Pool:
     """The blades' folders: which segments there are, opened a few at a time."""
@@ -477,6 +529,7 @@ class Pool:
         self.present: set[bytes] = set()
         self.paths: dict[int, list[str]] = {}
         self.shortened: list[int] = []
+        self.bad_pages = 0
         self._open: OrderedDict[int, Segment] = OrderedDict()
         self._told: set[str] = set()
         identities = [identity for identity in map(self._identity, blades) if identity]
@@ -550,8 +603,12 @@ class Pool:
         made = Segment(number, self.paths[number], self.pool_id, self.note)
         self._open[number] = made
         if len(self._open) > OPEN_SEGMENTS:
-            self._open.popitem(last=False)[1].close()
+            self._close(self._open.popitem(last=False)[1])
         return made
+
+    def _close(self, segment: Segment) -> None:
+        self.bad_pages += segment.bad_pages
+        segment.close()
 
     def problem(self, text: str) -> None:
         """Something that may mean that objects are missing."""
@@ -567,7 +624,10 @@ class Pool:
     def close(self) -> None:
         """Lets go of all files."""
         while self._open:
-            self._open.popitem()[1].close()
+            self._close(self._open.popitem()[1])
+        if self.bad_pages:
+            self.note(f"the drives could not read {self.bad_pages} pages of 4 KiB")
+            self.bad_pages = 0
 
 
 # ---------------------------------------------------------------- 2. batches
@@ -595,6 +655,8 @@ def records(batch: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Key and row of each record."""
     at = BATCH.size
     for _ in range(struct.unpack_from("<I", batch, 44)[0]):
+        if at + 8 > len(batch):
+            return
         key_size, size = struct.unpack_from("<II", batch, at)
         at += 8 + key_size + size
         if at > len(batch):
@@ -684,7 +746,7 @@ def payload_of(row: bytes) -> bytes:
     _, flags, actor, request, count, _, _ = ROW.unpack_from(row)
     at = ROW.size + EXTENT.size * count + actor + request
     if flags & SEGMENT_LIST:
-        at += 4 + 8 * struct.unpack_from("<I", row, at)[0]
+        at += 4 + 8 * int.from_bytes(row[at : at + 4], "little")
     return row[at:]
 
 
@@ -738,8 +800,13 @@ def read_state(pool: Pool, kinds: bytes, say: Callable[[str], None]) -> State:
     for done, number in enumerate(sorted(pool.paths)):
         say(f"reading records: segment {done + 1} of {len(pool.paths)}")
         segment = pool.segment(number)
-        if segment is not None:
-            heads += chain(pool, segment)
+        if segment is None:
+            continue
+        if not segment.markers and any(log.file.size > BLOCK for log in segment.logs):
+            pool.problem(
+                f"segment {number:016x}: its header is damaged in every copy, so are its records lost"
+            )
+        heads += chain(pool, segment)
     line = counting(heads)
     line, covered = since_checkpoint(pool, line)
     require_unbroken(pool, line, covered)
@@ -761,7 +828,7 @@ def _judge_layouts(pool: Pool, state: State) -> None:
     """Tells of segments that are on record but not to be had whole from these blades."""
     named: set[bytes] = set(pool.present)
     for number, row in sorted(state.layouts.items()):
-        payload = payload_of(row)
+        payload = payload_of(row).ljust(24, b"\0")
         kind, files = payload[0], payload[3]
         at = 24 + (32 if kind else 0)
         named.update(payload[at + 16 * i : at + 16 * i + 16] for i in range(files))
@@ -1257,7 +1324,7 @@ class Rescue:
         try:
             said = json.loads(payload_of(row)[1:])
             fields = [said.get("rows"), said.get("digest"), bool(said.get("dropped_us")), said.get("message")]
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             fields = [None, None, None, "its row is damaged"]
         return [key[1:-5].decode("utf-8", "backslashreplace"), int.from_bytes(key[-4:], "big"), *fields]
 
