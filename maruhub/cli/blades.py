@@ -12,7 +12,7 @@ from maruhub.cli.output import count_text, size_text
 from maruhub.cli.session import Session, with_session
 
 if TYPE_CHECKING:
-    from maruhub.store.roster import BladeInfo
+    from maruhub.store.blade_info import BladeInfo
 
 _COLUMNS = {
     "number": "blade",

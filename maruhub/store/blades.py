@@ -3,41 +3,27 @@
 from __future__ import annotations
 
 import errno
-import os
 import random
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 from maruhub.errors import MaruError
 from maruhub.index.protocol import Index
 from maruhub.store.blade import Blade, BladeFile
-from maruhub.store.capacity import Room, reserve_bytes
 from maruhub.store.commit.copies import Copy, blade_error
 from maruhub.store.format.blade_row import BladeState, decode_blade_state
 from maruhub.store.format.keys import BLADE_PREFIX, blade_of
 from maruhub.store.format.row import Row
 from maruhub.store.lookout import LOOK_SECONDS, Answering, BladeSource, Lookout, Sight
 from maruhub.store.protocol import prefix_end
+from maruhub.store.rooms import Rooms
 
 COPIES = 3
 """Full copies of an open log; fewer only where there are fewer blades."""
 
 _BLADES_MAX: Final = 4096
-_PLENTY_BYTES: Final = 16 << 30
-"""More than a drive takes in a second: where so much is left, it isn't measured again within one."""
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """A blade that knows the size of its drive: a reserve is kept there."""
-
-    def room(self) -> Room:
-        """Room on the drive now; raises OSError."""
-
-    def used_bytes(self) -> int:
-        """What the pool's files take on it; costs a look at each file."""
 
 
 class Blades:
@@ -60,12 +46,11 @@ class Blades:
     ) -> None:
         problems = missing if isinstance(missing, Mapping) else dict.fromkeys(missing, "")
         self._lookout = Lookout(Sight({blade.blade_id: blade for blade in present}, problems), source)
-        self._segment_bytes = segment_bytes
+        self._rooms = Rooms(segment_bytes)
         self._index: Index | None = None
         self._states: Mapping[bytes, BladeState] = {}
         self._assumed: Mapping[bytes, BladeState] = {}
         self._states_due = 0.0
-        self._measured: dict[bytes, tuple[float, int]] = {}
 
     # ------------------------------------------------------------ which there are
 
@@ -168,8 +153,8 @@ class Blades:
 
     def refusal(self, blade_id: bytes) -> str:
         """Why nothing new is put on a blade that answers, were it in service; empty if it is."""
-        blade: object = self._lookout.sight.present.get(blade_id)
-        error = self._refusal(blade, blade_id, essential=False) if isinstance(blade, Measured) else None
+        blade = self._lookout.sight.present.get(blade_id)
+        error = self._rooms.refusal(blade) if blade is not None else None
         return "" if error is None else error.strerror or str(error)
 
     # ------------------------------------------------------------ where to write
@@ -191,7 +176,7 @@ class Blades:
         rooms = {}
         for blade in self._writable([], essential=essential):
             if blade.blade_id not in avoid:
-                rooms[blade.blade_id] = self._spare(blade, essential=essential)
+                rooms[blade.blade_id] = self._rooms.spare(blade, essential=essential)
         return rooms
 
     def have_room(self, copies: Iterable[Copy]) -> bool:
@@ -203,12 +188,8 @@ class Blades:
         return all(self._takes_more(copy.blade) for copy in copies)
 
     def _takes_more(self, blade: Blade) -> bool:
-        if blade.blade_id in self._states and blade not in self._in_service():
-            return False
-        at, spare = self._measured.get(blade.blade_id, (0.0, 0))
-        if spare > _PLENTY_BYTES and time.monotonic() - at < LOOK_SECONDS:
-            return True
-        return not isinstance(blade, Measured) or self._spare(blade) > 0
+        drained = blade.blade_id in self._states and blade not in self._in_service()
+        return not drained and self._rooms.take_more(blade)
 
     def create_files(
         self, name: str, count: int, *, avoid: Sequence[bytes] = (), essential: bool = False
@@ -236,7 +217,7 @@ class Blades:
     def _preference(self, avoid: Sequence[bytes], errors: list[OSError], *, essential: bool) -> list[Blade]:
         """By room to within a factor of two, else by chance: so load spreads."""
         usable = [b for b in self._writable(errors, essential=essential) if b.blade_id not in avoid]
-        order = {b.blade_id: -self._spare(b, essential=essential).bit_length() for b in usable}
+        order = {b.blade_id: -self._rooms.spare(b, essential=essential).bit_length() for b in usable}
         return sorted(usable, key=lambda blade: (order[blade.blade_id], random.random()))
 
     def _writable(self, errors: list[OSError], *, essential: bool = False) -> list[Blade]:
@@ -245,10 +226,8 @@ class Blades:
         for blade in self._in_service():
             if self._lookout.is_stalling(blade.blade_id):
                 errors.append(OSError(errno.ETIMEDOUT, "the drive doesn't answer", repr(blade)))
-            elif isinstance(blade, Measured):
-                error = self._refusal(blade, blade.blade_id, essential=essential)
-                writable += [] if error else [blade]
-                errors += [error] if error else []
+            elif error := self._rooms.refusal(blade, essential=essential):
+                errors.append(error)
             else:
                 writable.append(blade)
         return writable
@@ -259,32 +238,6 @@ class Blades:
         return [blade for blade in blades if blade.blade_id not in self._states] or [
             blade for blade in blades if self.state(blade.blade_id) is BladeState.DRAINING
         ]
-
-    def _refusal(self, blade: Measured, blade_id: bytes, *, essential: bool) -> OSError | None:
-        """Why nothing new is put on a blade, from what its drive says."""
-        try:
-            room = blade.room()
-        except OSError as error:
-            return error
-        if room.read_only:
-            return OSError(errno.EROFS, os.strerror(errno.EROFS), repr(blade))
-        if not essential and self._remember(blade_id, room) <= 0:
-            return OSError(errno.ENOSPC, "only the reserve is left", repr(blade))
-        return None
-
-    def _spare(self, blade: Blade, *, essential: bool = False) -> int:
-        """Bytes that may be written; 0 where the drive doesn't say."""
-        try:
-            if essential or not isinstance(blade, Measured):
-                return blade.free_bytes()
-            return max(0, self._remember(blade.blade_id, blade.room()))
-        except OSError:
-            return 0
-
-    def _remember(self, blade_id: bytes, room: Room) -> int:
-        spare = room.free_bytes - reserve_bytes(room.total_bytes, self._segment_bytes)
-        self._measured[blade_id] = time.monotonic(), spare
-        return spare
 
     # ------------------------------------------------------------ files
 

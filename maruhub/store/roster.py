@@ -10,13 +10,12 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from maruhub.errors import AlreadyExists, BladeLost, Busy, Conflict, InvalidInput, NotFound, Refused
 from maruhub.index.protocol import IndexTxn
-from maruhub.store.blades import Measured
+from maruhub.store.blade_info import DRAINING, IN_SERVICE, MISSING, REMOVED, BladeInfo
 from maruhub.store.capacity import Room
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.blade_row import BladeState, decode_blade_state, encode_blade_state
@@ -29,44 +28,17 @@ from maruhub.store.lookout import LOOK_SECONDS, PATIENCE_SECONDS
 from maruhub.store.membership import admit, dismiss
 from maruhub.store.pool import INDEX_FOLDER, FoundPool
 from maruhub.store.protocol import prefix_end
+from maruhub.store.rooms import Measured
 from maruhub.store.store import PoolStore
 
 _PAGE: Final = 4096
 _ID_DIGITS: Final = 4
 """Of a blade's id at least."""
-IN_SERVICE: Final = "in service"
-DRAINING: Final = "draining"
-REMOVED: Final = "removed"
-MISSING: Final = "missing"
 _NAMES: Final = {
     BladeState.IN_SERVICE: IN_SERVICE,
     BladeState.DRAINING: DRAINING,
     BladeState.REMOVED: REMOVED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class BladeInfo:
-    """One blade. Sizes are bytes, and 0 where it doesn't answer.
-
-    ``state``: in service, draining, removed, or missing; ``reason``: why it is missing, or why
-    nothing new is written on it. ``files``: how many the layouts on record name on it;
-    ``share``: of all that they name.
-    """
-
-    id: str
-    number: int
-    path: str
-    state: str
-    reason: str
-    used_bytes: int
-    free_bytes: int
-    total_bytes: int
-    files: int
-    share: float
-
-    def __str__(self) -> str:
-        return f"blade {self.number} ({self.path})"
 
 
 class Roster:

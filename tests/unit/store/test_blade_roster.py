@@ -26,7 +26,7 @@ from maruhub.errors import (
     Refused,
 )
 from maruhub.store import blades, lookout, membership, pool, roster
-from maruhub.store.roster import DRAINING, IN_SERVICE, MISSING, REMOVED
+from maruhub.store.blade_info import DRAINING, IN_SERVICE, MISSING, REMOVED
 
 
 @pytest.fixture(autouse=True)
