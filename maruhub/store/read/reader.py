@@ -85,23 +85,25 @@ class Reader:
     ) -> list[memoryview | MaruError]:
         """Every extent on its own merits; the common case is settled for all at once."""
         together = self._read_together(extents, places) if len(extents) >= _TOGETHER else None
-        if together is not None:
-            sums = extents["checksum"].tolist()
-            if not verify or list(map(xxhash.xxh3_64_intdigest, together)) == sums:
-                return [*together]
+        digest = xxhash.xxh3_64_intdigest
+        if together is not None and (
+            not verify or list(map(digest, together)) == extents["checksum"].tolist()
+        ):
+            return [*together]
         return self._read_singly(extents, places, verify=verify, warm=warm)
 
     def _read_together(self, extents: ExtentArray, places: Places) -> list[memoryview] | None:
         """Views of all extents, unchecked; None if any of them needs to be looked at."""
         starts, ends = places.offsets, places.offsets + extents["length"]
         files = places.files.tolist()
-        if min(files) < 0:
+        numbers = set(files)
+        if min(numbers) < 0:
             return None
         last = np.zeros(len(places.keys), np.int64)
         np.maximum.at(last, places.files, ends)
         addresses = np.zeros(len(places.keys), np.int64)
         views: dict[int, memoryview] = {}
-        for number in set(files):
+        for number in numbers:
             mapped = self._mapped(places, number, int(last[number]))
             window = mapped.window if mapped is not None else None
             if window is None:
