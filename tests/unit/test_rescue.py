@@ -29,7 +29,7 @@ import xxhash
 import maruhub
 from maruhub import compose
 from maruhub.namespace.paths import also_folders, key_to_path
-from maruhub.store.format.batch import BatchHead, BatchPlace, decode_batch_head, encode_batch
+from maruhub.store.format.batch import CHECKPOINT, BatchHead, BatchPlace, decode_batch_head, encode_batch
 from maruhub.store.format.cutting import cut_into_strips, units_of
 from maruhub.store.format.header import decode_header
 from maruhub.store.format.row import Row, encode_row
@@ -481,6 +481,28 @@ def test_records_that_a_checkpoint_replaced_are_left_out_and_nothing_comes_back(
         shutil.rmtree(drive)
     done = run(*drives[:2], *drives[4:], tmp_path / "out", elsewhere=tmp_path / "cwd")
     assert (done.returncode, files_below(tmp_path / "out")) == (0, paths_of(wanted)), done.stderr
+
+
+def test_a_checkpoint_that_was_never_finished_hides_no_older_one(tmp_path):
+    """The record that took ``x`` away was left out; the one that put it is still there."""
+    drives = make(tmp_path, 4)
+    with maruhub.connect(tmp_path / "hub") as hub:
+        hub.bucket("photos").put_many({"x": b"deleted", "y": b"stays"})
+        hub.store.close_logs(0)
+        first = {layout.segment for layout in hub.store.layouts()}
+        del hub.bucket("photos")["x"]
+        hub.store.close_logs(0)
+        made = hub.store.checkpoint()
+        for layout in list(hub.store.layouts()):
+            with hub.store.acting() as acts:
+                if layout.closed and layout.segment not in first:
+                    acts.recut(layout.segment, covered=made.began_after)
+        turn = hub.store._writer_side().turn
+        turn.relog(lambda txn: list(txn.scan(b"\1L", b"\1M", 2)), CHECKPOINT)
+        hub.bucket("photos")["z"] = b"later"
+    done = run(*drives[1:3], tmp_path / "out", elsewhere=tmp_path / "cwd")
+    assert done.returncode == 0, done.stderr
+    assert files_below(tmp_path / "out") == {b"photos/y": b"stays", b"photos/z": b"later"}
 
 
 # ---------------------------------------------------------------- the line of rows
