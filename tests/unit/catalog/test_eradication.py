@@ -21,6 +21,7 @@ from maruhub.errors import InvalidInput, NoSuchVersion, NotFound, Refused
 from maruhub.namespace import Namespace, PutItem
 from maruhub.store.commit import clock, turn
 from maruhub.store.protocol import get
+from maruhub.store.seal.act import Outcome
 from maruhub.store.store import PoolStore
 
 DAY_S = 86_400
@@ -332,9 +333,13 @@ def test_a_commit_goes_on_although_segments_are_rewritten_meanwhile(
 
 def recut_all(pool: compose.OpenPool) -> int:
     done = 0
-    with pool.store.acting() as acts:
-        for layout in list(pool.store.layouts()):
-            done += bool(layout.closed and acts.recut(layout.segment).outcome.value == "done")
+    for segment in [layout.segment for layout in pool.store.layouts() if layout.closed]:
+        outcome = Outcome.BUSY
+        # Whoever filled the segment may be sealing it just now.
+        while outcome in (Outcome.BUSY, Outcome.CHANGED):
+            with pool.store.acting() as acts:
+                outcome = acts.recut(segment).outcome
+        done += outcome is Outcome.DONE
     return done
 
 
