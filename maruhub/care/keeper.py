@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from maruhub.care.live import Resolve, find_live
@@ -57,7 +57,7 @@ class KeeperReport:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return asdict(self)
+        return {**vars(self), "acts": dict(self.acts), "waiting": dict(self.waiting)}
 
 
 class Keeper:

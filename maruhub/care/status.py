@@ -5,6 +5,7 @@ Everything here was counted a moment ago; nothing is estimated.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -101,7 +102,10 @@ def read_status(
 
 
 def _blades(hub: Path, found: FoundPool) -> list[BladeStatus]:
-    free = {blade.blade_id.hex(): blade.free_bytes() for blade in found.local_blades}
+    free = {}
+    for blade in found.blades:
+        with contextlib.suppress(OSError):
+            free[blade.blade_id.hex()] = blade.free_bytes()
     return [_blade(named, free.get(named.id)) for named in name_blades(hub, found)]
 
 

@@ -266,8 +266,8 @@ class CommitTurn:
         )
         return [
             *(lambda log=log: self._writer.recorded(log) for log in (*logs, *retired)),
-            *(lambda log=log: self._writer.forget(log) for log in retired),
             lambda: self._writer.named(turn.extents),
+            *(lambda log=log: self._writer.forget(log) for log in retired),
         ]
 
     def _carrier(self, batch: Batch) -> Log:

@@ -167,7 +167,7 @@ class Writer:
     def retire_idle(self, least_bytes: int) -> None:
         """Retires every log that nobody else writes and that holds so much, or lies badly.
 
-        Badly: a copy is on a blade that doesn't answer or is being drained. The next turn puts on record that they are closed (``CommitTurn.record_closed``).
+        Badly: on too few blades, or on one that doesn't answer or is being drained. The next turn puts on record that they are closed (``CommitTurn.record_closed``).
         """
         seen: set[int] = set()
         with self._lock:
@@ -184,7 +184,8 @@ class Writer:
 
     def _lies_badly(self, log: Log) -> bool:
         good = set(self._blades.answering) - self._blades.draining
-        return not good.issuperset(log.layout.blades)
+        few = len(log.layout.blades) < self._blades.wanted_copies
+        return few or not good.issuperset(log.layout.blades)
 
     def logs(self, segments: set[int]) -> list[Log]:
         """Logs of this process among ``segments`` that hold unsynced bytes, or aren't on record."""
