@@ -7,7 +7,6 @@ old files count and the new ones are strays; behind it the other way round.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -213,12 +212,13 @@ class Acts:
         return Outcome.DONE
 
     def _rooms(self, avoid: Collection[bytes]) -> dict[bytes, int]:
-        rooms = {}
-        for blade in self._blades:
-            with contextlib.suppress(OSError):
-                if blade.blade_id not in avoid:
-                    rooms[blade.blade_id] = max(0, blade.free_bytes() - _HEADER_ROOM)
-        return rooms
+        """Bytes for strips on each blade in service; 0 on those that take nothing now."""
+        leaving = self._blades.draining | self._blades.removed | set(avoid)
+        staying = [blade.blade_id for blade in self._blades if blade.blade_id not in leaving]
+        rooms = self._blades.rooms(essential=True, avoid=avoid)
+        return dict.fromkeys(staying, 0) | {
+            blade: max(0, room - _HEADER_ROOM) for blade, room in rooms.items()
+        }
 
     def _write(self, begun: _Begun, pieces: Pieces, cut: Cut, files: StripFiles, report: ActReport) -> None:
         content = Content(
