@@ -162,8 +162,12 @@ class Blades:
     @property
     def wanted_copies(self) -> int:
         """Full copies that a log should have now."""
+        return self.wanted()
+
+    def wanted(self, *, essential: bool = False) -> int:
+        """Full copies that a log should have now; of what is ``essential`` in blades' reserves too."""
         self._glance()
-        return max(1, min(COPIES, len(self._writable([]))))
+        return max(1, min(COPIES, len(self._writable([], essential=essential))))
 
     def rooms(self, *, essential: bool = False, avoid: Collection[bytes] = ()) -> dict[bytes, int]:
         """Bytes that may be written on each blade that takes new data, by id.
@@ -179,17 +183,26 @@ class Blades:
                 rooms[blade.blade_id] = self._rooms.spare(blade, essential=essential)
         return rooms
 
-    def have_room(self, copies: Iterable[Copy]) -> bool:
-        """Whether new data may go on in files on these blades: above the reserve, and not drained.
+    def have_room(self, copies: Iterable[Copy], *, essential: bool = False) -> bool:
+        """Whether writing may go on in these files: none on a drained blade, nor in its reserve.
 
-        Cheap where there is plenty; asked before each append.
+        Asked before each append; cheap where there is plenty. False: begin files on other blades.
+
+        Raises:
+            NoSpace: There is no room on any blade, so that files had better stay open.
+            ReadOnly: Nor on any may be written.
         """
         self._glance()
-        return all(self._takes_more(copy.blade) for copy in copies)
+        if all(self._takes_more(copy.blade, essential=essential) for copy in copies):
+            return True
+        errors: list[OSError] = []
+        self.require_any(self._writable(errors, essential=essential), errors, "writing new data")
+        return False
 
-    def _takes_more(self, blade: Blade) -> bool:
-        drained = blade.blade_id in self._states and blade not in self._in_service()
-        return not drained and self._rooms.take_more(blade)
+    def _takes_more(self, blade: Blade, *, essential: bool) -> bool:
+        if blade.blade_id in self._states and blade not in self._in_service():
+            return False
+        return essential or self._rooms.take_more(blade)
 
     def create_files(
         self, name: str, count: int, *, avoid: Sequence[bytes] = (), essential: bool = False
@@ -251,7 +264,7 @@ class Blades:
                 copies.append(Copy(blade, file))
         return copies
 
-    def require_any(self, copies: Sequence[Copy], errors: Sequence[OSError], what: str) -> None:
+    def require_any(self, copies: Sequence[object], errors: Sequence[OSError], what: str) -> None:
         """Raises what the failures mean if there is no copy at all."""
         if not copies:
             raise blade_error(errors, what)

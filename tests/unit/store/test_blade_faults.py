@@ -144,7 +144,12 @@ def test_a_full_blade_is_passed_over_and_only_essential_files_use_its_reserve(
     assert [error.errno for error in errors] == [errno.ENOSPC]
     assert blades.have_room(copies)
     full |= {"b", "c", "d"}
-    assert not blades.have_room(copies)
+    with pytest.raises(NoSpace):
+        blades.have_room(copies)
+    assert blades.have_room(copies, essential=True)
+    full.remove("a")
+    assert not blades.have_room(copies), "there is room elsewhere"
+    full.add("a")
     assert blades.rooms() == {}
     none, errors = blades.create_files(f"1{NAME[1:]}", 3)
     with pytest.raises(NoSpace, match="only the reserve is left"):
