@@ -10,9 +10,11 @@ from typing import Final, Protocol, runtime_checkable
 from maruhub.store.blade import Blade
 from maruhub.store.capacity import Room, reserve_bytes
 
-_PLENTY_BYTES: Final = 16 << 30
-_PLENTY_SECONDS: Final = 1.0
-"""No drive takes so much in that time: where it is left, it isn't measured again within it."""
+_BYTES_A_SECOND: Final = 8 << 30
+"""More than a drive takes: so long as it would need to reach its reserve, it isn't asked again."""
+
+_ASK_SECONDS: Final = 1.0
+"""The longest that it isn't."""
 
 
 @runtime_checkable
@@ -61,9 +63,9 @@ class Rooms:
             return 0
 
     def take_more(self, blade: Blade) -> bool:
-        """Whether a blade is above its reserve; cheap where there is plenty."""
+        """Whether a blade is above its reserve; cheap, but for the last moment before it."""
         at, spare = self._measured.get(blade.blade_id, (0.0, 0))
-        if spare > _PLENTY_BYTES and time.monotonic() - at < _PLENTY_SECONDS:
+        if time.monotonic() - at < min(_ASK_SECONDS, spare / _BYTES_A_SECOND):
             return True
         return not isinstance(blade, Measured) or self.spare(blade) > 0
 

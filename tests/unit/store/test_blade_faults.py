@@ -14,7 +14,7 @@ import pytest
 from maruhub import compose
 from maruhub.errors import NoSpace, ReadOnly
 from maruhub.store import blades as blades_module
-from maruhub.store import lookout
+from maruhub.store import lookout, rooms
 from maruhub.store.capacity import Room
 from maruhub.store.format.extent import Blobs
 from maruhub.store.local_blade import LocalBlade
@@ -30,6 +30,7 @@ def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[compose.Op
     """Four blades a, b, c, d, looked at whenever somebody needs to know."""
     monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(blades_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(rooms, "_ASK_SECONDS", 0.0)
     folders = [tmp_path / name for name in "abcd"]
     opened = compose.create_pool(tmp_path / "hub", blades=folders, segment_bytes=1 << 20)
     yield opened
