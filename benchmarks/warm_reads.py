@@ -12,12 +12,12 @@ from maruhub.store.format.extent import Blobs
 
 TITLE = "Warm reads, one thread"
 PROFILE = """
-One object of 50 KiB by key, verified, about 6 µs: 3–4 in xxh3 over its bytes (at 15 GB/s, what one core
+One object of 50 KiB by key, verified, about 5.5 µs: 3–4 in xxh3 over its bytes (at 15 GB/s, what one core
 gets from memory; 61 GB/s if they were in its cache). A view without verification leaves that out: 0.5–1 in
 LMDB, 0.6–0.9 in the kernel's check that its thirteen pages are mapped (one `process_madvise` a batch;
-without it a bad sector would kill the process instead of being an error), 0.3 in cutting views and lists,
-0.25 in making its row a Python object, 0.15 in finding the extents of all rows, 0.1 in keys, 0.15 in layouts
-and in asking whether the batch is warm. The check is that cheap where the kernel holds a file in huge pages,
+without it a bad sector would kill the process instead of being an error), 0.15 in cutting views, 0.15 in
+layouts, 0.15 in keys, 0.15 in asking whether the batch is warm and which files it needs, 0.1 in finding the
+extents of all rows; rows become no Python objects. The check is that cheap where the kernel holds a file in huge pages,
 as it does after writing it; after reading it from the drive it holds pages of 4 KiB, and the check takes
 1.9 µs for 50 KiB, 20 µs for the mixed sizes. Objects of mixed sizes are read at the speed of memory: xxh3
 gets 20–25 GB/s of it, and a file's copy half of that.

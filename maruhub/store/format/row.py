@@ -183,7 +183,7 @@ class RowBatch(Sequence[Row | None]):
     """The rows of many keys in their order, None where there is none; each is made when asked for.
 
     Args:
-        keys: The rows' keys.
+        keys: The rows' keys. Held, not copied: left as they are while the batch is in use.
         raws: Their values as stored, None for a key without a row; as many.
     """
 
