@@ -7,6 +7,7 @@ that nobody takes them for strays; whatever fails, they are removed.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import functools
 import itertools
@@ -28,13 +29,17 @@ from maruhub.store.seal.behind import Behind
 from maruhub.store.seal.plan import Cut
 from maruhub.store.seal.sums import block_sums
 
-WINDOW_BYTES: Final = 2 << 20
+WINDOW_BYTES: Final = 4 << 20
 """Of each strip in memory at once; a multiple of the blocks under one sum."""
 SYNC_SECONDS: Final = 120.0
 """A blade's time for syncing a strip; after it the act is given up."""
 _WINDOWS_AHEAD: Final = 1
-_SYNC_EVERY_BYTES: Final = 64 << 20
-"""So much is written before the drives are asked for it, all files together."""
+_WRITE_OUT: Final = 2
+"""``SYNC_FILE_RANGE_WRITE`` of sync_file_range(2): begins to write and doesn't wait."""
+
+_sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
 Fill = Callable[[int, Sequence[memoryview]], None]
 MakeWay = Callable[[Blade, str], None]
@@ -86,10 +91,12 @@ class StripFiles:
         except OSError as error:
             raise blade_error([error], "writing a strip") from error
 
-    def sync_early(self) -> None:
-        """Lets drives write what there is so far; raises OSError."""
-        for copy in self.copies:
-            copy.file.sync()
+    def begin_sync(self, number: int, offset: int, length: int) -> None:
+        """Lets the drive begin to write a range of one file, where the system can be told."""
+        descriptor = getattr(self.copies[number].file, "fileno", None)
+        if descriptor is not None and _sync_file_range is not None:
+            # Whether it worked is of no matter: the sync at the end tells what failed.
+            _sync_file_range(descriptor(), offset, length, _WRITE_OUT)
 
     def sync(self) -> None:
         """Makes the files and their names durable, all of them or it raises."""
@@ -116,8 +123,7 @@ class StripFiles:
 class StripWriter:
     """Writes all files of one act.
 
-    While one window is filled the one before it is summed and written, and what was written
-    a while ago is synced. An act of one window does all of it in the caller's thread.
+    While one window is filled the one before it is summed, written and handed to the drives. An act of one window does all of it in the caller's thread.
 
     Args:
         files: Made and empty.
@@ -147,25 +153,18 @@ class StripWriter:
         self._files.sync()
 
     def _write_behind(self, fill: Fill) -> None:
-        writing, syncing = Behind(_WINDOWS_AHEAD), Behind(0)
+        writing = Behind(_WINDOWS_AHEAD)
         # One set is filled, one written, the others wait.
         sets = itertools.cycle([self._new_buffers() for _ in range(_WINDOWS_AHEAD + 2)])
-        unsynced = 0
         try:
             for at in range(0, max(self._cut.lengths), self._window):
                 windows = self._coded(at, next(sets), fill)
                 writing.put(functools.partial(self._write_window, at, windows))
-                unsynced += sum(map(len, windows))
-                if unsynced >= _SYNC_EVERY_BYTES:
-                    writing.put(functools.partial(syncing.put, self._files.sync_early))
-                    unsynced = 0
             writing.finish()
-            syncing.finish()
         except OSError as error:
             raise blade_error([error], "writing strips") from error
         finally:
             writing.stop()
-            syncing.stop()
 
     def _new_buffers(self) -> list[memoryview]:
         return [memoryview(bytearray(self._window)) for _ in range(self._cut.scheme.data)]
@@ -189,6 +188,7 @@ class StripWriter:
                     sums = block_sums(inside)
                 self._sums[number] += sums
                 self._put(number, self._cut.data_at + at, inside)
+                self._files.begin_sync(number, self._cut.data_at + at, len(inside))
 
     def _put(self, number: int, offset: int, data: memoryview | bytes) -> None:
         self._files.write(number, offset, data)
