@@ -6,6 +6,7 @@ No rule about names, versions or deletes is here; those are the namespace's.
 from __future__ import annotations
 
 import builtins
+import datetime
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from maruhub import argument, errors
 from maruhub.namespace import PutItem
 from maruhub.namespace.reads import no_such_key
+from maruhub.namespace.retention import Term, wall_moment
 from maruhub.store.protocol import Buffer
 
 if TYPE_CHECKING:
@@ -226,6 +228,15 @@ class BucketView(MutableMapping[str, memoryview]):
     def history(self, key: str) -> builtins.list[Event]:
         """Who did what to a key, and when, the newest last."""
         return self._namespace.past.history(self.name, _key(key))
+
+    def retain(self, *, until: datetime.date | None = None, for_s: float | None = None) -> datetime.datetime:
+        """Lets nothing in this bucket, nor the bucket, be removed for good before a date; when it ends.
+
+        ``until`` is a date or a datetime, ``for_s`` seconds from now. Deleting still hides, and
+        can be undone until then. Once set it can be made longer, by nobody shorter.
+        """
+        bucket = self._namespace.buckets.retain(self.name, Term.of(until, for_s))
+        return wall_moment(bucket.retain_until_us, self._namespace.store.pool_time_us())
 
     def _other(self, bucket: str | None) -> str:
         return self.name if bucket is None else argument.text("bucket", bucket)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from maruhub.api.care import Care
     from maruhub.care.check import CheckReport
+    from maruhub.care.reclaim import Reclaim
     from maruhub.care.speed import Speed
     from maruhub.care.status import Status
     from maruhub.catalog import Catalog, Dataset, Version, View
@@ -65,6 +66,13 @@ class Hub:
         from maruhub.api.care import Care
 
         return Care(self.pool)
+
+    @property
+    def reclaim(self) -> Reclaim:
+        """What removes for good: ``survey()`` says what would go and why not, ``expire()`` does it."""
+        from maruhub.api.reclaim import reclaim_of
+
+        return reclaim_of(self.store, actor=self.actor)
 
     @functools.cached_property
     def lab(self) -> Lab:

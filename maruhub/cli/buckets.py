@@ -6,9 +6,8 @@ import click
 
 from maruhub.cli.address import place
 from maruhub.cli.session import Session, with_session
+from maruhub.cli.span import seconds
 from maruhub.errors import InvalidInput
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @click.command("mb", short_help="Make a bucket.")
@@ -26,7 +25,7 @@ def mb_command(session: Session, name: str, delay: str) -> None:
 
     The first put or ingest makes a bucket too; this is for choosing its delay.
     """
-    bucket = session.hub().namespace.buckets.create(_bucket(name), delay_s=_seconds(delay))
+    bucket = session.hub().namespace.buckets.create(_bucket(name), delay_s=seconds("--delay", delay))
     session.output.record({"bucket": bucket.name, "delay_s": bucket.delay_s}, f"Made bucket {bucket.name}.")
 
 
@@ -47,10 +46,3 @@ def _bucket(text: str) -> str:
     if found.key:
         raise InvalidInput(f"{text!r} names an object, not a bucket.", hint="Write only the bucket's name.")
     return found.bucket
-
-
-def _seconds(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit():
-        raise InvalidInput(f"--delay {text!r} is not a time.", hint="Write a number and s, m, h or d: 24h.")
-    return int(number) * _UNITS[unit]

@@ -33,6 +33,7 @@ def version_fields(dataset: str, info: VersionInfo) -> dict[str, Any]:
         "sources": list(info.sources),
         "tags": list(info.tags),
         "digest": info.digest,
+        "retained_until": info.retained_until,
     }
 
 
@@ -115,11 +116,12 @@ def _known(dataset: Dataset) -> Dataset:
 @with_session
 def show_command(session: Session, version: str, count: int) -> None:
     """Show what a version holds; without @VERSION the latest."""
-    found = session.hub().version(version)
+    hub = session.hub()
+    found = hub.version(version)
     head = found.select(range(min(max(count, 0), len(found)))).table()
     schema = {field.name: str(field.type) for field in head.schema}
     samples = head.to_pylist()
-    info = found.info
+    info = hub.dataset(found.dataset_name).info(found.number)
     fields = version_fields(found.dataset_name, info)
     if session.output.as_json:
         session.output.record({**fields, "columns": schema, "first": samples})
@@ -127,6 +129,8 @@ def show_command(session: Session, version: str, count: int) -> None:
     session.output.line(
         f"{fields['address']}: {len(found)} samples, made {time_text(info.created)}. {info.message}"
     )
+    if info.retained_until is not None:
+        session.output.line(f"Nobody can drop it before {time_text(info.retained_until)}.")
     session.output.line("")
     session.output.table(
         [{"column": name, "type": kind} for name, kind in schema.items()],

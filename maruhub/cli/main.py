@@ -37,6 +37,8 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "scrub": ("care", "Read every byte; put right what is rotten."),
         "balance": ("care", "Fill blades evenly; empty those that drain."),
         "compact": ("care", "Free the room of what nothing names."),
+        "gc": ("gc", "Remove for good what was deleted and whose delay is over."),
+        "retain": ("gc", "Let nobody remove a bucket, dataset or version until a date."),
         "blade": ("blades", "List, add, drain, remove and replace drives."),
     },
     "Objects": {

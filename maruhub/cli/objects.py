@@ -24,6 +24,7 @@ from maruhub.cli.reading import (
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchKey
 from maruhub.namespace.address import ObjectAddress
+from maruhub.namespace.retention import wall_moment
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
@@ -87,7 +88,8 @@ def stat_command(session: Session, address: str) -> None:
     """
     where, key = readable_object(address)
     if isinstance(where, ObjectAddress):
-        fields = object_fields(session.hub().bucket(where.bucket).stat(key))
+        hub = session.hub()
+        fields = object_fields(hub.bucket(where.bucket).stat(key)) | _retained(hub, where.bucket)
         session.output.record(fields, text_of(fields))
         return
     from maruhub.api.frozen import frozen_bucket
@@ -96,6 +98,12 @@ def stat_command(session: Session, address: str) -> None:
     sample = bucket.stat(key)
     fields = {**sample_fields(bucket, sample), "columns": bucket.labels(sample)}
     session.output.record(fields, text_of(fields))
+
+
+def _retained(hub: Hub, bucket: str) -> dict[str, Any]:
+    """Until when nothing in the bucket may be removed for good, if anybody said so."""
+    until_us, now_us = hub.namespace.buckets.get(bucket).retain_until_us, hub.store.pool_time_us()
+    return {"retained_until": wall_moment(until_us, now_us)} if until_us > now_us else {}
 
 
 @click.command("rm", short_help="Delete objects (restorable for a time).")
