@@ -34,6 +34,7 @@ class Blades:
         missing: Ids of those that don't, or why each doesn't by id.
         source: Where blades are looked for again; None: what was handed in stays so.
         segment_bytes: The pool's; so much room at least is kept in reserve on a large drive.
+        removed: Ids of those that the pool had once; the index's rows may name more.
     """
 
     def __init__(
@@ -43,10 +44,12 @@ class Blades:
         *,
         source: BladeSource | None = None,
         segment_bytes: int = 0,
+        removed: Collection[bytes] = (),
     ) -> None:
         problems = missing if isinstance(missing, Mapping) else dict.fromkeys(missing, "")
         self._lookout = Lookout(Sight({blade.blade_id: blade for blade in present}, problems), source)
         self._rooms = Rooms(segment_bytes)
+        self._gone = frozenset(removed)
         self._index: Index | None = None
         self._states: Mapping[bytes, BladeState] = {}
         self._assumed: Mapping[bytes, BladeState] = {}
@@ -124,9 +127,10 @@ class Blades:
 
     @property
     def removed(self) -> frozenset[bytes]:
-        """Ids of the blades that the pool had once."""
+        """Ids of the blades that the pool had once and has no longer: nobody waits for their return."""
         self._glance()
-        return frozenset(i for i, state in self._states.items() if state is BladeState.REMOVED)
+        gone = self._gone.union(i for i, state in self._states.items() if state is BladeState.REMOVED)
+        return gone.difference(*self._lookout.sight)
 
     def _glance(self) -> None:
         """Before a choice: the index may be read although drives stall."""

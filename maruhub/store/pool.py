@@ -297,5 +297,11 @@ def find_pool(path: Path) -> FoundPool:
             f"None of the {len(problems)} blades of {path} answers.", hint="; ".join(problems.values())
         )
     identity = read_identity(present[0].root)
-    blades = Blades(present, problems, source=source, segment_bytes=identity.segment_bytes)
+    blades = Blades(
+        present,
+        problems,
+        source=source,
+        segment_bytes=identity.segment_bytes,
+        removed=[place.blade_id for place in source.file.removed],
+    )
     return FoundPool(identity, blades, source)

@@ -261,7 +261,9 @@ class Roster:
         """That no other process began a segment on it before it noticed; waits until all have."""
         time.sleep(LOOK_SECONDS + 2 * PATIENCE_SECONDS)
         blade = self._store.blades.get(place.blade_id)
-        names = set(blade.names()) if blade is not None else set()
+        names: set[str] = set()
+        with contextlib.suppress(OSError):
+            names.update(blade.names() if blade is not None else ())
         begun = Unborn(self._hub / INDEX_FOLDER / "unborn").segments()
         if self._counts()[place.blade_id] or any(log_name(segment) in names for segment in begun):
             self._set(place, BladeState.DRAINING)

@@ -240,6 +240,55 @@ def test_a_blade_with_data_is_not_removed_and_an_empty_one_is(hub: Hub, tmp_path
     assert hub.blades.add(tmp_path / "e").number == 4, "a number is not given again"
 
 
+def test_a_removal_that_was_cut_is_finished_by_the_next(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = hub.blades.add(tmp_path / "d")
+    hub.blades.drain(3)
+
+    def cut(path: Path, blade_id: bytes) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(roster, "dismiss", cut)
+        with pytest.raises(KeyboardInterrupt):
+            hub.blades.remove(3)
+    assert states(hub)[3] == REMOVED
+    assert len(listed(hub)) == 4
+    assert bytes.fromhex(gone.id) not in hub.store.blades.rooms()
+    hub.close()
+    with maruhub.connect(tmp_path / "hub") as again:
+        assert again.blades.remove(3).state == REMOVED
+        assert len(listed(again)) == 3
+        assert again.store.blades.removed == {bytes.fromhex(gone.id)}
+    with maruhub.connect(tmp_path / "hub") as again:
+        assert again.store.blades.removed == {bytes.fromhex(gone.id)}
+        again.blades.add(tmp_path / "d")
+        assert again.store.blades.removed == frozenset()
+
+
+def test_of_two_that_remove_at_once_one_is_left(hub: Hub, tmp_path: Path) -> None:
+    for name in "de":
+        hub.blades.add(tmp_path / name)
+    for number in (0, 1, 2):
+        hub.blades.drain(number)
+    refused = []
+
+    def drain(number: int) -> None:
+        try:
+            hub.blades.drain(number)
+        except Refused as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=drain, args=(number,)) for number in (3, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == 1
+    assert states(hub).count(IN_SERVICE) == 1
+
+
 def test_a_writer_that_had_not_noticed_keeps_the_blade(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
