@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 _RESERVE_PERCENT: Final = 2
+_RESERVE_SEGMENTS_MAX: Final = 4
 _RESERVE_PERCENT_MAX: Final = 10
 
 
@@ -20,9 +21,11 @@ class Room(NamedTuple):
 def reserve_bytes(total_bytes: int, segment_bytes: int) -> int:
     """Kept free of new data on a drive of that size, for deletes' records, repair and compaction.
 
-    2 % of the drive, but one segment at least, and never more than 10 % of a small drive.
+    2 % of the drive, but one segment at least and four at most (nothing that uses it ever needs
+    more room than one), and never more than 10 % of a small drive.
     """
     wanted = max(total_bytes * _RESERVE_PERCENT // 100, segment_bytes)
+    wanted = min(wanted, _RESERVE_SEGMENTS_MAX * segment_bytes)
     return min(wanted, total_bytes * _RESERVE_PERCENT_MAX // 100)
 
 

@@ -9,7 +9,7 @@ lacks a part, counts for nothing but its rows.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from maruhub.index.protocol import AFTER_ALL, IndexTxn
@@ -79,15 +79,13 @@ def read_end(records: Iterable[Record]) -> Checkpoint | None:
     return None
 
 
-def is_complete(made: Checkpoint, heads: Sequence[BatchHead]) -> bool:
-    """Whether all parts of a checkpoint are among ``heads``."""
-    return sum(1 for _ in _parts(made, heads)) == made.parts
+def is_complete(made: Checkpoint, end: BatchHead, heads: Sequence[BatchHead]) -> bool:
+    """Whether all parts of the checkpoint whose last batch is ``end`` are among ``heads``.
 
-
-def _parts(made: Checkpoint, heads: Sequence[BatchHead]) -> Iterator[BatchHead]:
-    for head in heads:
-        if head.flags == CHECKPOINT and head.first > made.began_after:
-            yield head
+    Those of a later one, which may never have been finished, are not counted.
+    """
+    parts = [head for head in heads if head.flags == CHECKPOINT and made.began_after < head.first < end.first]
+    return len(parts) == made.parts
 
 
 def is_covered(made: Checkpoint, head: BatchHead) -> bool:

@@ -40,6 +40,7 @@ from maruhub.store.protocol import prefix_end
 from maruhub.store.recover.chain import Chain
 from maruhub.store.recover.checkpoint import is_complete, is_covered, read_end
 from maruhub.store.recover.evidence import Evidence
+from maruhub.store.recover.hearsay import require_read
 from maruhub.store.recover.log_search import FoundLog, LogSearch, RecoveryReport, close_all
 
 _BATCHES_A_TRANSACTION: Final = 256
@@ -117,6 +118,7 @@ class Recovery:
                 search.close()
                 found = search.run(from_start=True, accept_loss=accept_loss)
                 rebuild = True
+            require_read(search.unread, found, _counting(found), self._index)
             if rebuild:
                 if not accept_loss:
                     self._require_reachable(found)
@@ -144,6 +146,7 @@ class Recovery:
         found = search.run(from_start=False)
         state = decode_state(self._index.get_many([STATE_KEY])[0])
         try:
+            require_read(search.unread, found, _counting(found), self._index)
             return sum(head.first > state.counter for item in found for head in item.heads)
         finally:
             for item in found:
@@ -272,7 +275,7 @@ def _since_checkpoint(turns: list[_Turn]) -> list[_Turn]:
     for head, chain in reversed(turns):
         found = chain.batch_at(head.offset) if head.flags & CHECKPOINT_END else None
         made = read_end(iter_records(*found)) if found else None
-        if made and is_complete(made, heads):
+        if made and is_complete(made, head, heads):
             return [turn for turn in turns if not is_covered(made, turn[0])]
     return turns
 
@@ -285,7 +288,7 @@ def _newest_checkpoint(found: Sequence[FoundLog]) -> int:
         for head in item.heads:
             batch = item.chain.batch_at(head.offset) if head.flags & CHECKPOINT_END else None
             made = read_end(iter_records(*batch)) if batch else None
-            if made and is_complete(made, heads):
+            if made and is_complete(made, head, heads):
                 newest = max(newest, made.began_after)
     return newest
 
@@ -293,6 +296,11 @@ def _newest_checkpoint(found: Sequence[FoundLog]) -> int:
 def _close(found: Sequence[FoundLog]) -> None:
     for item in found:
         item.chain.close()
+
+
+def _counting(found: Sequence[FoundLog]) -> set[int]:
+    heads = [head for item in found for head in item.heads]
+    return _without_void(sorted(heads, key=lambda head: head.first))
 
 
 def _without_void(heads: Sequence[BatchHead]) -> set[int]:

@@ -57,13 +57,14 @@ def test_it_is_never_more_than_the_sum_and_says_so_at_once_for_large_drives() ->
 @pytest.mark.parametrize(
     ("total", "segment", "reserve"),
     [
-        (10_000 * GIB, GIB // 4, 200 * GIB),
+        (10_000 * GIB, GIB // 4, GIB),
+        (25 * GIB, GIB // 4, GIB // 2),
         (5 * GIB, GIB // 4, GIB // 4),
         (GIB, GIB // 4, GIB // 10),
         (0, GIB // 4, 0),
     ],
 )
-def test_the_reserve_is_two_percent_one_segment_at_least_and_small_on_small_drives(
+def test_the_reserve_is_two_percent_of_one_to_four_segments_and_small_on_small_drives(
     total: int, segment: int, reserve: int
 ) -> None:
     assert reserve_bytes(total, segment) == reserve

@@ -62,14 +62,22 @@ def test_void_are_just_those_that_writers_died_in(turns: list[tuple[bool, bool, 
 
 def test_a_checkpoint_is_complete_with_all_its_parts():
     made = Checkpoint(began_after=10, parts=2, rows=5)
+    end = head(20, 20, 19, CHECKPOINT | CHECKPOINT_END)
     parts = [head(11, 11, 10, CHECKPOINT), head(14, 14, 13, CHECKPOINT)]
-    assert checkpoint.is_complete(made, [head(9, 10, 8), *parts, head(15, 15, 14)])
-    assert not checkpoint.is_complete(made, parts[:1])
-    assert not checkpoint.is_complete(made, [*parts[:1], head(14, 14, 13)])
-    assert not checkpoint.is_complete(made, [*parts[:1], head(9, 9, 8, CHECKPOINT)])
-    assert not checkpoint.is_complete(made, [*parts[:1], head(15, 15, 14, CHECKPOINT | CHECKPOINT_END)])
+    assert checkpoint.is_complete(made, end, [head(9, 10, 8), *parts, head(15, 15, 14), end])
+    assert not checkpoint.is_complete(made, end, parts[:1])
+    assert not checkpoint.is_complete(made, end, [*parts[:1], head(14, 14, 13)])
+    assert not checkpoint.is_complete(made, end, [*parts[:1], head(9, 9, 8, CHECKPOINT)])
+    assert not checkpoint.is_complete(made, end, [*parts[:1], end])
     assert checkpoint.is_covered(made, head(9, 10, 8))
     assert not checkpoint.is_covered(made, head(10, 11, 9))
+
+
+def test_a_later_checkpoint_that_was_never_finished_hides_no_earlier_one():
+    made = Checkpoint(began_after=10, parts=1, rows=5)
+    end = head(20, 20, 19, CHECKPOINT | CHECKPOINT_END)
+    unfinished = [head(25, 25, 24, CHECKPOINT), head(26, 26, 25, CHECKPOINT)]
+    assert checkpoint.is_complete(made, end, [head(11, 11, 10, CHECKPOINT), end, *unfinished])
 
 
 # ------------------------------------------------------------ records
