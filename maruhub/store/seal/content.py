@@ -15,6 +15,8 @@ from maruhub.store.seal.plan import Copying, Pieces
 from maruhub.store.seal.source import Source
 
 I64 = npt.NDArray[np.int64]
+_Part = tuple[int, int, int, int, memoryview]
+"""File, place, length and skip as in ``Copying``, and the piece's bytes."""
 
 
 class Content:
@@ -45,7 +47,7 @@ class Content:
         self._pieces = pieces
         self._copying = copying
         self._next = np.searchsorted(copying.file, np.arange(int(copying.file.max(initial=-1)) + 2))
-        self._open: list[tuple[int, memoryview]] = []
+        self._open: list[_Part] = []
         self.read_bytes = 0
 
     def fill(self, at: int, buffers: Sequence[memoryview]) -> None:
@@ -55,9 +57,11 @@ class Content:
         """
         carried, self._open = self._open, []
         parts = self._parts_until([at + len(buffer) for buffer in buffers])
+        columns = (column[parts].tolist() for column in self._copying[:3])
+        skips = self._copying.skip[parts].tolist()
         done = [0] * len(buffers)
-        for part, data in [*carried, *zip(parts.tolist(), self._read(parts), strict=True)]:
-            self._put(part, data, at, buffers, done)
+        for part in [*carried, *zip(*columns, skips, self._read(parts), strict=True)]:
+            self._put(part, at, buffers[part[0]], done)
         for buffer, filled in zip(buffers, done, strict=True):
             _set_zeros(buffer, filled, len(buffer))
 
@@ -90,19 +94,21 @@ class Content:
             self.read_bytes += len(data)
         return found
 
-    def _put(
-        self, part: int, data: memoryview, at: int, buffers: Sequence[memoryview], done: list[int]
-    ) -> None:
-        copying = self._copying
-        place, length, skip = int(copying.place[part]), int(copying.length[part]), int(copying.skip[part])
-        file = int(copying.file[part])
-        buffer = buffers[file]
-        first, stop = max(place - at, 0), min(place + length - at, len(buffer))
-        _set_zeros(buffer, done[file], first)
-        buffer[first:stop] = data[skip + first + at - place : skip + stop + at - place]
-        done[file] = max(done[file], stop)
-        if place + length - at > len(buffer):
-            self._open.append((part, data))
+    def _put(self, part: _Part, at: int, buffer: memoryview, done: list[int]) -> None:
+        file, place, length, skip, data = part
+        start, stop = place - at, place - at + length
+        if done[file] < start:
+            _set_zeros(buffer, done[file], start)
+        if start >= 0 and stop <= len(buffer) and length == len(data):
+            buffer[start:stop] = data
+        else:
+            first, last = max(start, 0), min(stop, len(buffer))
+            buffer[first:last] = data[skip + first - start : skip + last - start]
+            if stop > len(buffer):
+                self._open.append(part)
+                stop = last
+        if done[file] < stop:
+            done[file] = stop
 
 
 def _set_zeros(buffer: memoryview, start: int, stop: int) -> None:
