@@ -85,7 +85,7 @@ class Lookout:
         with contextlib.suppress(MaruError, OSError):
             self._listed = tuple(self._source.listed())
         self._forget_unlisted()
-        threads = [threading.Thread(target=self._probe, args=(i,), daemon=True) for i in self._quiet()]
+        threads = [threading.Thread(target=self._probe, args=(i,), daemon=True) for i in self._listed]
         end = time.monotonic() + patience_seconds
         # At the interpreter's end no thread can be begun: nobody needs to know any more.
         with contextlib.suppress(RuntimeError):
@@ -93,10 +93,6 @@ class Lookout:
                 thread.start()
             for thread in threads:
                 thread.join(max(0.0, end - time.monotonic()))
-
-    def _quiet(self) -> list[bytes]:
-        with self._lock:
-            return [blade_id for blade_id in self._listed if blade_id not in self._probing]
 
     def _probe(self, blade_id: bytes) -> None:
         assert self._source is not None
@@ -118,8 +114,6 @@ class Lookout:
 
     def _note(self, blade_id: bytes, found: Blade | None, why: str) -> None:
         with self._lock:
-            if blade_id not in self._listed:
-                return
             present, missing = dict(self.sight.present), dict(self.sight.missing)
             present.pop(blade_id, None)
             missing.pop(blade_id, None)
