@@ -14,7 +14,8 @@ def reclaim_of(store: Store, *, actor: str = "") -> Reclaim:
     """What removes the rows of a hub whose time is over; ``actor`` stands in the records."""
     from maruhub.care.naming import RowNames
     from maruhub.care.reclaim.objects import DeletedBuckets, HiddenObjects
-    from maruhub.catalog.eradication import OwnerNames, dataset_parts
+    from maruhub.catalog.eradication import dataset_parts
+    from maruhub.catalog.owner_name import OwnerNames
     from maruhub.catalog.pointing import resolver
 
     return Reclaim(

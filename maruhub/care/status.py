@@ -46,6 +46,7 @@ class Status:
     ``survives``: how many blades may fail now without a loss; ``reduced``: fewer than the
     pool promises, because blades are missing or copies were lost. ``forms``: segments by how
     they lie; ``care``: what whoever keeps the hub just now says, None: nobody does.
+    ``awaiting_bytes``: what deleted and overwritten objects hold until they are eradicated.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Status:
     stages: dict[str, StageCount]
     segments: dict[str, int]
     stored_bytes: int
+    awaiting_bytes: int
     raw_bytes: int
     index_bytes: int
     shared_drive: bool
@@ -94,6 +96,7 @@ def read_status(
         stages=stages,
         segments=dict(segments),
         stored_bytes=sum(stage.size_bytes for stage in stages.values()),
+        awaiting_bytes=stages["restorable"].size_bytes,
         raw_bytes=sum(blade.used_bytes for blade in blades),
         index_bytes=_allocated(path / "index"),
         shared_drive=_share_a_drive(blades),

@@ -9,7 +9,7 @@ hold no bytes, they are the set's history, and their numbers are never given out
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from maruhub.care.reclaim import Finding, Hold, Part
@@ -22,7 +22,7 @@ from maruhub.errors import MaruError, ReadOnly
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Change, Rows, Store, get, prefix_end, read, scan_all
 
-_UNREADABLE: Final = (MaruError, ValueError, KeyError, TypeError, json.JSONDecodeError)
+UNREADABLE: Final = (MaruError, ValueError, KeyError, TypeError, json.JSONDecodeError)
 """What decoding may raise on a row that a later release wrote, or that is damaged."""
 
 _LATER: Final = ("hold", "lock")
@@ -42,7 +42,7 @@ class DroppedVersions:
 
     def findings(self) -> Iterator[Finding]:
         """See ``Part.findings``."""
-        for row in _versions(self._store):
+        for row in versions_of(self._store):
             dataset_key = rows_of.dataset_key(_dataset_of(row.key))
             found = _hold_of(row, get(self._store, dataset_key), self._store.pool_time_us())
             if found is not None:
@@ -50,7 +50,7 @@ class DroppedVersions:
                 since_us = payload.dropped_us if payload else 0
                 yield Finding(
                     "dataset version",
-                    _address(row.key),
+                    address_of(row.key),
                     row.key,
                     row.extents_raw,
                     since_us,
@@ -80,10 +80,14 @@ class DroppedVersions:
 
 
 class LooseFragments:
-    """Rows ``F`` that no version names any more."""
+    """Rows ``F`` that no version names any more.
+
+    Once none was found, roots are read again only after a version has come or gone.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._clean: tuple[int, int, int] | None = None
 
     def findings(self) -> Iterator[Finding]:
         """See ``Part.findings``; nothing at all if one root can't be read.
@@ -91,17 +95,20 @@ class LooseFragments:
         Fragments of versions whose delay is over count as loose: the turn makes sure that
         those versions are gone by then.
         """
-        snapshot = _counter(self._store)
         leaving = {f.key: f for f in DroppedVersions(self._store).findings() if f.hold is Hold.NOTHING}
+        seen = (*self._state(), len(leaving))
+        if seen == self._clean:
+            return
+        snapshot = _counter(self._store)
         named: set[str] = set()
         last: dict[str, Finding] = {}
-        for row in _versions(self._store):
+        for row in versions_of(self._store):
             try:
                 fragments = Root.decode(read(self._store, row.extents)).fragments()
             except MaruError:
                 if row.key not in leaving:
                     why = "its root can't be read, so all fragments stay"
-                    yield Finding("fragments", _address(row.key), row.key, b"", 0, 0, Hold.DOUBT, why)
+                    yield Finding("fragments", address_of(row.key), row.key, b"", 0, 0, Hold.DOUBT, why)
                     return
                 continue
             if row.key in leaving:
@@ -109,7 +116,16 @@ class LooseFragments:
             else:
                 named.update(fragments)
         basis = (snapshot.to_bytes(8, "big"), *leaving)
-        yield from self._loose(named, last, basis)
+        found = False
+        for finding in self._loose(named, last, basis):
+            found = True
+            yield finding
+        self._clean = None if found else seen
+
+    def _state(self) -> tuple[int, int]:
+        """What changes with every version that comes (datasets' rows) or goes (how many there are)."""
+        newest = max((row.counter for row in scan_all(self._store, b"D", b"E")), default=0)
+        return newest, sum(1 for _ in versions_of(self._store))
 
     def _loose(
         self, named: set[str], last: dict[str, Finding], basis: tuple[bytes, ...]
@@ -167,7 +183,7 @@ class LooseViews:
             if version_key is None:
                 continue
             if version_key in leaving or _is_gone(self._store, version_key):
-                where = _address(version_key)
+                where = address_of(version_key)
                 yield Finding("view", where, row.key, row.extents_raw, row.time_us, 0, Hold.NOTHING)
 
     def removal(self, found: Sequence[Finding]) -> Change[list[bytes]]:
@@ -185,43 +201,6 @@ class LooseViews:
         return change
 
 
-class OwnerNames:
-    """What people call the owner of a row: a fragment by a version that names it.
-
-    Args:
-        store: Whose rows.
-        otherwise: Names all other rows.
-    """
-
-    def __init__(self, store: Store, otherwise: Callable[[bytes], str]) -> None:
-        self._store = store
-        self._otherwise = otherwise
-        self._versions: dict[str, str] | None = None
-
-    def __call__(self, key: bytes) -> str:
-        """``cats@v3`` for what belongs to a version."""
-        if key[:1] == b"M":
-            return _address(key)
-        if key[:1] != b"F":
-            return self._otherwise(key)
-        if self._versions is None:
-            self._versions = self._read()
-        return self._versions.get(key[1:].hex()) or self._otherwise(key)
-
-    def _read(self) -> dict[str, str]:
-        """The last version that names each fragment; one that isn't dropped if there is any."""
-        live: dict[str, str] = {}
-        dropped: dict[str, str] = {}
-        for row in _versions(self._store):
-            try:
-                kept = dropped if VersionRow.decode(row).dropped_us else live
-                root = Root.decode(read(self._store, row.extents))
-            except _UNREADABLE:
-                continue
-            kept.update(dict.fromkeys(root.fragments(), _address(row.key)))
-        return dropped | live
-
-
 def _hold_of(row: Row, dataset: Row | None, now_us: int) -> tuple[Hold, VersionRow | None, int] | None:
     """Why a dropped version stays, its payload, and until when; None if it isn't dropped."""
     try:
@@ -233,7 +212,7 @@ def _hold_of(row: Row, dataset: Row | None, now_us: int) -> tuple[Hold, VersionR
         line = DatasetRow.decode(dataset)
         ends = [payload.eradicate_us, retained_until(payload), retained_until(line)]
         until_us = max(ends)
-    except _UNREADABLE:
+    except UNREADABLE:
         return Hold.DOUBT, None, 0
     later = any(name in each.more for name in _LATER for each in (payload, line))
     if later or not payload.eradicate_us or line.latest == rows_of.version_of_key(row.key):
@@ -243,7 +222,8 @@ def _hold_of(row: Row, dataset: Row | None, now_us: int) -> tuple[Hold, VersionR
     return (Hold.RETENTION if max(ends[1:]) > now_us else Hold.DELAY), payload, until_us
 
 
-def _versions(store: Store) -> Iterator[Row]:
+def versions_of(store: Store) -> Iterator[Row]:
+    """Rows of all versions of all datasets, dropped ones too."""
     yield from scan_all(store, b"M", b"N")
 
 
@@ -251,7 +231,8 @@ def _dataset_of(version_key: bytes) -> str:
     return version_key[1:-5].decode()
 
 
-def _address(version_key: bytes) -> str:
+def address_of(version_key: bytes) -> str:
+    """``cats@v3``, from the row key of a version."""
     return f"{_dataset_of(version_key)}@{version_name(rows_of.version_of_key(version_key))}"
 
 
@@ -264,7 +245,7 @@ def _tags_of(rows: Rows, version_key: bytes) -> list[bytes]:
 def _points_to(tag: Row, number: int) -> bool:
     try:
         return TagRow.decode(tag).version == number
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 
@@ -273,7 +254,7 @@ def _version_of(view: Row) -> bytes | None:
     try:
         saved = ViewRow.decode(view)
         return rows_of.version_key(saved.dataset, saved.version)
-    except (*_UNREADABLE, OverflowError):
+    except (*UNREADABLE, OverflowError):
         return None
 
 
@@ -284,7 +265,7 @@ def _is_gone(reader: Store | Rows, version_key: bytes) -> bool:
         return False
     try:
         return rows_of.version_of_key(version_key) <= DatasetRow.decode(dataset).head
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
 
 

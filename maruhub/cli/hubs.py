@@ -119,6 +119,8 @@ def _status_lines(status: Status) -> list[str]:
         *([f"            {_SHARED}"] if status.shared_drive else []),
         f"space       {size_text(status.stored_bytes)} stored in {size_text(status.raw_bytes)} on the blades; "
         f"index {size_text(status.index_bytes)}; {size_text(free)} free",
+        f"deleted     {size_text(status.awaiting_bytes)} await eradication, once they can't be brought back "
+        "any more: maru gc --dry-run",
         "",
         f"{'stage':12}{'rows':>12}{'bytes':>14}",
     ]

@@ -41,7 +41,7 @@ def test_status_counts(pool: OpenPool) -> None:
     status = pool.status()
     assert status.stages["objects"].rows == 9
     assert status.stages["objects"].size_bytes == 9 * 6000
-    assert status.stages["restorable"].size_bytes == 6000
+    assert status.stages["restorable"].size_bytes == status.awaiting_bytes == 6000
     assert status.raw_bytes >= 3 * 10 * 6000
     assert (status.copies, status.survives, status.reduced) == (3, 2, False)
     assert status.shared_drive

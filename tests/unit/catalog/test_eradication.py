@@ -371,3 +371,30 @@ def test_a_commit_never_names_bytes_that_were_left_out_while_it_was_made(
     found = pool.store.read_many(version.blobs(range(20)))
     assert [bytes(view)[0] for view in found] == list(range(1, 40, 2))
     pool.close()
+
+
+def test_roots_are_read_again_only_after_a_version_came_or_went(
+    store: PoolStore, ns: Namespace, cats: Dataset, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maruhub.catalog import eradication
+
+    roots = []
+    real = eradication.Root.decode
+    monkeypatch.setattr(eradication.Root, "decode", lambda data: roots.append(1) or real(data))
+    part = LooseFragments(store)
+    for expected in (4, 0):
+        assert list(part.findings()) == []
+        assert len(roots) == expected
+        roots.clear()
+    ns.objects.put("photos", "cats/another", b"x")
+    cats.commit()
+    roots.clear()
+    assert list(part.findings()) == []
+    assert len(roots) == 5
+    cats.drop("v1")
+    later(DAY_S + 60)
+    assert store.commit((dropped := DroppedVersions(store)).removal(list(dropped.findings())))
+    for _ in range(2):
+        roots.clear()
+        assert len(list(part.findings())) == 1
+        assert len(roots) == 4
