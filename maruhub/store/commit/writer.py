@@ -95,13 +95,29 @@ class Writer:
         """The open log of a class; a full one is retired and the next begun."""
         with self._lock:
             log = self._open.get(segment_class)
+            if log is not None and (log.full or self._lacks_room(log)):
+                self._retired.append(self._open.pop(segment_class))
+                log = None
             while log is None or log.full:
                 if log is not None:
                     self._retired.append(log)
-                log = self._adoption.adopt(segment_class, self._failed) or self._create(segment_class)
+                log = self._adopted(segment_class) or self._create(segment_class)
                 self._hold(log)
-                self._open[segment_class] = log
+            self._open[segment_class] = log
             return log
+
+    def _adopted(self, segment_class: SegmentClass) -> Log | None:
+        log = self._adoption.adopt(segment_class, self._failed)
+        if log is not None and self._lacks_room(log):
+            # Others' drives may have room; care closes this one.
+            log.close()
+            return None
+        return log
+
+    def _lacks_room(self, log: Log) -> bool:
+        """Whether new data would use the reserve; records, which deletes need too, may."""
+        is_meta = log.layout.segment_class is SegmentClass.META
+        return not is_meta and not self._blades.have_room(log.copies.good)
 
     def _hold(self, log: Log) -> None:
         try:
@@ -132,12 +148,14 @@ class Writer:
 
     def _create(self, segment_class: SegmentClass) -> Log:
         segment = secrets.randbits(64)
-        wanted = self._blades.wanted_copies
+        # Records may use the reserve, and then on as many blades as ever.
+        essential = segment_class is SegmentClass.META
+        wanted = self._blades.wanted(essential=essential)
         try:
             self._unborn.add(segment)
         except OSError as error:
             raise blade_error([error], "opening a new segment") from error
-        copies, errors = self._blades.create_files(log_name(segment), wanted)
+        copies, errors = self._blades.create_files(log_name(segment), wanted, essential=essential)
         if not copies:
             self._unborn.remove(segment)
         self._blades.require_any(copies, errors, "opening a new segment")
