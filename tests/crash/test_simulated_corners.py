@@ -13,6 +13,7 @@ from maruhub.store.format.extent import Blob, Blobs
 from maruhub.store.format.header import log_name
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.protocol import Rows, read
+from maruhub.store.seal.act import Outcome
 from maruhub.store.store import PoolStore
 from maruhub.testing.calls import Calls, Crash, Fault
 from maruhub.testing.machine import Machine, Process, replayable
@@ -260,3 +261,93 @@ def test_damaged_records_cost_only_themselves_once_losses_are_accepted():
     process.recovery.run(accept_loss=True)
     kept = [value(process.store, b"K%d" % number) for number in range(6)]
     assert kept == [b"v0", b"v1", b"v2", None, b"v4", b"v5"]
+
+
+def _sealed(store: PoolStore, segment: int) -> None:
+    store.close_logs(0)
+    with store.acting() as acts:
+        assert acts.recut(segment).outcome in (Outcome.DONE, Outcome.REMOVED)
+
+
+def test_dead_bytes_beside_living_ones_in_a_page_are_refused():
+    """An act has made zeros of them, although their page is kept."""
+    _, _, store = machine(4)
+    alive, dead = store.append([b"alive", b"dead" * 20])
+    put(store, b"K0", alive)
+    put(store, b"K1", dead)
+    store.commit(lambda rows: rows.remove(b"K1"))
+    _sealed(store, alive[0].segment)
+    with pytest.raises(Unavailable, match="left out"):
+        put(store, b"K2", dead)
+    put(store, b"K3", alive)
+    assert [value(store, key) for key in (b"K0", b"K2", b"K3")] == [b"alive", None, b"alive"]
+
+
+def test_an_index_is_made_anew_where_a_checkpoint_covers_all_of_a_segments_records():
+    made, _, store = machine(4)
+    blob = put_bytes(store, b"K0", b"a" * 9000)
+    covered = store.checkpoint().began_after
+    store.close_logs(0)
+    with store.acting() as acts:
+        assert acts.recut(blob[0].segment, covered=covered).outcome == Outcome.DONE
+    made.lose_index()
+    assert value(made.start().store, b"K0") == b"a" * 9000
+
+
+def test_an_old_log_beside_strips_is_asked_for_nothing_that_a_checkpoint_covers():
+    made, _, store = machine(4)
+    blob = put_bytes(store, b"K0", b"a" * 9000)
+    covered = store.checkpoint().began_after
+    put_bytes(store, b"K1", b"b" * 9000)
+    segment = blob[0].segment
+    drive = next(platter for platter in made.platters if log_name(segment) in platter.files)
+    drive.rot(log_name(segment), drive.files[log_name(segment)].data.index(b"K0"))
+    old = drive.copy_files()
+    store.close_logs(0)
+    with store.acting() as acts:
+        assert acts.recut(segment, covered=covered).outcome == Outcome.DONE
+    drive.put_back({**drive.copy_files(), log_name(segment): old[log_name(segment)]})
+    made.lose_index()
+    store = made.start().store
+    assert [value(store, key)[:1] for key in (b"K0", b"K1")] == [b"a", b"b"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("what", ["a strip", "a rotten strip", "a rotten log"])
+def test_a_file_of_a_segment_that_was_removed_doesnt_keep_an_index_from_being_made(what: str):
+    """Its blade was away then, or its name came back with the power."""
+    made, _, store = machine(6)
+    meta = put_bytes(store, b"K0", b"kept", SegmentClass.META)
+    blob = store.append([bytes(9000)])[0]
+    segment = blob[0].segment
+    store.commit(lambda rows: rows.put(b"K1", b"", extents=(*meta, *blob)))
+    covered = store.checkpoint().began_after
+    store.close_logs(0)
+    if what != "a rotten log":
+        _sealed(store, segment)
+    drive = next(p for p in made.platters if any(f"{segment:016x}" in name for name in p.files))
+    old = {name: data for name, data in drive.copy_files().items() if name.startswith(f"{segment:016x}")}
+    store.commit(lambda rows: rows.remove(b"K1"))
+    with store.acting() as acts:
+        assert acts.recut(segment, covered=covered).outcome == Outcome.REMOVED
+    drive.put_back({**drive.copy_files(), **old})
+    if what != "a strip":
+        drive.rot(next(iter(old)), 20)
+    made.lose_index()
+    store = made.start().store
+    assert [value(store, key) for key in (b"K0", b"K1")] == [b"kept", None]
+
+
+def test_an_index_stays_where_one_cannot_be_made_anew():
+    """Of a segment that is there too few strips are left: an error, and the old index keeps the rest."""
+    made, _, store = machine(6)
+    blob = put_bytes(store, b"K0", b"a" * 9000)
+    put_bytes(store, b"K1", b"b", SegmentClass.META)
+    _sealed(store, blob[0].segment)
+    for platter in made.platters[:3]:
+        for name in [name for name in platter.files if name.endswith(".strip")]:
+            platter.rot(name, 20)
+    made.kill_all()
+    process = made.start()
+    with pytest.raises(MaruError, match="too few to read it"):
+        process.recovery.run(rebuild=True)
+    assert value(process.store, b"K1") == b"b"

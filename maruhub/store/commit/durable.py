@@ -14,7 +14,7 @@ from maruhub.store.commit.staging import TurnRows
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import Layout, decode_layout
-from maruhub.store.format.liveness import extent_prefix
+from maruhub.store.format.liveness import SEGMENT_PREFIX, extent_prefix
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
 
@@ -42,7 +42,7 @@ def require_named(
 
 
 def _require(turn: TurnRows, extent: Extent, layout: Layout | None, is_synced: Callable[[int], bool]) -> None:
-    if layout is not None and layout.strips and not layout.range_of(extent.offset, extent.length):
+    if layout is not None and layout.strips and not _is_kept(turn, extent, layout):
         raise Unavailable(
             f"Bytes in segment {extent.segment:016x} were named too late: they had been left out.",
             hint="Write them again.",
@@ -84,6 +84,17 @@ def _layouts(turn: TurnRows, segments: Sequence[int]) -> dict[int, Layout]:
         for segment, key, raw in rows
         if raw is not None and not (row := Row(key, raw)).gone
     }
+
+
+def _is_kept(turn: TurnRows, extent: Extent, layout: Layout) -> bool:
+    """Whether acts have kept it: what nothing named is gone, or zeros beside what lives in its page.
+
+    A row that names the segment as a whole may point to it.
+    """
+    if not layout.range_of(extent.offset, extent.length):
+        return False
+    pointing = SEGMENT_PREFIX + extent.segment.to_bytes(8, "big")
+    return _is_named(turn, extent) or bool(turn.scan(pointing, prefix_end(pointing), 1, reverse=False))
 
 
 def _is_named(turn: TurnRows, extent: Extent) -> bool:

@@ -46,6 +46,14 @@ class FoundLog:
     heads: list[BatchHead]
 
 
+@dataclass(frozen=True)
+class Unread:
+    """Why a segment can't be read, and whether there are copies of its log."""
+
+    error: MaruError
+    has_log: bool
+
+
 @dataclass
 class _Files:
     """A segment's files: the blades that hold a copy of its log, and its strips."""
@@ -74,14 +82,17 @@ class LogSearch:
         self._report = report
         self._write = write
         self._silent: list[tuple[int, list[Copy]]] = []
+        self.unread: dict[int, Unread] = {}
 
     def run(self, *, from_start: bool, accept_loss: bool = False) -> list[FoundLog]:
         """Every log with batches that may be news; ``from_start``: all batches of all logs.
 
         A log that another process writes is passed over (``from_start``: Busy). Records
-        that no copy has whole raise Corrupt, unless ``accept_loss`` or the index never
+        that no copy has whole are Corrupt, unless ``accept_loss`` or the index never
         heard of the log; those that can't be read now Unavailable, unless ``accept_loss``.
+        Both stand in ``unread``: the other logs may say that the segment is no more.
         """
+        self.unread = {}
         listed = self._listed()
         tails, strangers = self._tails(list(listed), from_start=from_start)
         found = []
@@ -93,9 +104,10 @@ class LogSearch:
                     raise
                 continue
             except (Corrupt, Unavailable) as error:
-                if not accept_loss and (isinstance(error, Unavailable) or segment not in strangers):
-                    raise
-                self._report.problems.append(error.what)
+                if accept_loss or (isinstance(error, Corrupt) and segment in strangers):
+                    self._report.problems.append(error.what)
+                else:
+                    self.unread[segment] = Unread(error, bool(listed[segment].logs))
                 continue
             if item is not None:
                 found.append(item)
@@ -189,7 +201,8 @@ class LogSearch:
             raise
         self._require_own(header)
         chain = Chain(header, [*logs, *(strips.copies if strips else ())], accept_loss=accept_loss)
-        if strips and not logs:
+        if strips:
+            # Also where a log lies beside them: what comes before their floor may be damaged there.
             return FoundLog(chain, _sealed_heads(chain, strips, tail))
         return FoundLog(chain, self._heads(chain, tail, accept_loss=accept_loss))
 
@@ -248,7 +261,8 @@ class LogSearch:
 def _sealed_heads(chain: Chain, strips: FoundStrips, tail: Tail) -> list[BatchHead]:
     """The batches of a segment in strips alone, whose headers say where its chain begins and ends."""
     floor = max(tail.end, strips.header.floor)
-    if strips.header.last_batch < max(floor, 1):
+    # Without a floor none of them is there: a checkpoint covers them all.
+    if not strips.header.floor or strips.header.last_batch < floor:
         return []
     last = chain.batch_at(strips.header.last_batch)
     if last is None:
