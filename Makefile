@@ -1,11 +1,14 @@
 # The commands of this project; CI runs the same ones. Each sets up what it needs in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test torture check bench docs clean
 # Extra words for the program a target runs, as in `make test ARGS=unit`.
 ARGS ?=
+# Of `make torture`: how many scripts, and the first one's number.
+SEEDS ?= 10000
+FIRST_SEED ?= 1
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a hub on real data, from the first file to an honest score (about three minutes)
 	@scripts/setup demo
@@ -15,6 +18,10 @@ test: ## every test, rung by rung, with a summary; ARGS="unit crash" runs just t
 	@scripts/system-packages
 	@scripts/setup dev
 	@.venv/bin/python scripts/run_tests.py $(ARGS)
+
+torture: ## a pool in memory through thousands of scripts of faults and crashes; SEEDS=10000 FIRST_SEED=1
+	@scripts/setup dev
+	@.venv/bin/python -m maruhub.testing.torture $(SEEDS) $(FIRST_SEED) $(ARGS)
 
 check: ## style, types, layers, and the longest functions and files
 	@scripts/setup dev

@@ -13,8 +13,10 @@ import os
 from collections.abc import Sequence
 
 from maruhub.store.blade import Buffer
-from maruhub.testing.calls import Calls
+from maruhub.testing.calls import MISDIRECTED, Calls, Silent
 from maruhub.testing.platter import Inode, Platter
+
+BLOCK = 4096
 
 
 class FaultyFile:
@@ -24,13 +26,21 @@ class FaultyFile:
         self._blade = blade
         self._inode = inode
         self._open = True
+        self._visit = blade.platter.visits
 
     def _enter(self, kind: str) -> bool:
         assert self._open, "a closed file is used"
-        return self._blade.calls.enter(kind, self._blade.platter.number)
+        dies = self._blade.calls.enter(kind, self._blade.platter.number)
+        if self._visit != self._blade.platter.visits:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), repr(self._blade))
+        return dies
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
-        dies = self._enter("write")
+        try:
+            dies = self._enter("write")
+        except Silent as fault:
+            self._write_wrongly(fault.kind, offset, b"".join(buffers))
+            return
         platter = self._blade.platter
         if platter.read_only:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -42,8 +52,20 @@ class FaultyFile:
         self._inode.write(offset, data[: len(data) // 2] if dies else data)
         self._blade.calls.die_if(dies)
 
+    def _write_wrongly(self, kind: int, offset: int, data: bytes) -> None:
+        """The drive says that it has written."""
+        target = (offset // BLOCK + 1) * BLOCK if kind == MISDIRECTED else offset
+        if kind == MISDIRECTED:
+            self._inode.write(target, data)
+        elif offset + len(data) > len(self._inode.data):
+            # Forgotten by the medium, not by the file system: the size is there.
+            self._inode.write(offset + len(data) - 1, b"\0")
+
     def read_into(self, offset: int, buffer: memoryview) -> int:
-        self._blade.calls.die_if(self._enter("read"))
+        try:
+            self._blade.calls.die_if(self._enter("read"))
+        except Silent:
+            buffer = buffer[: len(buffer) // 2]
         data = self._inode.data[offset : offset + len(buffer)]
         buffer[: len(data)] = data
         return len(data)
@@ -61,6 +83,8 @@ class FaultyFile:
         if self._inode.owner not in (None, self):
             return False
         self._inode.owner = self
+        if self._visit != self._blade.platter.visits:
+            return False
         return any(inode is self._inode for inode in self._blade.platter.files.values())
 
     def map(self) -> mmap.mmap | None:
@@ -84,8 +108,14 @@ class FaultyBlade:
     def blade_id(self) -> bytes:
         return self.platter.blade_id
 
+    def _enter(self, kind: str) -> bool:
+        dies = self.calls.enter(kind, self.platter.number)
+        if self.platter.gone:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), repr(self))
+        return dies
+
     def open(self, name: str, *, create: bool = False, write: bool = False) -> FaultyFile:
-        dies = self.calls.enter("create" if create else "open", self.platter.number)
+        dies = self._enter("create" if create else "open")
         if (create or write) and self.platter.read_only:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         if create:
@@ -101,25 +131,27 @@ class FaultyBlade:
         return file
 
     def remove(self, name: str) -> None:
-        dies = self.calls.enter("remove", self.platter.number)
+        dies = self._enter("remove")
+        if name not in self.platter.files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
         del self.platter.files[name]
         self.platter.changed()
         self.calls.die_if(dies)
 
     def names(self) -> list[str]:
-        self.calls.die_if(self.calls.enter("names", self.platter.number))
+        self.calls.die_if(self._enter("names"))
         return list(self.platter.files)
 
     def sync_names(self) -> None:
-        self.calls.die_if(self.calls.enter("sync_names", self.platter.number))
+        self.calls.die_if(self._enter("sync_names"))
         self.platter.stable_files = dict(self.platter.files)
 
     def names_stamp(self) -> int:
-        self.calls.die_if(self.calls.enter("stamp", self.platter.number))
+        self.calls.die_if(self._enter("stamp"))
         return self.platter.stamp
 
     def free_bytes(self) -> int:
-        self.calls.die_if(self.calls.enter("free", self.platter.number))
+        self.calls.die_if(self._enter("free"))
         if not self.platter.capacity:
             return 1 << 40
         return max(0, self.platter.capacity - self.platter.used())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import secrets
 import shutil
 import tempfile
 import uuid
@@ -23,8 +22,11 @@ from maruhub.store.commit import copies, writer
 from maruhub.store.commit.clock import CounterMark
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.identity import BladeIdentity
+from maruhub.store.recover import strip_search
 from maruhub.store.recover.log_search import RecoveryReport
 from maruhub.store.recover.recovery import Recovery
+from maruhub.store.seal import act, strip_writer
+from maruhub.store.seal.live import Resolve
 from maruhub.store.store import PoolStore
 from maruhub.testing.calls import Calls, Stalled
 from maruhub.testing.faulty_blade import FaultyBlade
@@ -54,6 +56,10 @@ class LaggingIndex(MemoryIndex):
     def put_back(self, items: dict[bytes, bytes]) -> None:
         """Replaces everything, as a copy of the files would: the same file, other content."""
         self._items = dict(items)
+
+    def is_busy(self) -> bool:
+        """Whether a transaction is under way: nobody else can begin one."""
+        return self._lock.locked()
 
     def new_file(self) -> None:
         """As after a reboot, where nothing vouches for the file."""
@@ -106,17 +112,22 @@ class Process:
 
     def __init__(self, machine: Machine, calls: Calls, missing: Sequence[int]) -> None:
         self.calls = calls
-        present = [
-            FaultyBlade(platter, calls) for platter in machine.platters if platter.number not in missing
-        ]
-        absent = [platter.blade_id for platter in machine.platters if platter.number in missing]
+        absent = [p.blade_id for p in machine.platters if p.gone or p.number in missing]
+        present = [FaultyBlade(p, calls) for p in machine.platters if p.blade_id not in absent]
         self._blades = present
         found = Blades(present, absent)
         index = ProcessIndex(machine.index, calls)
         self.recovery = Recovery(index, found, POOL_ID, Unborn(machine.home / "unborn"))
         self.recovered: RecoveryReport | None = None
         identity = BladeIdentity(POOL_ID, present[0].blade_id, 7, machine.segment_bytes, 0, 0)
-        self.store = PoolStore(index, found, identity, open_mark=machine.open_mark)
+        self._machine = machine
+        self._marks: list[CounterMark] = []
+        self.store = PoolStore(index, found, identity, open_mark=self._open_mark, resolve=machine.resolve)
+
+    def _open_mark(self) -> CounterMark:
+        mark = self._machine.open_mark()
+        self._marks.append(mark)
+        return mark
 
     def open(self) -> Process:
         """What ``compose`` does at opening."""
@@ -127,6 +138,8 @@ class Process:
     def kill(self) -> None:
         """SIGKILL: the kernel keeps what was written and frees the locks."""
         self.calls.dead = True
+        for mark in self._marks:
+            mark.holds.disown()
         for blade in self._blades:
             blade.platter.kill(blade.opened)
 
@@ -147,6 +160,7 @@ class Machine:
         self.segment_bytes = segment_bytes
         self.processes: list[Process] = []
         self.home = home or Path(tempfile.mkdtemp(prefix="maru-machine-"))
+        self.resolve: Resolve = lambda _: None
 
     def start(self, calls: Calls | None = None, *, missing: Sequence[int] = ()) -> Process:
         """Starts a process; ``missing`` blades don't answer it."""
@@ -161,6 +175,10 @@ class Machine:
     def open_mark(self) -> CounterMark:
         """The counter that the running processes share."""
         return CounterMark(self.home / "turn")
+
+    def add_blade(self) -> None:
+        """One more, empty; processes that begin from now on see it."""
+        self.platters.append(Platter(len(self.platters)))
 
     def add_room(self) -> None:
         """Somebody frees space on all blades."""
@@ -209,6 +227,22 @@ class _InlineHand:
         pass
 
 
+class _InlineBehind:
+    """Work behind the caller's back, done before its eyes."""
+
+    def __init__(self, ahead: int) -> None:
+        pass
+
+    def put(self, job: Callable[[], None]) -> None:
+        job()
+
+    def finish(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
 class _Dice(random.Random):
     """Stands in for the modules ``secrets`` and ``random``."""
 
@@ -222,16 +256,19 @@ class _Dice(random.Random):
 @contextlib.contextmanager
 def replayable(seed: object, *, sync_seconds: float = 0.01) -> Iterator[None]:
     """Makes stores in this thread a function of ``seed``, and impatient with stalled syncs."""
-    hand, defaults = copies._Hand, copies.Copies.__init__.__kwdefaults__
-    copies._Hand = _InlineHand  # type: ignore[assignment,misc]
-    copies.Copies.__init__.__kwdefaults__ = {**(defaults or {}), "sync_seconds": sync_seconds}
     dice = _Dice(str(seed))
-    blades.random = dice  # type: ignore[attr-defined,assignment]
-    writer.secrets = dice  # type: ignore[attr-defined,assignment]
-    try:
+    defaults = copies.Copies.__init__.__kwdefaults__
+    with contextlib.ExitStack() as stack:
+        for module, name, new in (
+            (copies, "_Hand", _InlineHand),
+            (copies.Copies.__init__, "__kwdefaults__", {**(defaults or {}), "sync_seconds": sync_seconds}),
+            (strip_writer, "SYNC_SECONDS", sync_seconds),
+            (strip_writer, "Behind", _InlineBehind),
+            (blades, "random", dice),
+            (writer, "secrets", dice),
+            (act, "secrets", dice),
+            (strip_search, "secrets", dice),
+        ):
+            stack.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, new)
         yield
-    finally:
-        copies._Hand = hand  # type: ignore[misc]
-        copies.Copies.__init__.__kwdefaults__ = defaults
-        blades.random = random  # type: ignore[attr-defined]
-        writer.secrets = secrets  # type: ignore[attr-defined]

@@ -81,6 +81,21 @@ class Platter:
         self.files: dict[str, Inode] = {}
         self.stable_files: dict[str, Inode] = {}
         self.stamp = 1
+        self.gone = False
+        self.visits = 0
+
+    def leave(self) -> None:
+        """The drive is unplugged: what was open on it never answers again."""
+        self.gone = True
+        self.visits += 1
+
+    def come_back(self, chance: random.Random, files: dict[str, bytes] | None = None) -> None:
+        """It is plugged in again as it was, or as it was when ``files`` were copied."""
+        self.gone = False
+        if files is None:
+            self.cut_power(chance)
+        else:
+            self.put_back(files)
 
     def used(self) -> int:
         """Bytes taken."""

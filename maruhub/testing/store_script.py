@@ -12,16 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from maruhub.errors import MaruError
 from maruhub.store.commit.job import Job
-from maruhub.store.format.extent import Blob, Blobs
+from maruhub.store.format.extent import EXTENT_DTYPE, Blob, Blobs, ExtentArray, array_to_extents
+from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.protocol import Rows
 from maruhub.store.store import PoolStore
 
 SIZES = (0, 1, 100, 4095, 4096, 4097, 9000, 20_000, 70_000)
 _KEYS = [b"K%02d" % number for number in range(12)]
-_FIRST, _STOP = b"K", b"L"
+_FIRST, _STOP = b"H", b"N"
+"""Of all keys that scripts use: hidden ones, objects' and manifests'."""
+MANIFEST = b"M"
 
 
 class Planned(Exception):
@@ -41,11 +46,15 @@ State = dict[bytes, Value]
 
 @dataclass(frozen=True)
 class Edit:
-    """One change: keys to their new values, None for a removal; ``refused`` ones raise."""
+    """One change: keys to their new values, None for a removal; ``refused`` ones raise.
+
+    ``snapshot``: as of which what a manifest among them names was alive.
+    """
 
     values: dict[bytes, Value | None]
     segment_class: SegmentClass = SegmentClass.RAW
     refused: bool = False
+    snapshot: int = 0
 
     def applied(self, state: State) -> State:
         """The state after it."""
@@ -90,6 +99,10 @@ class Lost(AssertionError):
     """A store broke its promise."""
 
 
+class WrongBytes(Lost):
+    """It shows what nobody ever put there."""
+
+
 @dataclass
 class Model:
     """What must be there. ``past``: every state that was ever acknowledged, oldest first."""
@@ -111,11 +124,23 @@ class Model:
 
     def settle(self, store: PoolStore, *, any_past: bool = False) -> None:
         """Reads everything; raises ``Lost`` unless it is a state that may be."""
+        self.observe(store, any_past=any_past)
+        self.unknown = []
+
+    def observe(self, store: PoolStore, *, any_past: bool = False) -> int:
+        """The same, but outcomes that nobody learnt may still show themselves.
+
+        (Until a later change is acknowledged.) What was seen once has to stay. Returns the
+        number of objects read.
+        """
         seen = read_state(store)
         allowed = [self.state, *self.unknown, *(self.past if any_past else ())]
         if seen not in allowed:
-            raise Lost(_difference(seen, self.state) + f"; {len(self.unknown)} outcomes unknown")
-        self.state, self.unknown = seen, []
+            invented = [key for key in seen if seen[key] not in [state.get(key) for state in allowed]]
+            kind = WrongBytes if invented else Lost
+            raise kind(_difference(seen, self.state) + f"; {len(self.unknown)} outcomes unknown")
+        self.state = seen
+        return len(seen)
 
 
 def _after(state: State, edits: Sequence[Edit]) -> State:
@@ -127,13 +152,25 @@ def _after(state: State, edits: Sequence[Edit]) -> State:
 def read_state(store: PoolStore) -> State:
     """Everything that the store shows, every byte verified."""
     rows = store.scan(_FIRST, _STOP, 1000)
-    blobs = store.read_many(Blobs.of_raw([row.extents_raw for row in rows]))
+    blobs = store.read_many(Blobs.of([blob_of(row) for row in rows]))
     state = {}
     for row, data in zip(rows, blobs, strict=True):
         if isinstance(data, MaruError):
             raise Lost(f"{row.key!r}: {data}")
         state[row.key] = Value(row.payload, bytes(data))
     return state
+
+
+def blob_of(row: Row) -> Blob:
+    """The extents behind a row: its own, or those that a manifest's bytes point to."""
+    if row.key.startswith(MANIFEST):
+        return array_to_extents(pointed_to(row))
+    return tuple(row.extents)
+
+
+def pointed_to(row: Row) -> ExtentArray:
+    """What the bytes of a manifest's row point to: in scripts they are its payload."""
+    return np.frombuffer(row.payload, EXTENT_DTYPE)
 
 
 def _difference(seen: State, wanted: State) -> str:
@@ -202,6 +239,9 @@ def _stage(rows: Rows, edit: Edit, blobs: list[Blob]) -> Any:
     for key, value in edit.values.items():
         if value is None:
             rows.remove(key)
+        elif key.startswith(MANIFEST):
+            segments = sorted({extent.segment for extent in next(left)})
+            rows.put(key, value.payload, segments=segments, snapshot=edit.snapshot)
         else:
             rows.put(key, value.payload, extents=next(left))
     if edit.refused:

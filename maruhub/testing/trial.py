@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from maruhub.errors import MaruError
-from maruhub.store.format.keys import STATE_KEY, TAIL_PREFIX, decode_tail
+from maruhub.store.format.keys import STATE_KEY, TAIL_PREFIX, decode_tail, layout_key, segment_of
+from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.testing.calls import Calls, Crash, Fault
 from maruhub.testing.machine import Machine, Process, replayable
@@ -182,12 +184,24 @@ def require_same_index(machine: Machine, model: Model) -> None:
 
 
 def comparable(items: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """An index without what only that file knows of itself; of tails just the last batch."""
+    """An index without what only that file knows of itself; of tails just the last batch.
+
+    Where all batches were left out of a segment, nothing but the index knows where they ended;
+    what an old copy of a segment says that is no more, makes a tail that nobody asks for.
+    """
     return {
         key: decode_tail(value).batch.to_bytes(8, "little") if key.startswith(TAIL_PREFIX) else value
         for key, value in items.items()
-        if key != STATE_KEY
+        if key != STATE_KEY and not (key.startswith(TAIL_PREFIX) and _has_no_batch(items, segment_of(key)))
     }
+
+
+def _has_no_batch(items: dict[bytes, bytes], segment: int) -> bool:
+    raw = items.get(layout_key(segment))
+    if raw is None:
+        return True
+    strips = decode_layout(segment, Row(layout_key(segment), raw).payload).strips
+    return strips is not None and not strips.floor
 
 
 def count_calls(plan: Plan) -> int:
