@@ -127,10 +127,10 @@ class Blades:
 
     @property
     def removed(self) -> frozenset[bytes]:
-        """Ids of the blades that the pool had once and has no longer: nobody waits for their return."""
+        """Ids of the blades that the pool had once: nothing is put there, nobody waits for their return."""
         self._glance()
-        gone = self._gone.union(i for i, state in self._states.items() if state is BladeState.REMOVED)
-        return gone.difference(*self._lookout.sight)
+        gone = self._gone.difference(*self._lookout.sight)
+        return gone.union(i for i, state in self._states.items() if state is BladeState.REMOVED)
 
     def _glance(self) -> None:
         """Before a choice: the index may be read although drives stall."""
