@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from maruhub.index.protocol import Index
 from maruhub.store.format.extent import ExtentArray
-from maruhub.store.format.header import log_name
+from maruhub.store.format.header import log_name, log_segment
 from maruhub.store.format.keys import LAYOUT_PREFIX, layout_key, segment_of
 from maruhub.store.format.layout import Layout, decode_layout
 from maruhub.store.format.row import Row
-from maruhub.store.format.strip import StripName
+from maruhub.store.format.strip import StripName, parse_strip_name
 from maruhub.store.protocol import prefix_end
 
 _OFFSET_BITS: Final = 40
@@ -177,6 +177,14 @@ def _build_table(known: dict[int, Layout], answering: Collection[bytes]) -> _Tab
         np.array(copies, np.int64),
         tuple(files),
     )
+
+
+def segment_of_file(name: str) -> int:
+    """The segment that a file of a layout belongs to, by its name."""
+    strip = parse_strip_name(name)
+    segment = log_segment(name) if strip is None else strip.segment
+    assert segment is not None, "no layout names such a file"
+    return segment
 
 
 def files_of(layout: Layout) -> list[FileKey]:

@@ -90,6 +90,13 @@ class MappedFile:
         fileno = getattr(self.file, "fileno", None)
         return fileno() if fileno else -1
 
+    def is_removed(self) -> bool:
+        """Whether the file was unlinked (False where that can't be asked)."""
+        try:
+            return self.descriptor >= 0 and not os.fstat(self.descriptor).st_nlink
+        except OSError:
+            return False
+
     def is_resident(self, offset: int) -> bool:
         """Whether the page at ``offset`` is in memory now (False where that can't be asked)."""
         try:
@@ -194,6 +201,14 @@ class MappedFiles:
     def _let_go(self, count: int) -> None:
         for _ in range(count):
             self._files.popitem(last=False)
+
+    def drop_removed(self) -> list[FileKey]:
+        """Forgets files that have no name any more: kept open they would keep their room on the drive."""
+        with self._lock:
+            removed = [key for key, mapped in self._files.items() if mapped.is_removed()]
+            for key in removed:
+                del self._files[key]
+        return removed
 
     def drop(self, key: FileKey) -> None:
         """Forgets a file that failed, so that the next read opens it anew."""

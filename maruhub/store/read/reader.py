@@ -10,6 +10,7 @@ import errno
 import itertools
 import mmap
 import os
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,12 +23,13 @@ from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.blades import Blades
 from maruhub.store.format.extent import Blobs, Extent, ExtentArray
 from maruhub.store.read.degraded import Degraded
-from maruhub.store.read.layouts import FileKey, Layouts, Places
+from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
 from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 
 _PROBES: Final = 4
 _PROBES_AHEAD: Final = 32
 """Where one extent in 33 is on the drive, two windows in three are still announced."""
+_TIDY_SECONDS: Final = 1.0
 _TOGETHER: Final = 4
 """Fewer extents are read faster one by one."""
 
@@ -56,6 +58,7 @@ class Reader:
         self._files = MappedFiles(self._open)
         self._ways = Degraded(layouts, self._read_file, self._count_bad)
         self.counts = ReadCounts()
+        self._tidy_at = 0.0
 
     def _open(self, key: FileKey) -> BladeFile:
         blade = self._blades.get(key.blade_id)
@@ -66,6 +69,8 @@ class Reader:
     def read_many(self, blobs: Blobs, *, verify: bool) -> list[memoryview | MaruError]:
         """Each blob's bytes, or its error; see ``Store.read_many``."""
         extents = blobs.extents
+        if time.monotonic() >= self._tidy_at:
+            self._tidy()
         places = self._layouts.locate(extents)
         warm = self._is_warm(extents, places)
         if not warm and len(extents) > 1:
@@ -79,6 +84,12 @@ class Reader:
         offsets = places.offsets.tolist()
         pairs = itertools.pairwise(starts)
         return [parts[a] if b - a == 1 else _joined(parts[a:b], offsets[a:b]) for a, b in pairs]
+
+    def _tidy(self) -> None:
+        """Lets go of files that acts have replaced, and looks where their bytes are now."""
+        self._tidy_at = time.monotonic() + _TIDY_SECONDS
+        for segment in {segment_of_file(key.name) for key in self._files.drop_removed()}:
+            self._layouts.refresh(segment)
 
     def _read_extents(
         self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
