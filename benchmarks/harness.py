@@ -62,13 +62,17 @@ class Limit:
 
 @dataclass(frozen=True)
 class Curve:
-    """Lines over a common axis; a line is a list of (x, y)."""
+    """Lines over a common axis; a line is a list of (x, y).
+
+    ``phases`` are stretches of the axis with a name each: (begin, end, name).
+    """
 
     title: str
     x_label: str
     y_label: str
     lines: dict[str, list[tuple[float, float]]]
     log_x: bool = False
+    phases: list[tuple[float, float, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -112,9 +116,10 @@ class Bench:
         lines: Mapping[str, list[tuple[float, float]]],
         *,
         log_x: bool = False,
+        phases: Sequence[tuple[float, float, str]] = (),
     ) -> None:
         """Adds lines over a common axis."""
-        self.curves.append(Curve(title, x_label, y_label, dict(lines), log_x))
+        self.curves.append(Curve(title, x_label, y_label, dict(lines), log_x, list(phases)))
 
     def note(self, text: str) -> None:
         """Says what a reader must know to read the figures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from benchmarks.harness import spread
 from benchmarks.machine import machine_line
 
 _OURS, _PEER, _RANGE = "#1f6f8b", "#b9b4a8", "#333333"
+_BANDS = ("#f4f1ea", "#ffffff")
 _LINES = ("#1f6f8b", "#d1793b", "#5b8c5a", "#8b5e83", "#555555")
 
 
@@ -175,18 +177,39 @@ def is_ours(name: str) -> bool:
 
 
 def _curve(axes: Any, curve: dict[str, Any]) -> None:
+    phases = curve.get("phases")
     for colour, (name, points) in zip(_LINES, curve["lines"].items(), strict=False):
         xs, ys = zip(*points, strict=True)
         axes.plot(xs, ys, label=name, color=colour, marker="o" if len(points) < 12 else None, linewidth=1.8)
+        if phases:
+            axes.fill_between(xs, ys, color=colour, alpha=0.18, linewidth=0)
     if curve["log_x"]:
         axes.set_xscale("log")
-    axes.set_ylim(0, 1.12 * max(y for points in curve["lines"].values() for _, y in points))
+    top = max(y for points in curve["lines"].values() for _, y in points)
+    axes.set_ylim(0, (1.5 if phases else 1.12) * top)
+    if phases:
+        _phases(axes, phases, next(iter(curve["lines"].values())))
+        axes.yaxis.set_major_formatter(lambda value, _: number(value))
     axes.set_xlabel(curve["x_label"], fontsize=9)
     axes.set_ylabel(curve["y_label"], fontsize=9)
     axes.set_title(curve["title"], fontsize=10, loc="left")
     if len(curve["lines"]) > 1:
         axes.legend(fontsize=8, frameon=False)
     _tidy(axes)
+
+
+def _phases(axes: Any, phases: list[list[Any]], points: list[list[float]]) -> None:
+    """Stretches of time as bands, with their name and the line's median in them on top."""
+    length = phases[-1][1] - phases[0][0]
+    for row, (begin, end, name) in enumerate(phases):
+        axes.axvspan(begin, end, color=_BANDS[row % len(_BANDS)], zorder=0, linewidth=0)
+        inside = [y for x, y in points if begin <= x <= end]
+        # About 110 letters of this size fit side by side.
+        words = textwrap.fill(name, max(8, int(110 * (end - begin) / length)))
+        place = {"xy": ((begin + end) / 2, 0.97), "xycoords": ("data", "axes fraction"), "ha": "center"}
+        told = f"{words}\n" + (f"{number(spread(inside)[1])}" if inside else "")
+        axes.annotate(told, **place, va="top", fontsize=8.5, color=_RANGE, linespacing=1.25)
+    axes.set_xlim(phases[0][0], phases[-1][1])
 
 
 def _tidy(axes: Any) -> None:

@@ -43,6 +43,10 @@ NAMES = (
     "index",
     "catalog",
     "parity",
+    "space",
+    "protection",
+    "rebuild",
+    "outage",
 )
 
 
