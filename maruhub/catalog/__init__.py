@@ -10,7 +10,8 @@ turn), ``errors``; pyarrow and DuckDB inside functions, so that importing it sta
 
 What never happens in it: a byte of a sample is never read or moved (labelling, splitting
 and sampling cost metadata only); a published version never changes; no user's SQL reaches
-a file, a network or an extension; nothing is freed.
+a file, a network or an extension; no byte is freed (of what was dropped, rows go when their
+time is over).
 """
 
 from __future__ import annotations

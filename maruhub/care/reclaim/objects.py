@@ -40,12 +40,15 @@ class HiddenObjects:
             bucket = _bucket(bucket_row)
             if bucket is None:
                 continue
+            # Once a bucket: a moment that is past errs to the safe side, and the turn has its own.
+            now_us = self._store.pool_time_us()
             for row in scan_all(self._store, *hidden_range(bucket, b"")):
-                yield self._finding(bucket, bucket_row.key, row)
+                yield self._finding(bucket, bucket_row.key, row, now_us)
 
-    def _finding(self, bucket: Bucket, bucket_key: bytes, row: Row) -> Finding:
+    @staticmethod
+    def _finding(bucket: Bucket, bucket_key: bytes, row: Row, now_us: int) -> Finding:
         hidden = _hidden(bucket, row)
-        hold, until_us, why = _hold_of(bucket, hidden, self._store.pool_time_us())
+        hold, until_us, why = _hold_of(bucket, hidden, now_us)
         where = f"maru://{bucket.name}"
         since_us = hidden.hidden_us if hidden else 0
         return Finding(

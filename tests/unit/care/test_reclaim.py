@@ -352,3 +352,16 @@ def test_survey_believes_rows_that_point_into_a_segment(pool: OpenPool, ns: Name
     assert (unreadable.held_by, unreadable.freed_bytes) == ("something that can't be read", 0)
     elsewhere = survey(lambda row: np.empty(0, EXTENT_DTYPE))
     assert (elsewhere.held_by, elsewhere.freed_bytes) == ("", 5000)
+
+
+def test_a_background_owner_looks_only_now_and_then(pool: OpenPool, ns: Namespace, later: Later) -> None:
+    owner = reclaim(pool)
+    assert owner.expire_every(600) == Expired()
+    ns.buckets.create("photos", delay_s=0)
+    ns.objects.put("photos", "a", b"one")
+    ns.objects.delete("photos", "a")
+    later(500)
+    assert owner.expire_every(600) is None
+    assert hidden(pool) == 1
+    later(200)
+    assert owner.expire_every(600) == Expired({"object version": 1}, 3)
