@@ -51,6 +51,7 @@ def _write_on(run: Ordeal, process: Process) -> None:
 
 def _require_rest(run: Ordeal, process: Process) -> None:
     """A second recovery finds nothing to do."""
+    process.recovery.run()
     before = _snapshot(run)
     process.recovery.run()
     after = _snapshot(run)

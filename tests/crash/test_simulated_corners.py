@@ -277,7 +277,7 @@ def test_dead_bytes_beside_living_ones_in_a_page_are_refused():
     put(store, b"K1", dead)
     store.commit(lambda rows: rows.remove(b"K1"))
     _sealed(store, alive[0].segment)
-    with pytest.raises(Unavailable, match="left out"):
+    with pytest.raises(Unavailable, match="too late"):
         put(store, b"K2", dead)
     put(store, b"K3", alive)
     assert [value(store, key) for key in (b"K0", b"K2", b"K3")] == [b"alive", None, b"alive"]
@@ -351,3 +351,56 @@ def test_an_index_stays_where_one_cannot_be_made_anew():
     with pytest.raises(MaruError, match="too few to read it"):
         process.recovery.run(rebuild=True)
     assert value(process.store, b"K1") == b"b"
+
+
+def test_bytes_of_a_segment_that_was_removed_are_refused_by_who_wrote_them_too():
+    _, _, store = machine(4)
+    blob = put_bytes(store, b"K0", b"a" * 9000)
+    put_bytes(store, b"K1", b"b", SegmentClass.META)
+    covered = store.checkpoint().began_after
+    store.commit(lambda rows: rows.remove(b"K0"))
+    store.close_logs(0)
+    with store.acting() as acts:
+        assert acts.recut(blob[0].segment, covered=covered + 1000).outcome == Outcome.REMOVED
+    with pytest.raises(Unavailable, match="too late"):
+        put(store, b"K2", blob)
+
+
+@pytest.mark.parametrize("rotten", [(0, 1), (0, 5), (3, 4), (1, 2)])
+def test_records_are_read_from_strips_of_which_any_two_are_rotten(rotten: tuple[int, int]):
+    made, _, store = machine(6)
+    blobs = [put_bytes(store, b"K%d" % n, b"a" * 9000) for n in range(8)]
+    _sealed(store, blobs[0][0].segment)
+    for number, inode in ((n, i) for p in made.platters for n, i in p.files.items()):
+        if number.endswith(".strip") and int(number.split(".")[2]) in rotten:
+            inode.data[4096 + 100 :] = bytes(len(inode.data) - 4196)
+            inode.sync()
+    made.lose_index()
+    store = made.start().store
+    assert [value(store, b"K%d" % n) for n in range(8)] == [b"a" * 9000] * 8
+
+
+def test_what_a_checkpoint_covers_says_nothing_of_a_file_that_came_back():
+    """A blade returns with a strip, and with the log that tells of it; both segments are no more."""
+    made, _, store = machine(6)
+    blob = store.append([bytes(9000)])[0]
+    store.commit(lambda rows: rows.put(b"K1", b"", extents=blob))
+    put_bytes(store, b"K0", b"kept", SegmentClass.META)
+    _sealed(store, blob[0].segment)
+    old = [platter.copy_files() for platter in made.platters]
+    store.commit(lambda rows: rows.remove(b"K1"))
+    for _ in range(2):
+        covered = store.checkpoint().began_after
+        store.close_logs(0)
+        with store.acting() as acts:
+            for layout in [layout for layout in store.layouts() if layout.closed]:
+                acts.recut(layout.segment, covered=covered)
+    drive, files = next(
+        (platter, files)
+        for platter, files in zip(made.platters, old, strict=True)
+        if any(name.endswith(".log") for name in files) and any(name.endswith(".strip") for name in files)
+    )
+    drive.put_back({**files, **drive.copy_files()})
+    made.lose_index()
+    store = made.start().store
+    assert [value(store, key) for key in (b"K0", b"K1")] == [b"kept", None]

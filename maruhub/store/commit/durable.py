@@ -42,12 +42,13 @@ def require_named(
 
 
 def _require(turn: TurnRows, extent: Extent, layout: Layout | None, is_synced: Callable[[int], bool]) -> None:
-    if layout is not None and layout.strips and not _is_kept(turn, extent, layout):
+    # No layout: the segment is gone, or was never on record. This process may still know of it.
+    if layout is None or (layout.strips and not _is_kept(turn, extent, layout)):
         raise Unavailable(
-            f"Bytes in segment {extent.segment:016x} were named too late: they had been left out.",
+            f"Bytes in segment {extent.segment:016x} were named too late, or never kept: no segment holds them.",
             hint="Write them again.",
         )
-    if layout is not None and layout.closed:
+    if layout.closed:
         return
     if not is_synced(extent.segment) and not _is_named(turn, extent):
         raise Unavailable(

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from maruhub.index.protocol import Index
-from maruhub.store.format.batch import iter_records
+from maruhub.store.format.batch import BatchHead, iter_records
 from maruhub.store.format.keys import STATE_KEY, layout_key
 from maruhub.store.format.row import Row
 from maruhub.store.format.state import decode_state
 from maruhub.store.recover.chain import Chain
-from maruhub.store.recover.log_search import FoundLog, Unread
+from maruhub.store.recover.log_search import Unread
 
 
 def require_read(
-    unread: Mapping[int, Unread], found: Sequence[FoundLog], counting: Collection[int], index: Index
+    unread: Mapping[int, Unread], turns: Sequence[tuple[BatchHead, Chain]], index: Index
 ) -> None:
     """Raises why a segment can't be read, unless it is no more.
 
@@ -28,29 +28,25 @@ def require_read(
 
     Args:
         unread: What couldn't be read.
-        found: All else that was.
-        counting: Lowest counters of the batches that count.
+        turns: Those that count and that no checkpoint covers, with their chains.
         index: As it is before the replay.
     """
     if not unread:
         return
-    said = _last_words({layout_key(segment): segment for segment in unread}, found, counting)
+    said = _last_words({layout_key(segment): segment for segment in unread}, turns)
     for segment, why in unread.items():
         if said.get(segment, _is_on_record(index, segment) or why.has_log):
             raise why.error
 
 
-def _last_words(
-    segments: Mapping[bytes, int], found: Sequence[FoundLog], counting: Collection[int]
-) -> dict[int, bool]:
+def _last_words(segments: Mapping[bytes, int], turns: Sequence[tuple[BatchHead, Chain]]) -> dict[int, bool]:
     """Whether the last turn that names a segment's layout keeps it, by segment."""
     newest: dict[int, Row] = {}
-    for item in found:
-        for offset in [head.offset for head in item.heads if head.first in counting]:
-            for row in _rows(item.chain, offset, segments):
-                segment = segments[row.key]
-                if segment not in newest or row.counter >= newest[segment].counter:
-                    newest[segment] = row
+    for head, chain in turns:
+        for row in _rows(chain, head.offset, segments):
+            segment = segments[row.key]
+            if segment not in newest or row.counter >= newest[segment].counter:
+                newest[segment] = row
     return {segment: not row.gone for segment, row in newest.items()}
 
 

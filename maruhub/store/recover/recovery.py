@@ -118,7 +118,8 @@ class Recovery:
                 search.close()
                 found = search.run(from_start=True, accept_loss=accept_loss)
                 rebuild = True
-            require_read(search.unread, found, _counting(found), self._index)
+            if search.unread:
+                require_read(search.unread, _counting(found), self._index)
             if rebuild:
                 if not accept_loss:
                     self._require_reachable(found)
@@ -146,7 +147,8 @@ class Recovery:
         found = search.run(from_start=False)
         state = decode_state(self._index.get_many([STATE_KEY])[0])
         try:
-            require_read(search.unread, found, _counting(found), self._index)
+            if search.unread:
+                require_read(search.unread, _counting(found), self._index)
             return sum(head.first > state.counter for item in found for head in item.heads)
         finally:
             for item in found:
@@ -298,9 +300,13 @@ def _close(found: Sequence[FoundLog]) -> None:
         item.chain.close()
 
 
-def _counting(found: Sequence[FoundLog]) -> set[int]:
-    heads = [head for item in found for head in item.heads]
-    return _without_void(sorted(heads, key=lambda head: head.first))
+def _counting(found: Sequence[FoundLog]) -> list[_Turn]:
+    """All turns that a rebuild would replay."""
+    turns = sorted(
+        ((head, item.chain) for item in found for head in item.heads), key=lambda turn: turn[0].first
+    )
+    counting = _without_void([head for head, _ in turns])
+    return _since_checkpoint([turn for turn in turns if turn[0].first in counting])
 
 
 def _without_void(heads: Sequence[BatchHead]) -> set[int]:

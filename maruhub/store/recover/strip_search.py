@@ -7,6 +7,7 @@ counts. What this finds is read through ``SegmentFile`` like any copy of a log.
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 import zlib
 from collections.abc import Sequence
@@ -36,8 +37,6 @@ Listed = tuple[bytes, StripName]
 """A strip's file as a listing of the blades shows it: blade id and name."""
 
 _WINDOW: Final = 256 * SUM_BLOCK_BYTES
-_VARIANTS: Final = 3
-"""As many ways of reading a batch are tried as there were copies of the log."""
 
 
 @dataclass(frozen=True)
@@ -203,4 +202,6 @@ def _copies(blades: Blades, found: _Set) -> list[Copy]:
     if blade is None:
         raise BladeLost(f"segment {header.segment:016x}: none of its blades answers.")
     shared = OpenStrips(open_file)
-    return [Copy(blade, SegmentFile(layout, shared, variant=variant)) for variant in range(_VARIANTS)]
+    # Where any two files are wrong one of these ways to read a range is right.
+    ways = 1 + math.comb(len(header.lengths) - 1, header.data)
+    return [Copy(blade, SegmentFile(layout, shared, variant=variant)) for variant in range(ways)]
