@@ -17,6 +17,8 @@ from maruhub.store.protocol import Rows
 TERM_S_MAX: Final = 100 * 366 * 86_400
 """The longest term: a hundred years."""
 
+_SHOWN_US_MAX: Final = 10 * TERM_S_MAX * 10**6
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -69,6 +71,8 @@ def wall_moment(pool_us: int, now_pool_us: int) -> datetime.datetime:
 
     Of one that lies ahead it is the earliest: while the machine is off the pool's clock stands.
     """
-    span = datetime.timedelta(microseconds=pool_us - now_pool_us)
+    # A damaged row may say anything; what it says is shown as far away.
+    span_us = max(-_SHOWN_US_MAX, min(pool_us - now_pool_us, _SHOWN_US_MAX))
+    span = datetime.timedelta(microseconds=span_us)
     moment = datetime.datetime.now(datetime.UTC) + span
     return moment.replace(microsecond=0)

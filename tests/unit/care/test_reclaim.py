@@ -20,7 +20,7 @@ from maruhub.compose import OpenPool
 from maruhub.errors import InvalidInput, NoSuchBucket, NoSuchVersion, Refused
 from maruhub.namespace import Namespace
 from maruhub.namespace.bucket import bucket_key, encode_bucket
-from maruhub.namespace.retention import Term
+from maruhub.namespace.retention import Term, wall_moment
 from maruhub.store.commit import clock, turn
 from maruhub.store.format.extent import EXTENT_DTYPE
 from maruhub.store.format.row import Row
@@ -365,3 +365,8 @@ def test_a_background_owner_looks_only_now_and_then(pool: OpenPool, ns: Namespac
     assert hidden(pool) == 1
     later(200)
     assert owner.expire_every(600) == Expired({"object version": 1}, 3)
+
+
+def test_a_moment_that_no_calendar_has_is_shown_as_far_away() -> None:
+    assert wall_moment(2**63 - 1, 0).year > 2500
+    assert wall_moment(-(2**63), 0).year < 1500
