@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accident import EPOCH, Accident
 from digits import write_images, write_labels
 from model import Model
 from stage import Stage, fresh_folder
@@ -23,19 +24,14 @@ from maruhub.errors import NotHeldOut
 
 EPOCHS = 10
 KILLED_IN = 2
-MORE_EPOCHS = 3
+MORE_EPOCHS = 6
 TRIAL_EPOCHS = 20
 SEED = 7
 SETTINGS = ({"width": 8, "rate": 0.005}, {"width": 128, "rate": 0.005})
 
 
 class Demo:
-    """One run of the demo.
-
-    Args:
-        folder: Where everything goes.
-        pace: Seconds that the trainer waits after each batch, so that there is time to watch.
-    """
+    """One run of the demo, in ``folder``; the trainer waits ``pace`` seconds after each batch."""
 
     def __init__(self, folder: Path, *, pace: float) -> None:
         self.folder = folder
@@ -44,14 +40,15 @@ class Demo:
         self.stage = Stage(self.hub_path)
 
     def run(self) -> None:
-        """All eight steps."""
+        """All steps, in order."""
         self.make_hub()
         self.land()
         with maruhub.connect(self.hub_path) as hub:
             self.label(hub)
             settings = self.explore(hub)
             run, training = self.train(hub, settings)
-            run, training = self.train_again(hub, settings, run, training)
+        run, training = self.lose_two_blades(settings, run, training)
+        with maruhub.connect(self.hub_path) as hub:
             self.evaluate(hub, settings, run, training)
         self.look()
 
@@ -116,7 +113,7 @@ class Demo:
             "small = train.sample(300, seed=1)",
         )
         stage.show(
-            f"{version.name}: train {len(train)}, validation {len(validation)}, test {len(test)}; small {len(small)}"
+            f"{version.name}: train {len(train):,}, validation {len(validation)}, test {len(test)}; small {len(small)}"
         )
         stage.say("Two settings are tried on the small subset and compared on the validation split:")
         scores = [self._trial(hub, small, validation, settings) for settings in SETTINGS]
@@ -135,13 +132,13 @@ class Demo:
 
     # ------------------------------------------------------------ 5, 6: training, killed and resumed; new data
 
-    def train(self, hub: Any, settings: dict[str, Any]) -> tuple[Any, Training]:
+    def train(self, hub: Any, settings: dict[str, Any]) -> tuple[str, Training]:
         stage = self.stage
         stage.step("Training, killed in the middle of an epoch, and resumed exactly")
         version = hub.dataset("digits").latest
         train = version.split("train")
-        run = hub.run(train, name="full", code="demo/train.py", parameters=settings, seed=SEED)
-        stage.say(f"""Now on all {len(train)} training images, {EPOCHS} epochs in true random order, in a process of its own
+        run = self._start_run(hub, "full", version, settings)
+        stage.say(f"""Now on all {len(train):,} training images, {EPOCHS} epochs in true random order, in a process of its own
             (demo/train.py). It saves the model's state and the loader's every few batches.""")
         stage.python(
             "batches = train.batches(32, seed=7, run=run)",
@@ -155,7 +152,7 @@ class Demo:
                 stage.show(f"{place}: killed (SIGKILL, status {training.kill()})")
                 break
         survived = training.learned(KILLED_IN).total()
-        stage.say(f"""Its last checkpoint knows {survived} of the {len(train)} images of that epoch. What it learned after
+        stage.say(f"""Its last checkpoint knows {survived} of the {len(train):,} images of that epoch. What it learned after
             that died with it and comes again; nothing else does.""")
         places = training.start()
         stage.show(f"going on: {next(places)}")
@@ -178,35 +175,56 @@ class Demo:
         seen = training.learned(KILLED_IN)
         assert seen == Counter(train.ids()), "an epoch must hold each sample once"
         self.stage.say(f"""The proof, from the diary that the trainer kept of every image it learned from: in epoch
-            {KILLED_IN}, {before} images before the kill and {seen.total() - before} after it, {seen.total()} in
-            all, {len(seen)} different ones: exactly those of the training split, each once.""")
+            {KILLED_IN}, {before} images before the kill and {seen.total() - before} after it, {seen.total():,} in
+            all, {len(seen):,} different ones: exactly those of the training split, each once.""")
 
-    def train_again(
-        self, hub: Any, settings: dict[str, Any], parent: Any, before: Training
-    ) -> tuple[Any, Training]:
+    # ------------------------------------------------------------ 7: two blades are lost meanwhile
+
+    def lose_two_blades(
+        self, settings: dict[str, Any], parent: str, before: Training
+    ) -> tuple[str, Training]:
         """Goes on with the weights on the newest version, in which the new images take part."""
-        stage = self.stage
-        latest = hub.dataset("digits").latest
-        train = latest.split("train")
-        gained = len(train) - before.learned(1).total()
-        stage.say(
-            f"{MORE_EPOCHS} more epochs on {latest.name}, whose training split has {gained} images more:"
-        )
-        run = hub.run(
-            train, name="more data", code="demo/train.py", parameters=settings, seed=SEED, parents=[parent]
-        )
-        options = settings | {"epochs": MORE_EPOCHS, "start-from": before.checkpoint}
+        stage, folder = self.stage, self.folder
+        stage.step("Two blades are destroyed while it trains")
+        stage.say("""What arrives is written three times, on three blades, before it is acknowledged. Later, care packs
+            it into strips, four of data and two of parity, each on another blade: that takes less room, and still
+            any two blades may fail.""")
+        stage.maru("care", "--once")
+        with maruhub.connect(self.hub_path) as hub:
+            latest = hub.dataset("digits").latest
+            wanted = Counter(latest.split("train").ids())
+            run = self._start_run(hub, "more data", latest, settings, parents=[parent])
+        accident = Accident(stage, self.hub_path, [folder / "incoming", folder / "arrivals"])
+        gained = wanted.total() - before.learned(1).total()
+        stage.say(f"""The training goes on for {MORE_EPOCHS} epochs on {latest.name}, whose training split has {gained}
+            images more. In the middle of epoch {EPOCH}, two blades are removed with all that is on them: those on
+            which the most images lie, {accident.images:,} of the {len(latest):,}.""")
+        options = settings | {"epochs": MORE_EPOCHS, "start-from": before.checkpoint, "pace": self.pace}
         training = self._training("training-more", latest, run, options)
-        training.watch(training.start(), stage.show)
+        places = accident.strike(training)
+        accident.prove_epoch(training, places, wanted)
+        stage.say("""Nothing is lost, but one more lost blade might be one too many. So care makes again what was on
+            the two, on the four that are left: two strips of data and two of parity now.""")
+        accident.repair()
+        stage.say(
+            "New drives take the places of the lost ones, and care spreads the data over six blades again:"
+        )
+        accident.replace(folder)
+        training.watch(places, stage.show)
         return run, training
 
-    def _training(self, name: str, version: Any, run: Any, options: dict[str, Any]) -> Training:
-        words = [str(self.hub_path), f"digits@{version.name}", run.id]
+    def _start_run(self, hub: Any, name: str, version: Any, settings: dict[str, Any], **options: Any) -> str:
+        train = version.split("train")
+        run = hub.run(train, name=name, code="demo/train.py", parameters=settings, seed=SEED, **options)
+        return str(run.id)
+
+    def _training(self, name: str, version: Any, run: str, options: dict[str, Any]) -> Training:
+        words = [str(self.hub_path), f"digits@{version.name}", run]
         return Training(self.folder / name, words, {"seed": SEED, **options})
 
-    # ------------------------------------------------------------ 7: an honest score
+    # ------------------------------------------------------------ 8: an honest score
 
-    def evaluate(self, hub: Any, settings: dict[str, Any], run: Any, training: Training) -> None:
+    def evaluate(self, hub: Any, settings: dict[str, Any], run: str, training: Training) -> None:
         stage = self.stage
         stage.step("An honest score")
         version = hub.dataset("digits").latest
@@ -220,7 +238,7 @@ class Demo:
         assert score.held_out
         stage.show(str(score))
         self._peek(hub, version, test, model)
-        print()
+        stage.say("All runs, and how they scored:")
         stage.maru("runs")
 
     def _peek(self, hub: Any, version: Any, test: Any, model: Model) -> None:
@@ -241,13 +259,16 @@ class Demo:
         else:
             raise AssertionError("a leaked score was accepted")
 
-    # ------------------------------------------------------------ 8: how it stands
+    # ------------------------------------------------------------ 9: how it stands
 
     def look(self) -> None:
         stage = self.stage
         stage.step("How the hub stands")
+        stage.say("""The images are tiny, so that what takes room here is mostly records about them. The speed is
+            measured now: warm is from memory, cold from the drive; each plain file is opened, read and closed.""")
         stage.maru("status", "--speed")
-        stage.maru("check")
+        stage.say("At last every byte on every blade, parity too, is read and compared with its checksum:")
+        stage.maru("scrub")
 
 
 def _addresses(hub: Any) -> dict[str, Any]:
@@ -264,14 +285,11 @@ def main() -> None:
     started = time.monotonic()
     folder = fresh_folder(options.folder)
     Demo(folder, pace=options.pace).run()
-    print(
-        f"\nDone in {time.monotonic() - started:.0f} seconds. The hub stays in {folder / 'hub'}; look around:\n"
-    )
+    seconds = time.monotonic() - started
+    print(f"\nDone in {seconds:.0f} seconds. The hub stays in {folder / 'hub'}; look around:\n")
     print(f"  export MARU_HUB={folder / 'hub'}")
-    print("  .venv/bin/maru ls digits | head")
-    print("  .venv/bin/maru show digits")
-    print("  .venv/bin/maru diff digits@v2")
-    print("  .venv/bin/maru history digits/0000.png")
+    for words in ("ls digits | head", "show digits", "diff digits@v2", "history digits/0000.png"):
+        print(f"  .venv/bin/maru {words}")
     print("  .venv/bin/maru cp -r maru://digits out\n")
     print(f"make demo again makes it anew; rm -r {folder} removes it.")
 

@@ -38,12 +38,15 @@ def main() -> None:
         if checkpoint.exists():
             _resume(checkpoint, diary, model, batches)
         while batches.state_dict()["epoch"] < options.epochs:
-            _epoch(model, batches, checkpoint, diary, pace=options.pace, run=run)
+            _epoch(model, batches, checkpoint, diary, pace=options.pace, run=run, store=hub.store)
         run.finish()
 
 
-def _epoch(model: Model, batches: Any, checkpoint: Path, diary: Path, *, pace: float, run: Any) -> None:
+def _epoch(
+    model: Model, batches: Any, checkpoint: Path, diary: Path, *, pace: float, run: Any, store: Any
+) -> None:
     """The rest of the epoch that the loader is in."""
+    before = store.read_counts.degraded
     with diary.open("ab") as out:
         for batch in batches:
             loss = model.learn(batch)
@@ -51,7 +54,8 @@ def _epoch(model: Model, batches: Any, checkpoint: Path, diary: Path, *, pace: f
             if batch.step % SAVE_EVERY == 0:
                 _save(checkpoint, out, model, batches)
             run.log(batch.epoch * len(batches) + batch.step, loss=loss)
-            print(batch.epoch + 1, batch.step + 1, len(batches), f"{loss:.4f}", flush=True)
+            rebuilt = store.read_counts.degraded - before
+            print(batch.epoch + 1, batch.step + 1, len(batches), f"{loss:.4f}", rebuilt, flush=True)
             time.sleep(pace)  # only so that there is time to watch, and to be killed
         _save(checkpoint, out, model, batches)
 

@@ -17,12 +17,17 @@ TRAINER = Path(__file__).parent / "train.py"
 
 
 class Place(NamedTuple):
-    """Where a training is, as people count."""
+    """Where a training is, as people count.
+
+    ``rebuilt``: images of the epoch that its process could not read where they lie, and
+    computed from others' strips.
+    """
 
     epoch: int
     batch: int
     batches: int
-    loss: str
+    loss: float
+    rebuilt: int
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}, batch {self.batch} of {self.batches}"
@@ -35,6 +40,8 @@ class Training:
         folder: Made for its checkpoint and diary.
         words: What ``train.py`` gets first: hub, version, run.
         options: The rest of its options.
+
+    ``rebuilt``: see ``Place``, by epoch that was watched to its end.
     """
 
     def __init__(self, folder: Path, words: list[str], options: dict[str, Any]) -> None:
@@ -43,6 +50,8 @@ class Training:
         self._diary = folder / "diary.jsonl"
         self._words = [*words, str(folder), *(f"--{name}={value}" for name, value in options.items())]
         self._process: subprocess.Popen[str] | None = None
+        self._losses: list[float] = []
+        self.rebuilt: dict[int, int] = {}
 
     def start(self) -> Iterator[Place]:
         """Starts it, or starts it again from its checkpoint; gives the place after each batch."""
@@ -54,8 +63,8 @@ class Training:
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
-                epoch, batch, batches, loss = line.split()
-                yield Place(int(epoch), int(batch), int(batches), loss)
+                epoch, batch, batches, loss, rebuilt = line.split()
+                yield Place(int(epoch), int(batch), int(batches), float(loss), int(rebuilt))
 
     @property
     def runs(self) -> bool:
@@ -65,25 +74,37 @@ class Training:
     def kill(self) -> int:
         """Kills it as a power cut would, without a word; its exit status."""
         assert self._process is not None
+        self._losses.clear()
         self._process.send_signal(signal.SIGKILL)
         return self._process.wait()
 
-    def watch(self, places: Iterator[Place], show: Callable[[str], None]) -> None:
-        """Shows a line an epoch until it ends; ends the demo if it failed.
+    def watch(
+        self,
+        places: Iterator[Place],
+        show: Callable[[str], None],
+        *,
+        until: Callable[[Place], bool] = lambda _: False,
+    ) -> None:
+        """Shows a line an epoch, to the end or ``until`` a place; ends the demo if the training failed.
 
         The loss shown is the mean of the batches that it saw of the epoch.
         """
-        losses: list[float] = []
         for place in places:
-            losses.append(float(place.loss))
+            self._losses.append(place.loss)
             if place.batch == place.batches:
-                first = place.batches - len(losses) + 1
-                since = f" since batch {first}" if first > 1 else ""
-                show(f"epoch {place.epoch} done, mean loss{since} {np.mean(losses):.4f}")
-                losses.clear()
+                self._show_epoch(place, show)
+                self.rebuilt[place.epoch] = place.rebuilt
+            if until(place):
+                return
         assert self._process is not None
         if self._process.wait():
             raise SystemExit(f"the training ended with status {self._process.returncode}")
+
+    def _show_epoch(self, place: Place, show: Callable[[str], None]) -> None:
+        first = place.batches - len(self._losses) + 1
+        since = f" since batch {first}" if first > 1 else ""
+        show(f"epoch {place.epoch} done, mean loss{since} {np.mean(self._losses):.4f}")
+        self._losses.clear()
 
     def learned(self, epoch: int) -> Counter[str]:
         """How often it learned from each image in an epoch, as far as its checkpoint knows."""

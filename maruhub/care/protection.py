@@ -40,9 +40,12 @@ def protection_of(layouts: Iterable[Layout], answering: Collection[bytes], blade
         survives = min(survives, there - needed)
         forms[_form(layout)] += 1
     reduced = survives < promised or len(answering) < blades
-    return Protection(
-        survives, reduced, dict(sorted(forms.items())), _sentence(blades, survives, forms, reduced)
-    )
+    said = _sentence(blades, survives, forms)
+    if survives < promised:
+        said += " REDUCED: what missing or lost blades held is not made again yet."
+    elif len(answering) < blades:
+        said += f" Of {blades} blades {blades - len(answering)} are missing; what they held is on the others."
+    return Protection(survives, reduced, dict(sorted(forms.items())), said)
 
 
 def _form(layout: Layout) -> str:
@@ -51,7 +54,7 @@ def _form(layout: Layout) -> str:
     return f"{layout.strips.data}+{layout.parity}"
 
 
-def _sentence(blades: int, survives: int, forms: Collection[str], reduced: bool) -> str:
+def _sentence(blades: int, survives: int, forms: Collection[str]) -> str:
     coded = any("+" in form for form in forms)
     if survives < 0:
         said = "Some data cannot be read from the blades that answer: bring the missing blades back."
@@ -66,6 +69,4 @@ def _sentence(blades: int, survives: int, forms: Collection[str], reduced: bool)
             else f"{'Three' if survives > 1 else 'Two'} copies of everything"
         )
         said = f"{how}: any {'two blades' if survives > 1 else 'one blade'} may fail."
-    return said + (
-        " REDUCED: blades are missing, or what they held is not made again yet." if reduced else ""
-    )
+    return said
