@@ -9,33 +9,16 @@ from __future__ import annotations
 import errno
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from maruhub.errors import BladeLost, MaruError, NoSpace, ReadOnly, Unavailable
 from maruhub.store.blade import Blade, BladeFile, Buffer
+from maruhub.store.hand import Hand
 
 SYNC_SECONDS: Final = 10.0
 """A blade's time for one sync; after it the copy is given up."""
-
-
-class _Hand:
-    """A daemon thread that syncs one file, so that a stalled drive stalls nobody else."""
-
-    def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="maruhub-sync", daemon=True).start()
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    def run(self, job: Callable[[], None]) -> None:
-        self._jobs.put(job)
-
-    def stop(self) -> None:
-        self._jobs.put(None)
 
 
 @dataclass
@@ -44,7 +27,7 @@ class Copy:
 
     blade: Blade
     file: BladeFile
-    hand: _Hand | None = field(default=None, repr=False)
+    hand: Hand | None = field(default=None, repr=False)
 
     def close(self) -> None:
         """Lets go of the file and its lock."""
@@ -104,7 +87,7 @@ class Copies:
         results: queue.SimpleQueue[tuple[Copy, OSError | None]] = queue.SimpleQueue()
         for copy in copies:
             if copy.hand is None:
-                copy.hand = _Hand()
+                copy.hand = Hand("maruhub-sync")
             copy.hand.run(lambda copy=copy: results.put((copy, sync_error(copy.file))))  # type: ignore[misc]
         waiting = list(copies)
         while waiting:

@@ -176,8 +176,7 @@ class MappedFiles:
         """The file, mapped at least up to ``end``; raises OSError if it can't be had."""
         mapped = self._files.get(key)
         if mapped is None:
-            with self._lock:
-                mapped = self._files.get(key) or self._admit(key)
+            mapped = self._admit(key)
         if mapped.size < end:
             with self._lock:
                 if mapped.size < end:
@@ -186,16 +185,24 @@ class MappedFiles:
                 raise OSError(errno.ENODATA, "the file is shorter than its layout says")
         return mapped
 
+    def has_resident(self, key: FileKey, end: int) -> bool:
+        """Whether the file is open and its page before ``end`` in memory: it need not be waited for."""
+        mapped = self._files.get(key)
+        return mapped is not None and mapped.size >= end and mapped.is_resident(end - 1)
+
     def _admit(self, key: FileKey) -> MappedFile:
+        """Opens a file, without the lock: a drive that stalls would hold up all others."""
         try:
             mapped = MappedFile(self._open_file(key))
         except OSError as error:
             if error.errno not in OUT_OF_DESCRIPTORS or not self._files:
                 raise
-            self._let_go(len(self._files) // 2 + 1)
+            with self._lock:
+                self._let_go(len(self._files) // 2 + 1)
             mapped = MappedFile(self._open_file(key))
-        self._files[key] = mapped
-        self._let_go(len(self._files) - self._files_max)
+        with self._lock:
+            mapped = self._files.setdefault(key, mapped)
+            self._let_go(len(self._files) - self._files_max)
         return mapped
 
     def _let_go(self, count: int) -> None:

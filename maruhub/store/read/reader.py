@@ -6,14 +6,16 @@ that extent to the other copies and is counted; wrong bytes are never returned.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import itertools
 import mmap
 import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import xxhash
@@ -25,6 +27,7 @@ from maruhub.store.format.extent import Blobs, Extent, ExtentArray
 from maruhub.store.read.degraded import Degraded
 from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
 from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
+from maruhub.store.read.patience import Errand, Patience
 
 _PROBES: Final = 4
 _PROBES_AHEAD: Final = 32
@@ -49,6 +52,20 @@ class ReadCounts:
     bad_copies: Counter[bytes] = field(default_factory=Counter)
 
 
+class Fetched(NamedTuple):
+    """What bringing a cold batch into memory has led to.
+
+    ``late``: blades that didn't answer in their time; ``views``: bytes of extents, by
+    number, that lie in files without a mapping.
+    """
+
+    late: frozenset[bytes]
+    views: dict[int, memoryview]
+
+
+_NOTHING: Final = Fetched(frozenset(), {})
+
+
 class Reader:
     """Reads of one process. Any thread may call; views handed out live on their own."""
 
@@ -58,6 +75,7 @@ class Reader:
         self._files = MappedFiles(self._open)
         self._ways = Degraded(layouts, self._read_file, self._count_bad)
         self.counts = ReadCounts()
+        self._patience = Patience()
         self._tidy_at = 0.0
 
     def _open(self, key: FileKey) -> BladeFile:
@@ -73,9 +91,8 @@ class Reader:
             self._tidy()
         places = self._layouts.locate(extents)
         warm = self._is_warm(extents, places)
-        if not warm and len(extents) > 1:
-            self._advise(extents, places)
-        parts = self._read_extents(extents, places, verify=verify, warm=warm)
+        fetched = _NOTHING if warm or not len(extents) else self._fetch(extents, places)
+        parts = self._read_extents(extents, places, fetched, verify=verify)
         self.counts.extents += len(extents)
         self.counts.size_bytes += int(extents["length"].sum(dtype=np.int64))
         if len(blobs) == len(extents) and bool((blobs.starts[1:] > blobs.starts[:-1]).all()):
@@ -91,17 +108,55 @@ class Reader:
         for segment in {segment_of_file(key.name) for key in self._files.drop_removed()}:
             self._layouts.refresh(segment)
 
+    def _fetch(self, extents: ExtentArray, places: Places) -> Fetched:
+        """Brings extents into memory, each blade by a hand of its own, and says who was late."""
+        if len(self._blades) < 2:
+            # There is nobody else to ask: whoever reads waits.
+            self._advise(extents, places)
+            return _NOTHING
+        views: dict[int, memoryview] = {}
+        errands: dict[bytes, list[int]] = {}
+        for i, number in enumerate(places.files.tolist()):
+            if number >= 0:
+                errands.setdefault(places.keys[number].blade_id, []).append(i)
+        late = self._patience.run(
+            {
+                blade_id: Errand(
+                    functools.partial(self._bring, extents, places, mine, views),
+                    len(mine) + float(extents["length"][mine].sum(dtype=np.int64)) / (1 << 20),
+                )
+                for blade_id, mine in errands.items()
+            }
+        )
+        return Fetched(frozenset(late), views)
+
+    def _bring(
+        self, extents: ExtentArray, places: Places, mine: list[int], views: dict[int, memoryview]
+    ) -> None:
+        """One blade's part: announced, then populated; where nothing is mapped, read into ``views``."""
+        part = Places(places.files[mine], places.offsets[mine], places.keys)
+        self._advise(extents[mine], part)
+        ends = (part.offsets + extents["length"][mine]).tolist()
+        for i, number, start, end in zip(mine, part.files.tolist(), part.offsets.tolist(), ends, strict=True):
+            mapped = self._mapped(places, number, end)
+            # An error shows again when it is looked at, and sends the reader to others.
+            with contextlib.suppress(OSError):
+                view = mapped.view_cold(start, end) if mapped is not None else None
+                if view is not None and mapped is not None and mapped.window is None:
+                    views[i] = view
+
     def _read_extents(
-        self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
+        self, extents: ExtentArray, places: Places, fetched: Fetched, *, verify: bool
     ) -> list[memoryview | MaruError]:
         """Every extent on its own merits; the common case is settled for all at once."""
-        together = self._read_together(extents, places) if len(extents) >= _TOGETHER else None
+        alone = len(extents) < _TOGETHER or fetched.late or fetched.views
+        together = None if alone else self._read_together(extents, places)
         digest = xxhash.xxh3_64_intdigest
         if together is not None and (
             not verify or list(map(digest, together)) == extents["checksum"].tolist()
         ):
             return [*together]
-        return self._read_singly(extents, places, verify=verify, warm=warm)
+        return self._read_singly(extents, places, fetched, verify=verify)
 
     def _read_together(self, extents: ExtentArray, places: Places) -> list[memoryview] | None:
         """Views of all extents, unchecked; None if any of them needs to be looked at."""
@@ -126,7 +181,7 @@ class Reader:
         return [views[number][start:end] for number, start, end in runs]
 
     def _read_singly(
-        self, extents: ExtentArray, places: Places, *, verify: bool, warm: bool
+        self, extents: ExtentArray, places: Places, fetched: Fetched, *, verify: bool
     ) -> list[memoryview | MaruError]:
         files, starts = places.files.tolist(), places.offsets.tolist()
         ends = (places.offsets + extents["length"]).tolist()
@@ -135,14 +190,16 @@ class Reader:
         digest = xxhash.xxh3_64_intdigest
         parts: list[memoryview | MaruError] = []
         for i, (number, start, end) in enumerate(zip(files, starts, ends, strict=True)):
+            late = number >= 0 and places.keys[number].blade_id in fetched.late
             mapped = opened.get(number)
-            if mapped is None or mapped.size < end:
+            if not late and (mapped is None or mapped.size < end):
                 mapped = opened[number] = self._mapped(places, number, end)
             try:
-                if mapped is None:
+                if mapped is None or late:
                     part: memoryview | MaruError = self._degraded(extents, i, places, number)
                 else:
-                    part = mapped.view(start, end) if warm else mapped.view_cold(start, end)
+                    view = fetched.views.get(i)
+                    part = mapped.view(start, end) if view is None else view
                     if verify and digest(part) != sums[i]:
                         part = self._degraded(extents, i, places, number)
             except OSError:
@@ -151,7 +208,7 @@ class Reader:
         return parts
 
     def _mapped(self, places: Places, number: int, end: int) -> MappedFile | None:
-        if number < 0:
+        if number < 0 or self._patience.is_late(places.keys[number].blade_id):
             return None
         try:
             return self._files.get(places.keys[number], end)
@@ -182,13 +239,27 @@ class Reader:
         self.counts.bad_copies[blade_id] += 1
 
     def _read_file(self, key: FileKey, offset: int, length: int) -> Buffer:
-        """Bytes of any file, through its mapping where there is one; raises OSError."""
-        try:
-            return self._files.get(key, offset + length).view_cold(offset, offset + length)
-        except (OSError, ValueError) as error:
-            _require_descriptors(error)
+        """Bytes of any file, through its mapping where there is one; raises OSError.
+
+        In the blade's time: one that is late is taken for one that doesn't answer.
+        """
+        found: list[Buffer | OSError] = []
+
+        def read() -> None:
+            try:
+                found.append(self._files.get(key, offset + length).view_cold(offset, offset + length))
+            except (OSError, ValueError) as error:
+                found.append(OSError(getattr(error, "errno", errno.EIO), str(error)))
+
+        if self._files.has_resident(key, offset + length):
+            read()
+        elif self._patience.run({key.blade_id: Errand(read, 1 + length / (1 << 20))}):
+            raise OSError(errno.ETIMEDOUT, "the blade doesn't answer in its time")
+        if isinstance(found[0], OSError):
+            _require_descriptors(found[0])
             self._files.drop(key)
-            raise OSError(errno.EIO, str(error)) from error
+            raise found[0]
+        return found[0]
 
     def announce(self, extents: ExtentArray) -> None:
         """Asks the kernel to read extents ahead, unless they seem to be in memory.
@@ -234,6 +305,7 @@ class Reader:
     def close(self) -> None:
         """Forgets open files; views live on."""
         self._files.close()
+        self._patience.close()
 
 
 def _require_descriptors(error: Exception) -> None:
