@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from maruhub.store.admission import Admission, Work
 from maruhub.store.format.layout import Layout
 from maruhub.store.seal.act import ActReport, Acts, Outcome
 from maruhub.store.seal.source import files_of
+from maruhub.store.seal.strip_writer import never_wait
 from maruhub.store.store import PoolStore
 
 SMALL_LOG_BYTES: Final = 256 << 10
@@ -161,10 +162,14 @@ class Keeper:
         _count(report, task.kind, made)
 
     def _act(self, acts: Acts, task: Task, covered: int) -> ActReport:
-        with self._admission.piece(Work.BACKGROUND) if self._admission else nullcontext():
+        draining = self._store.blades.draining
+        breathe = self._admission.begin(Work.BACKGROUND) if self._admission else never_wait
+        try:
             if task.moves:
-                return acts.rebuild(task.segment, dict(task.moves), avoid=self._store.blades.draining)
-            return acts.recut(task.segment, covered=covered, avoid=self._store.blades.draining)
+                return acts.rebuild(task.segment, dict(task.moves), avoid=draining, breathe=breathe)
+            return acts.recut(task.segment, covered=covered, avoid=draining, breathe=breathe)
+        finally:
+            breathe()
 
     def _damage(self, layout: Layout, names: Mapping[bytes, Collection[str]]) -> frozenset[int]:
         """Files that are not there although their blade answers."""

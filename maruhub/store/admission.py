@@ -100,15 +100,26 @@ class Admission:
     @contextmanager
     def piece(self, work: Work) -> Iterator[None]:
         """One piece of work, some milliseconds to a second of it; pauses behind it if need be."""
-        start = self._clock()
-        self.note(work)
+        breathe = self.begin(work)
         try:
             yield
         finally:
+            breathe()
+
+    def begin(self, work: Work) -> Callable[[], None]:
+        """Begins work that is long: what comes back is called after each piece of it, and pauses."""
+        start = self._clock()
+        self.note(work)
+
+        def breathe() -> None:
+            nonlocal start
             self.note(work)
             pause = self.pause_after(work, (self._clock() - start) / 1e6)
             if pause:
                 self._sleep(pause)
+            start = self._clock()
+
+        return breathe
 
     def pause_after(self, work: Work, worked_s: float) -> float:
         """Seconds to wait after so many seconds of work."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from maruhub.errors import InvalidInput
 from maruhub.index.protocol import Index, IndexTxn
@@ -21,7 +21,7 @@ from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.turn import CommitTurn
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.keys import decode_tail, layout_key, tail_key
-from maruhub.store.format.layout import Layout, StripsLayout, decode_layout, encode_layout
+from maruhub.store.format.layout import Layout, decode_layout, encode_layout
 from maruhub.store.format.row import Row
 from maruhub.store.format.strip import StripHeader
 from maruhub.store.read.reader import Reader
@@ -29,18 +29,26 @@ from maruhub.store.seal.act_lock import ActLocks
 from maruhub.store.seal.content import Content
 from maruhub.store.seal.live import Live, Resolve, find_live, is_still_live_within
 from maruhub.store.seal.placement import place
-from maruhub.store.seal.plan import Cut, Pieces, make_copying, make_cut, make_pieces
+from maruhub.store.seal.plan import Cut, Pieces, make_copying, make_cut, make_pieces, next_layout
 from maruhub.store.seal.rebuild import Asked, Rebuilding, choose_targets
 from maruhub.store.seal.report import ActReport, Changed, Decided, Outcome
 from maruhub.store.seal.source import Source, files_of, open_source
 from maruhub.store.seal.strays import Strays, SweepReport
-from maruhub.store.seal.strip_writer import WINDOW_BYTES, StripFiles, StripWriter
+from maruhub.store.seal.strip_writer import WINDOW_BYTES, Breathe, StripFiles, StripWriter, never_wait
 
 __all__ = ["ActReport", "Acts", "Outcome", "SweepReport"]
 
 _TRIES: Final = 3
 _HEADER_ROOM: Final = 1 << 20
 """Asked of each blade beside its strip's data: for header, sums and the file system's own."""
+
+
+class _Manner(NamedTuple):
+    """How an act is done: see the arguments of ``recut``."""
+
+    covered: int
+    avoid: Collection[bytes]
+    breathe: Breathe
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class _Begun:
     live: Live
     batches: list[BatchHead]
     source: Source
+    manner: _Manner
 
 
 class Acts:
@@ -93,22 +102,36 @@ class Acts:
         self._strays = Strays(index, turn, blades)
         self._rebuilding = Rebuilding(index, turn, blades, self._strays)
 
-    def recut(self, segment: int, *, covered: int = 0, avoid: Collection[bytes] = ()) -> ActReport:
+    def recut(
+        self,
+        segment: int,
+        *,
+        covered: int = 0,
+        avoid: Collection[bytes] = (),
+        breathe: Breathe = never_wait,
+    ) -> ActReport:
         """Writes what lives in a segment anew, in strips over the blades that there are now.
 
         Args:
             segment: Its id; an open or held one is left alone.
             covered: Batches of turns up to this counter stand in a complete checkpoint.
             avoid: Blades that get nothing: they are being drained.
+            breathe: Called again and again on the way; may wait, so that others go first.
 
         Raises:
             Corrupt: An extent that lives, or a batch, has no intact copy left.
             Unavailable: What lives can't be told, or blades failed (NoSpace, BladeLost).
         """
-        return self._act(segment, lambda report: self._recut(segment, covered, avoid, report))
+        manner = _Manner(covered, avoid, breathe)
+        return self._act(segment, lambda report: self._recut(segment, manner, report))
 
     def rebuild(
-        self, segment: int, moves: Mapping[int, bytes | None], *, avoid: Collection[bytes] = ()
+        self,
+        segment: int,
+        moves: Mapping[int, bytes | None],
+        *,
+        avoid: Collection[bytes] = (),
+        breathe: Breathe = never_wait,
     ) -> ActReport:
         """Makes single files of a segment again, each on the blade named for its number.
 
@@ -119,12 +142,14 @@ class Acts:
             segment: Its id.
             moves: Blade by file number; None: its own if that will do, else one that is chosen.
             avoid: Blades that are not chosen.
+            breathe: As for ``recut``.
 
         Raises:
             Corrupt: Blocks of it can't be had from any k files.
             Unavailable: Blades failed (NoSpace, BladeLost), or too few files can be read.
         """
-        return self._act(segment, lambda report: self._rebuild(segment, moves, avoid, report))
+        manner = _Manner(0, avoid, breathe)
+        return self._act(segment, lambda report: self._rebuild(segment, moves, manner, report))
 
     def sweep(self) -> SweepReport:
         """Removes what acts left behind that were killed; whatever is in doubt stays."""
@@ -147,26 +172,22 @@ class Acts:
         return report
 
     def _rebuild(
-        self,
-        segment: int,
-        moves: Mapping[int, bytes | None],
-        avoid: Collection[bytes],
-        report: ActReport,
+        self, segment: int, moves: Mapping[int, bytes | None], manner: _Manner, report: ActReport
     ) -> Outcome:
         raw = self._index.get_many([layout_key(segment)])[0]
         if raw is None:
             return Outcome.GONE
         layout = decode_layout(segment, Row(layout_key(segment), raw).payload)
         if layout.strips is None:
-            return self._recut(segment, 0, avoid, report)
+            return self._recut(segment, manner, report)
         if not moves.keys() <= set(range(len(layout.blades))):
             raise InvalidInput(
                 f"segment {segment:016x} has {len(layout.blades)} files, not {max(moves) + 1}."
             )
-        targets = choose_targets(layout, moves, self._rooms(avoid))
-        return self._rebuilding.run(Asked(raw, layout, targets), report)
+        targets = choose_targets(layout, moves, self._rooms(manner.avoid))
+        return self._rebuilding.run(Asked(raw, layout, targets, manner.breathe), report)
 
-    def _recut(self, segment: int, covered: int, avoid: Collection[bytes], report: ActReport) -> Outcome:
+    def _recut(self, segment: int, manner: _Manner, report: ActReport) -> Outcome:
         raw = self._index.get_many([layout_key(segment)])[0]
         if raw is None:
             return Outcome.GONE
@@ -180,20 +201,21 @@ class Acts:
         tail = decode_tail(self._index.get_many([tail_key(segment)])[0])
         source = open_source(self._blades, layout)
         try:
-            begun = _Begun(raw, layout, live, source.batches(tail, layout, covered), source)
-            return self._rewrite(begun, avoid, report)
+            batches = source.batches(tail, layout, manner.covered)
+            return self._rewrite(_Begun(raw, layout, live, batches, source, manner), report)
         finally:
             source.close()
 
-    def _rewrite(self, begun: _Begun, avoid: Collection[bytes], report: ActReport) -> Outcome:
+    def _rewrite(self, begun: _Begun, report: ActReport) -> Outcome:
         pieces = make_pieces(begun.live.extents, begun.batches)
         if not len(pieces.start):
             self._publish(begun, None)
             self._drop_old(begun, report)
             return Outcome.REMOVED
-        placement = place(begun.layout.segment, self._rooms(avoid), pieces.kept_bytes)
+        placement = place(begun.layout.segment, self._rooms(begun.manner.avoid), pieces.kept_bytes)
         cut = make_cut(pieces, begun.live.owners, placement.scheme)
-        after = _next_layout(begun, cut, placement.blades, pieces.records_bytes)
+        floor = begun.batches[0].offset if begun.batches else 0
+        after = next_layout(begun.layout, cut, placement.blades, pieces, floor=floor)
         files = StripFiles(self._blades, files_of(after), self._strays.make_way)
         decided = Decided()
         try:
@@ -224,7 +246,8 @@ class Acts:
         content = Content(
             self._reader, begun.source, begun.live.extents, begun.batches, pieces, make_copying(pieces, cut)
         )
-        writer = StripWriter(files, cut, window_bytes=self._window_bytes)
+        breathe = begun.manner.breathe
+        writer = StripWriter(files, cut, window_bytes=self._window_bytes, breathe=breathe)
         try:
             writer.write(self._header(begun, cut), content.fill)
         finally:
@@ -275,17 +298,3 @@ class Acts:
     def _drop_old(self, begun: _Begun, report: ActReport) -> None:
         report.freed_bytes += self._strays.remove(files_of(begun.layout))
         self._turn.note_files()
-
-
-def _next_layout(begun: _Begun, cut: Cut, blades: tuple[bytes, ...], records_bytes: int) -> Layout:
-    generation = begun.layout.generation + 1
-    strips = StripsLayout(
-        data=cut.scheme.data,
-        act=generation,
-        data_at=cut.data_at,
-        lengths=cut.lengths,
-        dropped=0,
-        floor=begun.batches[0].offset if begun.batches else 0,
-        records_kib=-(-records_bytes // 1024),
-    )
-    return replace(begun.layout, generation=generation, blades=blades, ranges=cut.ranges, strips=strips)

@@ -7,7 +7,7 @@ where two strips share a page, both hold all of it that lives.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.cutting import cut_into_strips, page_runs, units_of
 from maruhub.store.format.extent import ExtentArray
-from maruhub.store.format.layout import Range
+from maruhub.store.format.layout import Layout, Range, StripsLayout
 from maruhub.store.format.strip import strip_header_bytes
 from maruhub.store.seal.placement import Scheme
 
@@ -121,3 +121,18 @@ def make_copying(pieces: Pieces, cut: Cut) -> Copying:
     kept = np.flatnonzero(found.length > 0)
     order = kept[np.lexsort((found.place[kept], found.file[kept]))]
     return Copying(*(column[order] for column in found))
+
+
+def next_layout(layout: Layout, cut: Cut, blades: tuple[bytes, ...], pieces: Pieces, *, floor: int) -> Layout:
+    """Where the segment lies once the act is on record; ``floor``: of the first batch that stays."""
+    generation = layout.generation + 1
+    strips = StripsLayout(
+        data=cut.scheme.data,
+        act=generation,
+        data_at=cut.data_at,
+        lengths=cut.lengths,
+        dropped=0,
+        floor=floor,
+        records_kib=-(-pieces.records_bytes // 1024),
+    )
+    return replace(layout, generation=generation, blades=blades, ranges=cut.ranges, strips=strips)

@@ -8,8 +8,9 @@ wrong by their sums, and only with what others agree on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from maruhub.errors import InvalidInput
@@ -25,7 +26,7 @@ from maruhub.store.seal.placement import place_one
 from maruhub.store.seal.report import ActReport, Changed, Decided, Outcome
 from maruhub.store.seal.source import files_of
 from maruhub.store.seal.strays import Strays
-from maruhub.store.seal.strip_writer import StripFiles
+from maruhub.store.seal.strip_writer import Breathe, StripFiles, never_wait
 from maruhub.store.seal.summed import SummedStrips
 from maruhub.store.seal.sums import block_sums
 
@@ -34,11 +35,15 @@ _WINDOW_BYTES: Final = 2 << 20
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be made again: the layout as it stands in row ``raw``, numbers and blades."""
+    """What is to be made again: the layout as it stands in row ``raw``, numbers and blades.
+
+    ``breathe`` is called behind each window of a strip.
+    """
 
     raw: bytes
     layout: Layout
     targets: Mapping[int, bytes]
+    breathe: Breathe = never_wait
 
 
 def choose_targets(
@@ -85,7 +90,7 @@ class Rebuilding:
         places = files_of(asked.layout)
         moved = {n: blade for n, blade in asked.targets.items() if not self._stays(places[n], blade)}
         for number in asked.targets.keys() - moved.keys():
-            self._repair(strips, number, places[number], report)
+            self._repair(asked, strips, number, report)
         if not moved:
             return Outcome.DONE
         order = sorted(moved)
@@ -94,7 +99,7 @@ class Rebuilding:
         try:
             files.create()
             for at, number in enumerate(order):
-                self._write(strips, number, files, at, report)
+                report.written_bytes += self._write(asked, strips, number, partial(files.write, at))
             files.sync()
             self._publish(asked, moved, decided)
         except BaseException:
@@ -120,26 +125,31 @@ class Rebuilding:
         return False
 
     @staticmethod
-    def _write(strips: SummedStrips, number: int, files: StripFiles, at: int, report: ActReport) -> None:
+    def _write(
+        asked: Asked, strips: SummedStrips, number: int, write: Callable[[int, memoryview | bytes], None]
+    ) -> int:
+        """Makes one strip and hands it to ``write``; the bytes of its file."""
         length = strips.header.lengths[number]
         head = encode_strip_header(replace(strips.header, number=number))
-        files.write(at, 0, head)
+        write(0, head)
         sums: list[int] = []
         for place in range(0, length, _WINDOW_BYTES):
             data = strips.recover(number, place, min(_WINDOW_BYTES, length - place))
             sums += block_sums(data)
-            files.write(at, strips.data_at + place, data)
+            write(strips.data_at + place, data)
+            asked.breathe()
         trailer = encode_trailer(sums)
-        files.write(at, strips.data_at + length, trailer)
-        report.written_bytes += len(head) + length + len(trailer)
+        write(strips.data_at + length, trailer)
+        return len(head) + length + len(trailer)
 
-    def _repair(self, strips: SummedStrips, number: int, place: tuple[bytes, str], report: ActReport) -> None:
+    def _repair(self, asked: Asked, strips: SummedStrips, number: int, report: ActReport) -> None:
+        place = files_of(asked.layout)[number]
         blade = self._blades.get(place[0])
         assert blade is not None
         try:
             file = blade.open(place[1], write=True)
             try:
-                self._put_right(strips, number, file, report)
+                report.written_bytes += self._put_right(asked, strips, number, file)
                 file.sync()
             finally:
                 file.close()
@@ -148,7 +158,9 @@ class Rebuilding:
         report.files += 1
 
     @staticmethod
-    def _put_right(strips: SummedStrips, number: int, file: BladeFile, report: ActReport) -> None:
+    def _put_right(asked: Asked, strips: SummedStrips, number: int, file: BladeFile) -> int:
+        """Writes what is wrong of a file; the bytes of the windows that were."""
+        written = 0
         length = strips.header.lengths[number]
         trusted = strips.is_there(number)
         sums: list[int] = []
@@ -158,11 +170,13 @@ class Rebuilding:
             if data is None:
                 data = strips.recover(number, place, size)
                 file.write(strips.data_at + place, [data])
-                report.written_bytes += size
+                written += size
             sums += block_sums(data)
+            asked.breathe()
         if not trusted:
             file.write(0, [encode_strip_header(replace(strips.header, number=number))])
             file.write(strips.data_at + length, [encode_trailer(sums)])
+        return written
 
     def _publish(self, asked: Asked, moved: Mapping[int, bytes], decided: Decided) -> None:
         layout = asked.layout

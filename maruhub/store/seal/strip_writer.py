@@ -41,9 +41,15 @@ _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
 if _sync_file_range is not None:
     _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
+Breathe = Callable[[], None]
+"""Called on the way by work that takes long, so that it lets others go first."""
 Fill = Callable[[int, Sequence[memoryview]], None]
 MakeWay = Callable[[Blade, str], None]
 """Removes what a dead act left under a name, or raises OSError."""
+
+
+def never_wait() -> None:
+    """A ``Breathe`` where nobody else is."""
 
 
 class StripFiles:
@@ -129,9 +135,18 @@ class StripWriter:
         files: Made and empty.
         cut: Lengths of data and where they begin.
         window_bytes: Of each strip at once.
+        breathe: Called behind each window that another follows; may wait.
     """
 
-    def __init__(self, files: StripFiles, cut: Cut, *, window_bytes: int = WINDOW_BYTES) -> None:
+    def __init__(
+        self,
+        files: StripFiles,
+        cut: Cut,
+        *,
+        window_bytes: int = WINDOW_BYTES,
+        breathe: Breathe = never_wait,
+    ) -> None:
+        self._breathe = breathe
         self._files = files
         self._cut = cut
         self._window = min(window_bytes, max(cut.lengths))
@@ -160,6 +175,7 @@ class StripWriter:
             for at in range(0, max(self._cut.lengths), self._window):
                 windows = self._coded(at, next(sets), fill)
                 writing.put(functools.partial(self._write_window, at, windows))
+                self._breathe()
             writing.finish()
         except OSError as error:
             raise blade_error([error], "writing strips") from error
