@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable, Collection
@@ -12,12 +13,14 @@ from maruhub.errors import Busy, MaruError
 if TYPE_CHECKING:
     from maruhub.care.keeper import KeeperReport, Progress
     from maruhub.care.plan import Kind
+    from maruhub.care.reclaim import Reclaim
     from maruhub.care.scrub import ScrubRound
     from maruhub.compose import OpenPool
 
 _log = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
+_EXPIRE_EVERY_S: Final = 600.0
 
 
 class Care:
@@ -38,7 +41,7 @@ class Care:
         *,
         progress: Callable[[Progress], None] | None = None,
     ) -> KeeperReport:
-        """Everything that is to be done now: repair, drain, seal, widen, compact, balance.
+        """Everything that is to be done now: expire, repair, drain, seal, widen, compact, balance.
 
         Args:
             kinds: Only these.
@@ -51,9 +54,17 @@ class Care:
             return self._run(kinds, progress)
 
     def _run(
-        self, kinds: Collection[Kind] | None, progress: Callable[[Progress], None] | None = None
+        self,
+        kinds: Collection[Kind] | None,
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        expire_s: float = 0.0,
     ) -> KeeperReport:
+        """All kinds: what may be removed by now is removed first, if that is so long ago."""
         from maruhub.care.plan import Kind
+
+        if kinds is None:
+            self._reclaim.expire_every(expire_s)
 
         def told(step: Progress) -> None:
             self._pool.notices.post(step.kind.name.lower(), step.done_bytes, step.total_bytes, step.left_s)
@@ -63,6 +74,12 @@ class Care:
         everything = kinds is None
         keeper = self._pool.keeper(told)
         return keeper.run(frozenset(Kind) if kinds is None else kinds, close_logs=everything)
+
+    @functools.cached_property
+    def _reclaim(self) -> Reclaim:
+        from maruhub.api.reclaim import reclaim_of
+
+        return reclaim_of(self._pool.store, actor="care")
 
     def scrub(self, *, progress: Callable[[int, int], None] | None = None) -> ScrubRound:
         """Reads every byte and every parity, and puts right what is rotten; goes on where it was stopped."""
@@ -80,7 +97,7 @@ class Care:
         with self._pool.notices.held():
             while not stop.is_set():
                 try:
-                    self._run(None)
+                    self._run(None, expire_s=_EXPIRE_EVERY_S)
                 except MaruError as error:
                     _log.warning("care goes on in %g s: %s", every_s, error)
                 stop.wait(every_s)

@@ -106,7 +106,7 @@ class PoolStore:
         self._index = index
         self._identity = identity
         self._open_mark = open_mark
-        self._layouts = Layouts(index, blades.answering)
+        self._layouts = Layouts(index, blades.answering, lambda: blades.changes)
         self._reader = Reader(self._layouts, blades)
         self._resolve = resolve
         self._seals = seals
@@ -249,7 +249,7 @@ class PoolStore:
 
     def _seal(self, segment: int) -> None:
         """After the writers of a segment were acknowledged; not where full copies are to stay."""
-        if scheme(len(self.blades.answering)).data > 1:
+        if scheme(len(self.blades.rooms())).data > 1:
             with self.acting() as acts:
                 acts.recut(segment)
 
@@ -285,7 +285,7 @@ class PoolStore:
         self._sealer = Sealer(self._seal)
         if side is not None:
             side.writer.disown()
-        self._layouts = Layouts(self._index, self.blades.answering)
+        self._layouts = Layouts(self._index, self.blades.answering, lambda: self.blades.changes)
         self._reader = Reader(self._layouts, self.blades)
 
 

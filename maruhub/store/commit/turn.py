@@ -54,8 +54,6 @@ class CommitTurn:
         self._busy = False
         self._queue_lock = threading.Lock()
         self._turn_lock = threading.Lock()
-        # A turn's own layout records, and those that follow each mending of a copy.
-        self._own_counters = 2 + len(blades)
 
     def commit(self, change: Change[T], *, actor: str, request: bytes) -> T:
         """Waits for a turn that carries ``change``; returns its result, durable."""
@@ -103,7 +101,7 @@ class CommitTurn:
         settle: list[Callable[[], None]] = []
         with self._index.write() as txn:
             state = self._complete_state(txn)
-            base = self._mark.draw(state.counter, len(jobs) + self._own_counters)
+            base = self._mark.draw(state.counter, len(jobs) + self._own_counters())
             batch = Batch(state, base, len(jobs))
             now = read_moment()
             state = self._state_at(state, now)
@@ -173,7 +171,7 @@ class CommitTurn:
         with self._turn_lock, deferred_signals():
             with self._index.write() as txn:
                 state = self._complete_state(txn)
-                batch = Batch(state, self._mark.draw(state.counter, self._own_counters), 0)
+                batch = Batch(state, self._mark.draw(state.counter, self._own_counters()), 0)
                 turn = TurnRows(txn)
                 fill(txn, turn, batch)
                 filled = len(batch.records)
@@ -182,6 +180,10 @@ class CommitTurn:
             for action in settle:
                 action()
         return filled
+
+    def _own_counters(self) -> int:
+        """For a turn's own layout records, and those that follow each mending of a copy."""
+        return 2 + len(self._blades)
 
     def _complete_state(self, txn: IndexTxn) -> IndexState:
         """The index's state; refuses one that a rebuild left unfinished.

@@ -117,7 +117,7 @@ class Writer:
     def _lacks_room(self, log: Log) -> bool:
         """Whether new data would use the reserve; records, which deletes need too, may."""
         is_meta = log.layout.segment_class is SegmentClass.META
-        return not is_meta and not self._blades.have_room(log.copies.good)
+        return not self._blades.have_room(log.copies.good, essential=is_meta)
 
     def _hold(self, log: Log) -> None:
         try:
@@ -272,7 +272,7 @@ class Writer:
         taken = [*log.layout.blades, *(blade.blade_id for blade, _ in log.copies.dropped)]
         with log.alone():
             lacking = self._blades.wanted_copies - len(log.copies.good)
-            fresh, _ = self._blades.create_files(log_name(log.segment), lacking, avoid=taken)
+            fresh, _ = self._blades.create_files(log_name(log.segment), lacking, avoid=taken, essential=True)
             log.copies.good += [copy for copy in fresh if _copied(log, copy)]
         log.layout = replace(log.layout, generation=log.layout.generation + 1, blades=_blade_ids(log))
         log.unrecorded = True

@@ -7,7 +7,7 @@ searchsorted, with no look-up per object; only segments not met before are fetch
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -74,10 +74,15 @@ class Layouts:
     Args:
         index: Holds the layout rows.
         answering: Ids of the blades to read from, while there are others.
+        changes: A number that goes up when blades come or go.
     """
 
-    def __init__(self, index: Index, answering: Collection[bytes]) -> None:
+    def __init__(
+        self, index: Index, answering: Collection[bytes], changes: Callable[[], int] = lambda: 0
+    ) -> None:
         self._index = index
+        self._changes = changes
+        self._made_at = changes()
         self._answering = answering
         self._known: dict[int, Layout] = {}
         self._all_fetched = False
@@ -86,7 +91,7 @@ class Layouts:
 
     def locate(self, extents: ExtentArray) -> Places:
         """Where each of ``EXTENT_DTYPE[n]`` starts; which copy is a function of its offset."""
-        table = self._table
+        table = self._current_table()
         segments, offsets = extents["segment"], extents["offset"]
         ordinals = self._ordinals(table, segments)
         unknown = segments[ordinals < 0]
@@ -106,6 +111,14 @@ class Layouts:
         files = table.first_file[ranges] + stripe % table.copies[ranges]
         places = offsets.astype(np.int64) + table.shift[ranges]
         return Places(np.where(inside, files, -1), places, table.files)
+
+    def _current_table(self) -> _Table:
+        """The table, made anew when blades have come or gone."""
+        if self._changes() != self._made_at:
+            with self._lock:
+                self._made_at = self._changes()
+                self._table = _build_table(self._known, self._answering)
+        return self._table
 
     @staticmethod
     def _ordinals(table: _Table, segments: U64) -> I64:

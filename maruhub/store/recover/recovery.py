@@ -158,7 +158,7 @@ class Recovery:
         """Refuses a rebuild that can't know whether it has seen every log."""
         present = {blade.blade_id for blade in self._blades}
         named = {blade for item in found for blade in item.chain.header.blades}
-        absent = (named - present) | set(self._blades.missing)
+        absent = ((named - present) | set(self._blades.missing)) - self._blades.removed
         if len(absent) >= min(COPIES, len(absent | present)):
             raise BladeLost(
                 f"{len(absent)} blades do not answer or are not named: logs that lie on no other may be "

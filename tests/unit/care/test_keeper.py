@@ -1,0 +1,305 @@
+"""The keeper on real folders: whatever happens to blades, what was put is there, and well kept again."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import maruhub
+from maruhub.api.hub import Hub
+from maruhub.care.plan import Kind
+from maruhub.compose import create_pool
+from maruhub.errors import Busy
+
+Datas = dict[str, bytes]
+
+
+def fill(hub: Hub, count: int = 120, *, prefix: str = "a", seed: int = 1) -> Datas:
+    chance = random.Random(seed)
+    datas = {
+        f"{prefix}/{n:04d}": chance.randbytes(chance.choice([10, 3000, 20_000, 60_000])) for n in range(count)
+    }
+    hub.bucket("photos").put_many(datas)
+    return datas
+
+
+def require(hub: Hub, datas: Datas) -> None:
+    photos = hub.bucket("photos")
+    keys = list(datas)
+    for key, found in zip(keys, photos.get_many(keys), strict=True):
+        assert bytes(found) == datas[key], key
+
+
+def forms(hub: Hub) -> dict[str, int]:
+    return hub.status().forms
+
+
+def make(path: Path, blades: int, *, segment_bytes: int = 1 << 20) -> Hub:
+    create_pool(path, n=blades, segment_bytes=segment_bytes).close()
+    return maruhub.connect(path)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with make(tmp_path / "hub", 6) as hub:
+        yield hub
+
+
+def test_once_leaves_nothing_to_do(hub: Hub):
+    datas = fill(hub)
+    report = hub.care.once()
+    assert report.problems == []
+    assert set(forms(hub)) <= {"4+2", "3 copies"}
+    assert forms(hub)["4+2"] >= 3
+    assert not hub.care.once().acts
+    require(hub, datas)
+
+
+def test_space_is_what_parity_costs(tmp_path: Path):
+    hub = make(tmp_path / "hub", 6, segment_bytes=16 << 20)
+    chance = random.Random(7)
+    hub.bucket("photos").put_many({str(n): chance.randbytes(50_000) for n in range(600)})
+    hub.care.once()
+    status = hub.status()
+    assert status.raw_bytes < 1.65 * status.stored_bytes
+    hub.close()
+
+
+def test_two_lost_blades_are_made_up_for(hub: Hub):
+    datas = fill(hub)
+    hub.care.once()
+    for number in (1, 4):
+        shutil.rmtree(hub.path / "blades" / str(number))
+    require(hub, datas)
+    hub.care.once()
+    assert set(forms(hub)) <= {"2+2", "3 copies"}
+    for number in (0, 5):
+        shutil.rmtree(hub.path / "blades" / str(number))
+    require(hub, datas)
+
+
+def test_what_lost_blades_held_is_there_in_a_new_process(hub: Hub):
+    datas = fill(hub)
+    hub.care.once()
+    hub.close()
+    for number in (0, 3):
+        shutil.rmtree(hub.path / "blades" / str(number))
+    with maruhub.connect(hub.path) as again:
+        require(again, datas)
+        assert "REDUCED" in again.status().protection
+        again.care.once()
+    shutil.rmtree(hub.path / "index")
+    with maruhub.connect(hub.path) as rebuilt:
+        require(rebuilt, datas)
+
+
+def test_pool_grows_and_widens_by_itself(tmp_path: Path):
+    hub = make(tmp_path / "hub", 1)
+    datas = fill(hub)
+    hub.care.once()
+    assert set(forms(hub)) == {"1 copy"}
+    blades = 1
+    for wanted, form in ((2, "2 copies"), (3, "3 copies"), (4, "2+2"), (6, "4+2"), (10, "8+2")):
+        while blades < wanted:
+            hub.blades.add(tmp_path / f"new{blades}")
+            blades += 1
+        datas |= fill(hub, 40, prefix=form, seed=blades)
+        hub.care.once()
+        assert form in forms(hub), forms(hub)
+        assert set(forms(hub)) <= {form, "2 copies", "3 copies"}
+        assert not hub.status().reduced
+        require(hub, datas)
+    hub.close()
+    for number in (3, 7):
+        shutil.rmtree(tmp_path / f"new{number}")
+    with maruhub.connect(hub.path) as again:
+        require(again, datas)
+
+
+def test_drained_blade_is_empty_and_may_go(hub: Hub, tmp_path: Path):
+    datas = fill(hub)
+    hub.care.once()
+    hub.blades.add(tmp_path / "new")
+    hub.blades.drain(str(hub.path / "blades" / "2"))
+    hub.care.once()
+    hub.blades.remove("2")
+    assert not list((hub.path / "blades" / "2" / "segments").iterdir())
+    shutil.rmtree(hub.path / "blades" / "2")
+    require(hub, datas)
+    assert not hub.status().reduced
+
+
+def test_compaction_frees_what_nothing_names(hub: Hub):
+    datas = fill(hub, 300)
+    hub.care.once()
+    before = hub.status().raw_bytes
+    bucket = hub.namespace.buckets
+    bucket.set_delay("photos", 0)
+    gone = [key for key in datas if int(key[-4:]) % 4]
+    hub.bucket("photos").delete_many(gone)
+    hub.care.once()
+    hub.care.once({Kind.COMPACT})
+    assert hub.status().raw_bytes < 0.5 * before
+    left = {key: data for key, data in datas.items() if key not in set(gone)}
+    require(hub, left)
+    hub.close()
+    shutil.rmtree(hub.path / "index")
+    with maruhub.connect(hub.path) as rebuilt:
+        require(rebuilt, left)
+        assert len(list(rebuilt.bucket("photos").list())) == len(left)
+
+
+def test_missing_file_is_made_again_on_its_blade(hub: Hub):
+    datas = fill(hub)
+    hub.care.once()
+    strips = sorted((hub.path / "blades" / "3" / "segments").glob("*.strip"))
+    for strip in strips:
+        strip.unlink()
+    report = hub.care.once()
+    assert report.acts["repair"] == len(strips)
+    assert sorted((hub.path / "blades" / "3" / "segments").glob("*.strip")) == strips
+    require(hub, datas)
+
+
+def test_files_that_no_layout_names_are_swept(hub: Hub):
+    fill(hub)
+    hub.care.once()
+    strip = next((hub.path / "blades" / "0" / "segments").glob("*.strip"))
+    segment, _, number, suffix = strip.name.split(".")
+    stray = strip.with_name(f"{segment}.99.{number}.{suffix}")
+    shutil.copy(strip, stray)
+    assert hub.care.once().strays == 1
+    assert not stray.exists()
+
+
+def test_one_process_takes_care_at_a_time(hub: Hub):
+    fill(hub, 5)
+    script = (
+        "import sys, threading, maruhub\n"
+        "hub = maruhub.connect(sys.argv[1]); stop = threading.Event()\n"
+        "threading.Thread(target=lambda: (sys.stdin.readline(), stop.set())).start()\n"
+        "print('ready', flush=True)\n"
+        "hub.care.forever(stop, every_s=0.1)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(hub.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as keeper:
+        assert keeper.stdout
+        keeper.stdout.readline()
+        for _ in range(200):
+            if (care := hub.status().care) is not None:
+                break
+            threading.Event().wait(0.05)
+        assert care is not None
+        with pytest.raises(Busy):
+            hub.care.once()
+        keeper.communicate("\n")
+    assert keeper.returncode == 0
+    assert hub.status().care is None
+    hub.care.once()
+
+
+def test_thread_of_a_long_lived_hub_seals(hub: Hub):
+    datas = fill(hub)
+    hub.care.start(every_s=0.05)
+    for _ in range(200):
+        if "4+2" in forms(hub):
+            break
+        threading.Event().wait(0.05)
+    hub.care.stop()
+    assert "4+2" in forms(hub)
+    require(hub, datas)
+
+
+def test_writer_that_fills_segments_seals_them_without_care(tmp_path: Path):
+    with make(tmp_path / "hub", 6) as hub:
+        datas = fill(hub, 400)
+    with maruhub.connect(tmp_path / "hub") as hub:
+        assert forms(hub)["4+2"] >= 5
+        require(hub, datas)
+
+
+def test_report_is_plain_values(hub: Hub):
+    fill(hub)
+    assert json.loads(json.dumps(hub.care.once().to_json()))["acts"]["seal"] >= 1
+
+
+def test_readers_go_on_in_what_was_moved(hub: Hub):
+    """Views and mapped files of another process outlive every act."""
+    datas = fill(hub)
+    with maruhub.connect(hub.path) as other:
+        views = other.bucket("photos").get_many(list(datas))
+        hub.care.once()
+        for number in (0, 1):
+            shutil.rmtree(hub.path / "blades" / str(number))
+        hub.care.once()
+        assert [bytes(view) for view in views] == list(datas.values())
+        require(other, datas)
+        assert other.store.read_counts.lost == 0
+
+
+def test_rot_is_read_around_and_scrubbed_away(hub: Hub):
+    datas = fill(hub)
+    hub.care.once()
+    for blade in ("0", "1"):
+        for strip in (hub.path / "blades" / blade / "segments").glob("*.strip"):
+            data = bytearray(strip.read_bytes())
+            for at in range(4096 + 100, len(data), 40_000):
+                data[at] ^= 0x55
+            strip.write_bytes(data)
+    require(hub, datas)
+    done = hub.care.scrub()
+    assert done.rotten > 0
+    assert (done.mended, done.lost) == (done.rotten, [])
+    again = hub.care.scrub()
+    assert (again.rotten, again.lost) == (0, [])
+    assert hub.check().ok
+    require(hub, datas)
+
+
+def test_scrub_heals_copies_of_open_logs(tmp_path: Path):
+    with make(tmp_path / "hub", 3) as hub:
+        datas = fill(hub, 20)
+        for log in (hub.path / "blades" / "1" / "segments").glob("*.log"):
+            size = log.stat().st_size
+            with log.open("r+b") as file:
+                file.seek(size // 2)
+                file.write(os.urandom(3000))
+        assert hub.care.scrub().rotten > 0
+        assert hub.care.scrub().rotten == 0
+        require(hub, datas)
+
+
+def test_scrub_goes_on_where_it_was(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    from maruhub.care import scrub
+
+    fill(hub, 300)
+    hub.care.once()
+    count = sum(forms(hub).values())
+    seen: list[int] = []
+    honest = scrub.Scrub._segment
+
+    def dying(self, layout, current):
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        seen.append(layout.segment)
+        honest(self, layout, current)
+
+    monkeypatch.setattr(scrub.Scrub, "_segment", dying)
+    with pytest.raises(KeyboardInterrupt):
+        hub.care.scrub()
+    monkeypatch.setattr(scrub.Scrub, "_segment", honest)
+    assert hub.care.scrub().segments == count
+    assert [done.segments for done in scrub.history(hub.store)] == [count]
