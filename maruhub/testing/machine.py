@@ -22,6 +22,8 @@ from maruhub.store.commit import copies, writer
 from maruhub.store.commit.clock import CounterMark
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.identity import BladeIdentity
+from maruhub.store.hand import Hand
+from maruhub.store.read import patience
 from maruhub.store.recover import strip_search
 from maruhub.store.recover.log_search import RecoveryReport
 from maruhub.store.recover.recovery import Recovery
@@ -216,8 +218,11 @@ class Machine:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-class _InlineHand:
+class _InlineHand(Hand):
     """Syncs in the calling thread; a stalled one is simply never heard of."""
+
+    def __init__(self, name: str) -> None:
+        pass
 
     def run(self, job: Callable[[], None]) -> None:
         with contextlib.suppress(Stalled):
@@ -260,7 +265,8 @@ def replayable(seed: object, *, sync_seconds: float = 0.01) -> Iterator[None]:
     defaults = copies.Copies.__init__.__kwdefaults__
     with contextlib.ExitStack() as stack:
         for module, name, new in (
-            (copies, "_Hand", _InlineHand),
+            (copies, "Hand", _InlineHand),
+            (patience, "Hand", _InlineHand),
             (copies.Copies.__init__, "__kwdefaults__", {**(defaults or {}), "sync_seconds": sync_seconds}),
             (strip_writer, "SYNC_SECONDS", sync_seconds),
             (strip_writer, "Behind", _InlineBehind),

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from maruhub.errors import MaruError
+from maruhub.errors import Corrupt, MaruError
 from maruhub.store.blades import COPIES
 from maruhub.store.format.extent import Blob
 from maruhub.store.store import PoolStore
@@ -70,6 +70,7 @@ class Ordeal:
         self.old_indexes: list[dict[bytes, bytes]] = []
         self.old_drives: dict[int, dict[str, bytes]] = {}
         self.is_cramped = chance.random() < 0.2
+        self.is_spoiled = False
         self.names = 0
         self._deeds = deeds
         self._doing = 0
@@ -115,7 +116,7 @@ class Ordeal:
         if op.process not in self.living:
             calls = Calls(crash_at=op.dies_at)
             try:
-                self.living[op.process] = self.machine.start(calls)
+                self.living[op.process] = self.start(calls)
             finally:
                 self.figures.faults.update(calls.failed)
             calls.crash_at = 0
@@ -127,6 +128,23 @@ class Ordeal:
             calls.intrude_at = calls.count + op.meanwhile_at
             calls.intruder = lambda: self._intrude(op.meanwhile)
         return process.store
+
+    def start(self, calls: Calls | None = None) -> Process:
+        """Starts a process; where damaged files keep the index from being made, it is told to go on.
+
+        What is left of a segment that is no more may be damaged like any file: nobody can tell
+        it from one that is lost, so opening asks first. Nothing that counts may be missing then.
+        """
+        try:
+            return self.machine.start(calls)
+        except Corrupt:
+            if not self.is_spoiled:
+                raise
+            process = Process(self.machine, Calls(), ())
+            process.recovery.run(accept_loss=True)
+            self.figures.errors["asked before opening"] += 1
+            process.kill()
+            return self.machine.start()
 
     def _intrude(self, op: Op | None) -> bool:
         if self.machine.index.is_busy():

@@ -8,7 +8,6 @@ from typing import Final
 
 from maruhub.errors import MaruError
 from maruhub.store.blades import COPIES
-from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import Layout
 from maruhub.store.seal.act import Acts, Outcome
 from maruhub.store.seal.placement import scheme
@@ -193,18 +192,9 @@ def plug(run: Ordeal, op: Op, chance: random.Random) -> None:
 
 
 def _files(run: Ordeal, number: int) -> dict[str, Inode]:
-    """A suspect's files of segments that there are, if it answers.
-
-    An old log of one that is no more must not rot: nobody can tell it from one that is lost.
-    """
-    platter = run.machine.platters[number]
-    items = run.machine.index.items()
-    files = {} if platter.gone else platter.files
-    return {
-        name: inode
-        for name, inode in files.items()
-        if layout_key(int(name[:16], 16)) in items and len(inode.data)
-    }
+    """The files of a suspect that hold anything."""
+    run.is_spoiled = True
+    return {name: inode for name, inode in run.machine.platters[number].files.items() if len(inode.data)}
 
 
 def rot(run: Ordeal, op: Op, chance: random.Random) -> None:
@@ -246,6 +236,7 @@ def fault(run: Ordeal, op: Op, chance: random.Random) -> None:
         kind, error = chance.choice(_FAULTS)
         times = chance.choice((1, 1, 3, 0))
         found = Fault(kind, int(2 ** chance.uniform(0, 5)), error, times, chance.choice(run.suspects))
+        run.is_spoiled |= error in (MISDIRECTED, FORGOTTEN)
         run.living[op.process].calls.add(found)
 
 

@@ -54,6 +54,18 @@ ALL: Final = WRITING | CARE | MISFORTUNE
 MEANWHILE: Final = WRITING | {"unplug": 1.5, "rot": 1, "fault": 1, "recut": 2, "sweep": 1, "cut power": 0.3}
 """What others do in the middle of an act."""
 
+THEMES: Final = (
+    ("remember", "remove", "remove", "close logs", "recut all/name what was remembered"),
+    ("remember", "remove", "close logs", "recut all", "name what was remembered"),
+    ("count", "remove", "close logs", "recut all/freeze", "freeze"),
+    ("append", "put", "close logs", "recut all", "name what was appended"),
+    ("close logs", "recut all", "put", "recut all!", "lose index"),
+    ("close logs", "recut all", "rot", "rebuild", "rebuild", "rebuild", "heal"),
+    ("unplug", "remove", "checkpoint and recut", "checkpoint and recut", "plug", "lose index"),
+)
+"""What seldom comes together by chance: kinds in their order, with what happens meanwhile (/) or
+a death in it (!)."""
+
 
 @dataclass(frozen=True)
 class Op:
@@ -87,7 +99,20 @@ def make_ops(seed: int, length: int) -> tuple[Op, ...]:
     processes = chance.choice((1, 1, 2, 3))
     # Some begin with so much that acts have something to work on.
     ops = [Op("put", 0, chance.getrandbits(32)) for _ in range(chance.choice((0, 3, 8)))]
-    return tuple(ops + [_make_op(chance, processes) for _ in range(length)])
+    while len(ops) < length:
+        if chance.random() < 0.06:
+            process = chance.randrange(processes)
+            ops += [_of_theme(chance, word, process, processes) for word in chance.choice(THEMES)]
+        else:
+            ops.append(_make_op(chance, processes))
+    return tuple(ops)
+
+
+def _of_theme(chance: random.Random, word: str, process: int, processes: int) -> Op:
+    kind, _, other = word.rstrip("!").partition("/")
+    meanwhile = Op(other, _other(process, processes), chance.getrandbits(32)) if other else None
+    dies_at = int(2 ** chance.uniform(3, 8)) if word.endswith("!") else 0
+    return Op(kind, process, chance.getrandbits(32), dies_at, meanwhile, int(2 ** chance.uniform(3, 6)))
 
 
 def _make_op(chance: random.Random, processes: int) -> Op:
@@ -96,9 +121,13 @@ def _make_op(chance: random.Random, processes: int) -> Op:
     dies_at = int(2 ** chance.uniform(0, 8)) if chance.random() < 0.12 else 0
     meanwhile = None
     if kind in CARE and chance.random() < 0.4:
-        other = processes if processes == 1 else (process + 1) % processes
+        other = _other(process, processes)
         meanwhile = Op(_drawn(chance, MEANWHILE), other, chance.getrandbits(32))
     return Op(kind, process, chance.getrandbits(32), dies_at, meanwhile, int(2 ** chance.uniform(0, 7)))
+
+
+def _other(process: int, processes: int) -> int:
+    return processes if processes == 1 else (process + 1) % processes
 
 
 def _drawn(chance: random.Random, weights: dict[str, float]) -> str:

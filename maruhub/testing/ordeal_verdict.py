@@ -25,8 +25,8 @@ def judge(run: Ordeal) -> None:
     """Everything is there after a restart, after a rebuild, with others lost, and once more."""
     run.machine.add_room()
     run.plug_in(run.chance)
-    _require_rest(run, run.machine.start())
-    process = run.machine.start()
+    _require_rest(run, run.start())
+    process = run.start()
     run.look(process.store)
     _write_on(run, process)
     if run.chance.random() < 0.6 and protect(run, process.store):
@@ -36,7 +36,7 @@ def judge(run: Ordeal) -> None:
         run.suspect(run.chance)
         for number in run.suspects:
             run.machine.platters[number].leave()
-        process = run.machine.start()
+        process = run.start()
         run.look(process.store)
     process.close()
     _require_same_index(run)
@@ -77,7 +77,7 @@ def _require_same_index(run: Ordeal) -> None:
     run.plug_in(run.chance)
     live = comparable(run.machine.index.items())
     run.machine.lose_index()
-    process = run.machine.start()
+    process = run.start()
     rebuilt = comparable(run.machine.index.items())
     run.look(process.store)
     process.close()

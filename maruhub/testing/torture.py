@@ -115,9 +115,10 @@ def closing_line(seeds: int, total: Figures, red: Counter[str], seconds: float) 
     """What was tried and found."""
     faults = ", ".join(f"{count} {kind}" for kind, count in sorted(total.faults.items()))
     acts = ", ".join(f"{count} {kind}" for kind, count in sorted(total.acts.items()))
+    refusals = ", ".join(f"{count} {kind}" for kind, count in sorted(total.errors.items()))
     return (
         f"{seeds} seeds: {total.operations} operations, {total.calls} calls, {total.crashes} crashes, "
-        f"{sum(total.faults.values())} faults ({faults}), acts ({acts}), "
+        f"{sum(total.faults.values())} faults ({faults}), acts ({acts}), refusals ({refusals}), "
         f"{total.acknowledged} acknowledged changes, {total.checked} acknowledged objects checked, "
         f"lost {red['lost']}, wrong bytes {red['wrong bytes']}; {seconds:.0f} s"
     )
