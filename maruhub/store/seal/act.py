@@ -244,7 +244,12 @@ class Acts:
 
     def _write(self, begun: _Begun, pieces: Pieces, cut: Cut, files: StripFiles, report: ActReport) -> None:
         content = Content(
-            self._reader, begun.source, begun.live.extents, begun.batches, pieces, make_copying(pieces, cut)
+            self._reader,
+            begun.source,
+            extents=begun.live.extents,
+            batches=begun.batches,
+            pieces=pieces,
+            copying=make_copying(pieces, cut),
         )
         breathe = begun.manner.breathe
         writer = StripWriter(files, cut, window_bytes=self._window_bytes, breathe=breathe)

@@ -35,6 +35,7 @@ class Content:
         self,
         reader: Reader,
         source: Source,
+        *,
         extents: ExtentArray,
         batches: Sequence[BatchHead],
         pieces: Pieces,

@@ -23,9 +23,8 @@ def segments(draw: st.DrawFn) -> list[Run]:
     at = 4096
     for owner, (size, lives) in enumerate(draw(st.lists(st.tuples(_sizes, st.booleans()), max_size=60))):
         at += -at % 4096 if size >= 4096 else 0
-        for start in range(at, at + size, EXTENT_BYTES_MAX):
-            if lives:
-                runs.append((start, min(start + EXTENT_BYTES_MAX, at + size), owner))
+        starts = range(at, at + size, EXTENT_BYTES_MAX) if lives else ()
+        runs += [(start, min(start + EXTENT_BYTES_MAX, at + size), owner) for start in starts]
         at += size
     return runs
 
