@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.harness import Bench
 from benchmarks.rebuild import BATCH, Care, Reads, fill
+from benchmarks.report import number
 from benchmarks.samples import Samples, fifty_kb
 from maruhub.api.door import connect
 
@@ -38,11 +39,12 @@ def measure(bench: Bench) -> None:
         {READS: story.reads()},
         phases=story.phases,
     )
+    bands = [(begin, end, "") for begin, end, _ in story.phases]
     bench.curve(
-        "Beside it, in another process", "seconds", "MB/s", {WRITES: story.writes()}, phases=story.phases
+        "Written by care, in another process", "seconds", "MB/s", {WRITES: story.writes()}, phases=bands
     )
-    bench.group("Reads by phase, half a second each", "objects/s", story.by_phase())
-    bench.note(f"{samples.size_bytes / 1e6:,.0f} MB stored; means over half a second.")
+    medians = ", ".join(f"{name} {number(median)}" for name, median in story.by_phase().items())
+    bench.note(f"{samples.size_bytes / 1e6:,.0f} MB stored; means over half a second. Medians: {medians}.")
     bench.note("The reader opens the hub anew when blades go: what it has mapped would answer for ever.")
 
 
@@ -68,15 +70,15 @@ class _Story:
         aside = [self._folder / "blades" / str(number) for number in numbers]
         for place in aside:
             place.rename(place.with_name(f"lost-{place.name}"))
-        with connect(self._folder) as hub, Reads(hub, self._samples) as reads:
+        with connect(self._folder) as hub, Reads(hub, self._samples, warm=False) as reads:
             reads.go()
             self._calm("two blades lost")
-            self._care("rebuild, 2 + 2 on four")
-            self._calm("safe again")
+            self._care("rebuild: 2 + 2 on four")
+            self._calm("whole again")
             for number in numbers:
                 hub.blades.remove(number, lost=True)
             hub.blades.add(self._folder / "blades" / "new")
-            self._care("blade added: 3 + 2 on five")
+            self._care("a blade added: widening to 3 + 2")
             self._calm("balanced")
             self._waits += reads.waits
 
@@ -110,16 +112,15 @@ class _Story:
         ]
         return _rates(steps, self.phases[-1][1])
 
-    def by_phase(self) -> dict[str, list[float]]:
-        """Medians of the rate in each phase."""
+    def by_phase(self) -> dict[str, float]:
+        """The median rate in each phase."""
         points = self.reads()
+        half = _SMOOTH_S / 2
         inside = {
-            f"hub: {name}": [
-                rate for at, rate in points if begin <= at - _SMOOTH_S / 2 and at + _SMOOTH_S / 2 <= end
-            ]
+            name: [rate for at, rate in points if begin + half <= at <= end - half]
             for begin, end, name in self.phases
         }
-        return {name: [statistics.median(rates)] for name, rates in inside.items() if rates}
+        return {name: statistics.median(rates) for name, rates in inside.items() if rates}
 
 
 def _rates(events: Sequence[tuple[float, float]], end: float) -> list[tuple[float, float]]:

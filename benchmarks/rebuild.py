@@ -118,7 +118,8 @@ class Lap:
 class Reads:
     """A thread that reads random objects of the hub, verified, as long as it is wanted."""
 
-    def __init__(self, hub: Hub, samples: Samples) -> None:
+    def __init__(self, hub: Hub, samples: Samples, *, warm: bool = True) -> None:
+        self._laps = len(samples) // BATCH if warm else 0
         self.waits: list[tuple[float, float]] = []
         self._objects = hub.namespace.objects
         self._samples = samples
@@ -127,7 +128,7 @@ class Reads:
         self._thread = threading.Thread(target=self._work)
 
     def __enter__(self) -> Reads:
-        for _ in range(len(self._samples) // BATCH):
+        for _ in range(self._laps):
             self._read(random)
         self._thread.start()
         return self

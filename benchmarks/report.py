@@ -186,7 +186,7 @@ def _curve(axes: Any, curve: dict[str, Any]) -> None:
     if curve["log_x"]:
         axes.set_xscale("log")
     top = max(y for points in curve["lines"].values() for _, y in points)
-    axes.set_ylim(0, (1.5 if phases else 1.12) * top)
+    axes.set_ylim(0, (1.4 if any(name for _, _, name in phases or ()) else 1.12) * top)
     if phases:
         _phases(axes, phases, next(iter(curve["lines"].values())))
         axes.yaxis.set_major_formatter(lambda value, _: number(value))
@@ -199,16 +199,23 @@ def _curve(axes: Any, curve: dict[str, Any]) -> None:
 
 
 def _phases(axes: Any, phases: list[list[Any]], points: list[list[float]]) -> None:
-    """Stretches of time as bands, with their name and the line's median in them on top."""
+    """Stretches of time as bands; those with a name have it on top, and the line's median."""
     length = phases[-1][1] - phases[0][0]
     for row, (begin, end, name) in enumerate(phases):
         axes.axvspan(begin, end, color=_BANDS[row % len(_BANDS)], zorder=0, linewidth=0)
         inside = [y for x, y in points if begin <= x <= end]
+        if not name or not inside:
+            continue
         # About 110 letters of this size fit side by side.
         words = textwrap.fill(name, max(8, int(110 * (end - begin) / length)))
-        place = {"xy": ((begin + end) / 2, 0.97), "xycoords": ("data", "axes fraction"), "ha": "center"}
-        told = f"{words}\n" + (f"{number(spread(inside)[1])}" if inside else "")
-        axes.annotate(told, **place, va="top", fontsize=8.5, color=_RANGE, linespacing=1.25)
+        place: dict[str, Any] = {
+            "xy": ((begin + end) / 2, 0.97),
+            "xycoords": ("data", "axes fraction"),
+            "ha": "center",
+        }
+        axes.annotate(words, **place, va="top", fontsize=8.5, color=_RANGE, linespacing=1.25)
+        place["xy"] = (place["xy"][0], 0.8)
+        axes.annotate(number(spread(inside)[1]), **place, va="top", fontsize=10, color=_OURS, weight="bold")
     axes.set_xlim(phases[0][0], phases[-1][1])
 
 
