@@ -48,17 +48,18 @@ class Accident:
                     f"killed (SIGKILL, status {training.kill()}): a new process cannot open them any more"
                 )
                 break
-        self._survived = training.learned(EPOCH).total()
+        self._epoch = training.epoch()
+        self._survived = training.learned(self._epoch).total()
         places = training.start()
         stage.show(f"going on: {next(places)}, with the four blades that are left")
         return places
 
     def prove_epoch(self, training: Training, places: Iterator[Place], wanted: Counter[str]) -> None:
         """Watches the epoch end, and shows that it held each image once."""
-        training.watch(places, self.stage.show, until=lambda at: at.epoch > EPOCH)
-        seen = training.learned(EPOCH)
+        training.watch(places, self.stage.show, until=lambda at: at.epoch > self._epoch)
+        seen = training.learned(self._epoch)
         assert seen == wanted, "an epoch must hold each sample once"
-        rebuilt, rest = training.rebuilt[EPOCH], seen.total() - self._survived
+        rebuilt, rest = training.rebuilt[self._epoch], seen.total() - self._survived
         assert 0 < rebuilt <= rest, "images on lost blades must be computed from the others"
         self.stage.show(
             f"exact: {seen.total():,} images, each once; of the last {rest}, {rebuilt} were computed from other strips"
@@ -111,13 +112,14 @@ def _wait_until_safe(hub: Any) -> None:
     """Returns when any two blades may fail again.
 
     What a process is writing at that moment is its own to make whole: it does so with its
-    next write, and a training writes every few seconds.
+    next write, and a training writes every few seconds; what it leaves is care's.
     """
     end = time.monotonic() + PATIENCE_S
     while (status := hub.status()).survives < 2:
         if time.monotonic() > end:
             raise SystemExit(f"still after {PATIENCE_S:g} s: {status.protection}")
-        time.sleep(0.1)
+        time.sleep(0.5)
+        hub.care.once()
 
 
 def _compare_all(hub: Any, originals: list[Path]) -> int:

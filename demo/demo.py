@@ -151,14 +151,15 @@ class Demo:
             if place.epoch == KILLED_IN and place.batch > place.batches // 2:
                 stage.show(f"{place}: killed (SIGKILL, status {training.kill()})")
                 break
-        survived = training.learned(KILLED_IN).total()
+        epoch = training.epoch()
+        survived = training.learned(epoch).total()
         stage.say(f"""Its last checkpoint knows {survived} of the {len(train):,} images of that epoch. What it learned after
             that died with it and comes again; nothing else does.""")
         places = training.start()
         stage.show(f"going on: {next(places)}")
         self._more_data(hub, training, version)
         training.watch(places, stage.show)
-        self._prove_epoch(train, training, before=survived)
+        self._prove_epoch(train, training, epoch, before=survived)
         return run, training
 
     def _more_data(self, hub: Any, training: Training, version: Any) -> None:
@@ -171,11 +172,11 @@ class Demo:
         stage.say(f"""Meanwhile the trainer was {still} on {version.name}: a version never changes. The new images take
             part in {hub.dataset("digits").latest.name}.""")
 
-    def _prove_epoch(self, train: Any, training: Training, *, before: int) -> None:
-        seen = training.learned(KILLED_IN)
+    def _prove_epoch(self, train: Any, training: Training, epoch: int, *, before: int) -> None:
+        seen = training.learned(epoch)
         assert seen == Counter(train.ids()), "an epoch must hold each sample once"
         self.stage.say(f"""The proof, from the diary that the trainer kept of every image it learned from: in epoch
-            {KILLED_IN}, {before} images before the kill and {seen.total() - before} after it, {seen.total():,} in
+            {epoch}, {before} images before the kill and {seen.total() - before} after it, {seen.total():,} in
             all, {len(seen):,} different ones: exactly those of the training split, each once.""")
 
     # ------------------------------------------------------------ 7: two blades are lost meanwhile

@@ -113,6 +113,11 @@ class Training:
         entries = [json.loads(line) for line in counted.splitlines()]
         return Counter(sample for entry in entries if entry["epoch"] == epoch for sample in entry["ids"])
 
+    def epoch(self) -> int:
+        """The epoch in which its checkpoint stands: a kill may come later than one thinks."""
+        with np.load(self.checkpoint) as saved:
+            return int(json.loads(str(saved["loader"]))["epoch"]) + 1
+
     def weights(self) -> dict[str, Any]:
         """What its last checkpoint holds."""
         with np.load(self.checkpoint) as saved:
