@@ -253,6 +253,9 @@ class Reader:
 
         if self._files.has_resident(key, offset + length):
             read()
+        elif self._blades.get(key.blade_id) is None:
+            # Known at once: a hand would be asked for nothing, once for each object.
+            raise OSError(errno.ENODEV, "the blade is missing")
         elif self._patience.run({key.blade_id: Errand(read, 1 + length / (1 << 20))}):
             raise OSError(errno.ETIMEDOUT, "the blade doesn't answer in its time")
         if isinstance(found[0], OSError):
