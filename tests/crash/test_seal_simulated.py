@@ -171,11 +171,12 @@ def run(work: str, seed: int, blades: int, crash_after: int, *, power: bool) -> 
 
 
 @pytest.mark.parametrize("power", [False, True], ids=["kill", "power"])
-@pytest.mark.parametrize("blades", [1, 3, 6])
-@pytest.mark.parametrize("work", WORKS)
+@pytest.mark.parametrize(
+    ("blades", "work"),
+    # A lone blade has nothing to make a strip from.
+    [(blades, work) for blades in (1, 3, 6) for work in WORKS if blades > 1 or work != "rebuild"],
+)
 def test_dies_at_any_call(work: str, blades: int, power: bool) -> None:
-    if work == "rebuild" and blades == 1:
-        pytest.skip("there is nothing to make a strip from")
     with replayable(work):
         calls = count_calls(work, blades, blades)
         for crash_after in sorted({1 + calls * number // TRIES for number in range(TRIES)}):

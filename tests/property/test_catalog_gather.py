@@ -50,7 +50,7 @@ def written(store: MemoryStore, kind: str, table: pa.Table, cuts: list[int]) -> 
     bounds = [0, *sorted(cuts), table.num_rows]
     for begin, end in itertools.pairwise(bounds):
         pieces += writer.write(kind, table.slice(begin, end - begin))
-    store.commit(lambda rows: [fragment.stage(rows) for fragment in writer.fragments])
+    store.commit(lambda rows: [fragment.stage(rows, snapshot=rows.counter) for fragment in writer.fragments])
     return tuple(pieces)
 
 

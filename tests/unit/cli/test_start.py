@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import click
 import pytest
 
 from maruhub.cli.main import COMMANDS, LazyGroup, maru
@@ -38,5 +39,6 @@ def test_the_table_of_commands_says_what_the_commands_say(name: str) -> None:
     assert command is not None
     assert command.name == name
     assert command.short_help == next(listing[name][1] for listing in COMMANDS.values() if name in listing)
-    options = {option for parameter in command.params for option in parameter.opts}
-    assert {"--hub", "--json"} <= options
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        options = {option for parameter in each.params for option in parameter.opts}
+        assert {"--hub", "--json"} <= options
