@@ -39,7 +39,7 @@ class Accident:
         """Removes two blades in the middle of an epoch; a new process goes on with what is left."""
         stage, places = self.stage, training.start()
         training.watch(places, stage.show, until=lambda at: (at.epoch, at.batch * 3) > (EPOCH, at.batches))
-        stage.shell("rm -rf " + " ".join(blade.path for blade in self.lost))
+        stage.shell("rm -rf " + " ".join(str(self.hub_path / "blades" / str(b.number)) for b in self.lost))
         _destroy(self.lost)
         for at in places:
             if (at.epoch, at.batch * 2) > (EPOCH, at.batches):

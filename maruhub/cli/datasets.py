@@ -51,9 +51,9 @@ def commit_command(session: Session, dataset: str, sources: tuple[str, ...], mes
     with session.output.progress("Committing", unit="objects") as advance:
         version = handle.commit(sources, message, lambda seen: advance(seen, None))
     address = f"{dataset}@{version.name}"
-    text = f"{address}: {len(version)} samples."
+    text = f"{address}: {len(version):,} samples."
     if not version.is_new:
-        text = f"Nothing changed: {address} is the latest, {len(version)} samples."
+        text = f"Nothing changed: {address} is the latest, {len(version):,} samples."
     session.output.record({**version_fields(dataset, version.info), "is_new": version.is_new}, text)
 
 
