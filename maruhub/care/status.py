@@ -18,7 +18,9 @@ from maruhub.care.census import StageCount, take_census
 from maruhub.care.notice import Notice
 from maruhub.care.protection import protection_of
 from maruhub.store.blades import COPIES
+from maruhub.store.capacity import usable_bytes
 from maruhub.store.pool import FoundPool
+from maruhub.store.seal.placement import scheme
 from maruhub.store.store import PoolStore
 
 
@@ -45,7 +47,8 @@ class Status:
 
     ``survives``: how many blades may fail now without a loss; ``reduced``: fewer than the
     pool promises, because blades are missing or copies were lost. ``forms``: segments by how
-    they lie; ``care``: what whoever keeps the hub just now says, None: nobody does.
+    they lie; ``usable_bytes``: what still fits, which on blades of different sizes is less
+    than their room together; ``care``: what whoever keeps the hub just now says, None: nobody does.
     ``awaiting_bytes``: what deleted and overwritten objects hold until they are eradicated.
     """
 
@@ -63,6 +66,7 @@ class Status:
     stored_bytes: int
     awaiting_bytes: int
     raw_bytes: int
+    usable_bytes: int
     index_bytes: int
     shared_drive: bool
     read_only: bool
@@ -82,6 +86,7 @@ def read_status(
     layouts = list(store.layouts())
     for layout in layouts:
         segments[f"{layout.segment_class.name.lower()} {'closed' if layout.closed else 'open'}"] += 1
+    leaving = {blade_id.hex() for blade_id in found.blades.draining}
     protection = protection_of(layouts, found.blades.answering, len(found.blades))
     return Status(
         path=str(path),
@@ -98,10 +103,23 @@ def read_status(
         stored_bytes=sum(stage.size_bytes for stage in stages.values()),
         awaiting_bytes=stages["restorable"].size_bytes,
         raw_bytes=sum(blade.used_bytes for blade in blades),
+        usable_bytes=_usable([blade for blade in blades if blade.id not in leaving]),
         index_bytes=_allocated(path / "index"),
         shared_drive=_share_a_drive(blades),
         read_only=read_only,
     )
+
+
+def _usable(blades: Sequence[BladeStatus]) -> int:
+    """Bytes of data that still fit, each segment's files on blades of their own.
+
+    What blades of one drive have free counts once, an equal part for each.
+    """
+    answering = [blade for blade in blades if blade.answers]
+    sharing = Counter(blade.device for blade in answering)
+    form = scheme(len(answering))
+    free = [blade.free_bytes // sharing[blade.device] for blade in answering]
+    return usable_bytes(free, form.data, form.parity)
 
 
 def _blades(hub: Path, found: FoundPool) -> list[BladeStatus]:

@@ -118,7 +118,8 @@ def _status_lines(status: Status) -> list[str]:
         *([f"care        {_care_text(status.care)}"] if status.care else []),
         *([f"            {_SHARED}"] if status.shared_drive else []),
         f"space       {size_text(status.stored_bytes)} stored in {size_text(status.raw_bytes)} on the blades; "
-        f"index {size_text(status.index_bytes)}; {size_text(free)} free",
+        f"index {size_text(status.index_bytes)}",
+        f"            {size_text(free)} free on the drives: room for {size_text(status.usable_bytes)} more",
         f"deleted     {size_text(status.awaiting_bytes)} await eradication, once they can't be brought back "
         "any more: maru gc --dry-run",
         "",

@@ -35,6 +35,13 @@ def segment_files(pool: OpenPool) -> list[Path]:
     return [f for f in files if f.stat().st_size > 5000]
 
 
+def test_status_says_what_fits_and_not_the_sum_of_all_room(pool: OpenPool) -> None:
+    status = pool.status()
+    free = status.blades[0].free_bytes
+    # Four blades of one drive: 2 + 2 strips, so half of what is free on it.
+    assert 0.9 * free / 2 < status.usable_bytes <= free / 2
+
+
 def test_status_counts(pool: OpenPool) -> None:
     namespace = put(pool, 10)
     namespace.objects.delete_many("photos", ["3.jpg"])
