@@ -239,10 +239,13 @@ class Reader:
         self.counts.bad_copies[blade_id] += 1
 
     def _read_file(self, key: FileKey, offset: int, length: int) -> Buffer:
-        """Bytes of any file, through its mapping where there is one; raises OSError.
+        """Bytes of any file, a copy where they are in memory; raises OSError.
 
         In the blade's time: one that is late is taken for one that doesn't answer.
         """
+        resident = self._files.read_resident(key, offset, length)
+        if resident is not None:
+            return resident
         found: list[Buffer | OSError] = []
 
         def read() -> None:
@@ -251,12 +254,10 @@ class Reader:
             except (OSError, ValueError) as error:
                 found.append(OSError(getattr(error, "errno", errno.EIO), str(error)))
 
-        if self._files.has_resident(key, offset + length):
-            read()
-        elif self._blades.get(key.blade_id) is None:
+        if self._blades.get(key.blade_id) is None:
             # Known at once: a hand would be asked for nothing, once for each object.
             raise OSError(errno.ENODEV, "the blade is missing")
-        elif self._patience.run({key.blade_id: Errand(read, 1 + length / (1 << 20))}):
+        if self._patience.run({key.blade_id: Errand(read, 1 + length / (1 << 20))}):
             raise OSError(errno.ETIMEDOUT, "the blade doesn't answer in its time")
         if isinstance(found[0], OSError):
             _require_descriptors(found[0])
