@@ -1,6 +1,6 @@
 """One life of a hub's process: open, compare with the journal, go on writing until killed.
 
-``python -m tests.crash.kill_round HUB JOURNAL SEED [rebuild] [most]``. Status 3: something
+``python -m tests.crash.kill_round HUB JOURNAL SEED [rebuild] [most] [die=CALL:N]``. Status 3: something
 was wrong, told on standard output.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from maruhub import compose
 from maruhub.namespace import Namespace
-from tests.crash import verdict
+from tests.crash import last_call, verdict
 from tests.crash.journal import History, Journal
 from tests.crash.load import Load
 
@@ -45,6 +45,7 @@ def main(hub: Path, path: Path, *, seed: int, rebuild: bool, most: int | None) -
 
 if __name__ == "__main__":
     words = sys.argv[4:]
+    last_call.heed(words)
     numbers = [int(word) for word in words if word.isdigit()]
     sys.exit(
         main(

@@ -42,8 +42,10 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
 def test_killed_before_the_nth_call(tmp_path: Path, seed: int) -> None:
+    deaths = 0
     for victim, kills in _victims(tmp_path, KILLS * 4 // 10, seed):
         for number in range(kills):
             call = CALLS[number % len(CALLS)]
-            victim.die_at(call, victim.rng.choice((1, 2, 3, victim.rng.randint(4, 16))))
+            deaths += victim.die_at(call, victim.rng.choice((1, 2, 3, victim.rng.randint(4, 16))))
         victim.finish()
+    assert deaths > KILLS // 10

@@ -9,11 +9,9 @@ from maruhub.errors import MaruError
 from maruhub.index.protocol import AFTER_ALL
 from maruhub.namespace import Namespace
 from maruhub.namespace.object import ObjectInfo
+from maruhub.testing.trial import comparable
 from tests.crash.journal import History, State
 from tests.crash.load import BUCKET
-
-STATE_ROW = b"\x01C"
-TAIL = b"\x01T"
 
 
 def held(pool: OpenPool) -> tuple[State, list[str]]:
@@ -63,8 +61,7 @@ def rows(pool: OpenPool) -> dict[bytes, bytes]:
     Of a tail row only where the last batch starts: the live one ends behind the objects that
     others had begun to append behind that batch, which a rebuild can't know.
     """
-    every = pool._index.scan(b"", AFTER_ALL, 1 << 30)
-    return {key: raw[:8] if key[:2] == TAIL else raw for key, raw in every if key != STATE_ROW}
+    return comparable(dict(pool._index.scan(b"", AFTER_ALL, 1 << 30)))
 
 
 def differences(live: dict[bytes, bytes], rebuilt: dict[bytes, bytes]) -> list[str]:
