@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
@@ -95,12 +96,23 @@ class Care:
     def forever(self, stop: threading.Event, *, every_s: float = EVERY_S) -> None:
         """Looks every few seconds what is to be done, until ``stop`` is set; raises Busy like :meth:`once`."""
         with self._pool.notices.held():
+            settled: tuple[int, int] | None = None
+            looked_s = 0.0
             while not stop.is_set():
                 try:
-                    self._run(None, expire_s=_EXPIRE_EVERY_S)
+                    # Looking costs a microsecond a row: not while nothing has happened since.
+                    if settled != self._signs() or time.monotonic() - looked_s > _EXPIRE_EVERY_S:
+                        report = self._run(None, expire_s=_EXPIRE_EVERY_S)
+                        looked_s = time.monotonic()
+                        settled = None if report.problems or report.waiting else self._signs()
                 except MaruError as error:
                     _log.warning("care goes on in %g s: %s", every_s, error)
                 stop.wait(every_s)
+
+    def _signs(self) -> tuple[int, int]:
+        """What is other when there may be something to do."""
+        self._pool.store.blades.look()
+        return self._pool.store.counter, self._pool.store.blades.changes
 
     def start(self, *, every_s: float = EVERY_S) -> None:
         """Takes care in a thread of this process, until :meth:`stop` or the hub's end.

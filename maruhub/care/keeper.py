@@ -91,6 +91,7 @@ class Keeper:
         """
         report = KeeperReport()
         start = time.monotonic()
+        self._store.blades.look()
         if close_logs:
             self._store.close_logs(SMALL_LOG_BYTES)
         covered = self._store.checkpoint().began_after if self._wants_checkpoint(kinds) else 0
@@ -104,8 +105,22 @@ class Keeper:
                 tried[_key(task)] += 1
                 self._do(task, covered, report)
         self._sweep(report)
+        self._count_foreign_logs(report)
         report.seconds = time.monotonic() - start
         return report
+
+    def _count_foreign_logs(self, report: KeeperReport) -> None:
+        """Open logs that lack a blade and that another process holds: it mends them at its next write."""
+        usable = set(self._store.blades.answering) - self._store.blades.draining
+        lacking = [
+            layout
+            for layout in self._store.layouts()
+            if not layout.closed and not usable.issuperset(layout.blades)
+        ]
+        if lacking:
+            report.waiting["a process that is open writes to it, and mends it with its next change"] += len(
+                lacking
+            )
 
     def _wants_checkpoint(self, kinds: Collection[Kind]) -> bool:
         """Whether records take more than a checkpoint would, or leaving them out was asked for alone."""

@@ -254,6 +254,11 @@ class PoolStore:
             with self.acting() as acts:
                 acts.recut(segment)
 
+    @property
+    def counter(self) -> int:
+        """The counter of the last change; it stands still while nothing happens."""
+        return decode_state(self._index.get_many([STATE_KEY])[0]).counter
+
     def pool_time_us(self) -> int:
         """The pool clock now, microseconds."""
         return decode_state(self._index.get_many([STATE_KEY])[0]).pool_time_at(read_moment())

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -221,6 +221,41 @@ def test_thread_of_a_long_lived_hub_seals(hub: Hub):
     hub.care.stop()
     assert "4+2" in forms(hub)
     require(hub, datas)
+
+
+def test_care_that_goes_on_notices_a_blade_that_goes(hub: Hub):
+    datas = fill(hub)
+    stop = threading.Event()
+    keeper = threading.Thread(target=hub.care.forever, args=(stop,), kwargs={"every_s": 0.05})
+    keeper.start()
+    try:
+        _until(lambda: "4+2" in forms(hub))
+        shutil.rmtree(hub.path / "blades" / "4")
+        _until(lambda: set(forms(hub)) <= {"3+2", "3 copies"})
+    finally:
+        stop.set()
+        keeper.join()
+    require(hub, datas)
+
+
+def test_log_of_another_process_that_lacks_a_blade_is_told_of(hub: Hub):
+    with maruhub.connect(hub.path) as other:
+        other.bucket("photos")["a"] = b"x" * 9000
+        layout = next(layout for layout in hub.store.layouts() if not layout.closed)
+        home = {place.blade_id: place.root for place in hub.pool.found.local_blades}[layout.blades[0]]
+        shutil.rmtree(home)
+        assert sum(hub.care.once().waiting.values()) >= 1
+        other.bucket("photos")["b"] = b"y" * 9000
+    assert not hub.care.once().waiting
+    assert bytes(hub.bucket("photos")["a"]) == b"x" * 9000
+
+
+def _until(happened: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if happened():
+            return
+        threading.Event().wait(0.05)
+    assert happened()
 
 
 def test_writer_that_fills_segments_seals_them_without_care(tmp_path: Path):
