@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
-from maruhub.store.format.layout import Layout
+from maruhub.store.format.layout import Layout, StripsLayout
 from maruhub.store.seal.placement import scheme
 
 GARBAGE_SHARE: Final = 0.25
 """A segment is compacted when this share of what its strips hold is dead."""
+
+_BLOCK_BYTES: Final = 4096
 
 UNEVEN_SHARE: Final = 0.10
 """Strips move when blades are filled to shares that lie further apart than this."""
@@ -135,8 +137,19 @@ def _is_sparse(found: Found, *, records: bool = False) -> bool:
     strips = found.layout.strips
     if found.live_bytes is None:
         return False
-    kept = 0 if records or strips is None else strips.records_kib << 10
-    return found.live_bytes + kept < (1 - GARBAGE_SHARE) * _held_bytes(found.layout)
+    kept = found.live_bytes + (0 if records or strips is None else strips.records_kib << 10)
+    held = _held_bytes(found.layout)
+    if kept >= (1 - GARBAGE_SHARE) * held:
+        return False
+    return not kept or strips is None or held - kept > _padding_bytes(strips)
+
+
+def _padding_bytes(strips: StripsLayout) -> int:
+    """What strips may hold beside the data, however often they are written anew.
+
+    A block where two strips meet is in both, and each ends with a whole block.
+    """
+    return 2 * _BLOCK_BYTES * strips.data
 
 
 def records_bytes(layouts: Iterable[Layout]) -> int:

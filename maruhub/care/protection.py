@@ -33,19 +33,31 @@ def protection_of(layouts: Iterable[Layout], answering: Collection[bytes], blade
         blades: How many the pool has, missing ones included.
     """
     promised = min(COPIES, blades) - 1
-    survives, forms = promised, Counter[str]()
+    survives, forms, lost = promised, Counter[str](), False
     for layout in layouts:
         needed = layout.strips.data if layout.strips else 1
         there = sum(blade in answering for blade in layout.blades)
         survives = min(survives, there - needed)
+        lost = lost or there < len(layout.blades)
         forms[_form(layout)] += 1
     reduced = survives < promised or len(answering) < blades
     said = _sentence(blades, survives, forms)
     if survives < promised:
-        said += " REDUCED: what missing or lost blades held is not made again yet."
+        why = (
+            "what missing or lost blades held is not made again yet"
+            if lost
+            else "older data are not on the new blades yet; `maru care` puts them there"
+        )
+        said += f" REDUCED: {why}."
     elif len(answering) < blades:
-        said += f" Of {blades} blades {blades - len(answering)} are missing; what they held is on the others."
+        said += _missing(blades, blades - len(answering))
     return Protection(survives, reduced, dict(sorted(forms.items())), said)
+
+
+def _missing(blades: int, missing: int) -> str:
+    if missing == 1:
+        return f" Of {blades} blades one is missing; what it held is on the others."
+    return f" Of {blades} blades {missing} are missing; what they held is on the others."
 
 
 def _form(layout: Layout) -> str:

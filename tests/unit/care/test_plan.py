@@ -112,6 +112,16 @@ def test_garbage_is_compacted_only_when_it_is_much():
     assert plan([Found(layout, None)], rooms(six), set()) == []
 
 
+def test_padding_of_small_strips_is_not_compacted_again_and_again():
+    six = blades(6)
+    ranges = (Range(4096, 4096, 4096, 0), Range(4096, 4096, 4096, 3))
+    cut = StripsLayout(4, 2, 4096, (4096, 0, 0, 4096, 4096, 4096), 0, 4096, records_kib=4)
+    tiny = Layout(1, SegmentClass.META, True, 2, 1, 8192, tuple(six), ranges, cut)
+    assert plan([Found(tiny, 0)], rooms(six), set()) == []
+    dead = replace(tiny, strips=replace(cut, records_kib=0))
+    assert kinds(plan([Found(dead, 0)], rooms(six), set())) == [Kind.COMPACT]
+
+
 def test_dead_copies_are_compacted_too():
     assert kinds(plan([Found(copies(1, blades(1)), 0)], rooms(blades(1)), set())) == [Kind.COMPACT]
 

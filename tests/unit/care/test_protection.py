@@ -43,3 +43,15 @@ def test_too_many_losses_are_said() -> None:
     told = protection_of([_segment(4, BLADES)], BLADES[3:], 6)
     assert told.survives == -1
     assert "cannot be read" in told.sentence
+
+
+def test_one_missing_blade_is_one() -> None:
+    told = protection_of([_segment(2, BLADES[1:5])], BLADES[1:], 6)
+    assert "Of 6 blades one is missing; what it held is on the others." in told.sentence
+
+
+def test_new_blades_that_are_not_filled_yet_are_no_loss() -> None:
+    told = protection_of([_segment(0, BLADES[:1])], BLADES[:2], 2)
+    assert (told.survives, told.reduced) == (0, True)
+    assert "REDUCED: older data are not on the new blades yet; `maru care` puts them there." in told.sentence
+    assert "lost" not in told.sentence
