@@ -6,6 +6,7 @@ Only the range that is asked for is read, and nothing that its sum doesn't confi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import xxhash
 
@@ -17,6 +18,14 @@ from maruhub.store.read.strips import StripSet
 
 ReadFile = Callable[[FileKey, int, int], Buffer]
 """Bytes of a file, by offset and length; raises OSError where they can't be had."""
+
+
+class Stretch(NamedTuple):
+    """Bytes of a file."""
+
+    file: FileKey
+    place: int
+    length: int
 
 
 class Degraded:
@@ -53,6 +62,17 @@ class Degraded:
         self._blame(layout, failed)
         ways = self._copies(layout, extent) if layout.strips is None else self._ways(layout, extent)
         return self._right(extent, ways)
+
+    def sources(self, extent: Extent, answers: Callable[[bytes], bool]) -> list[Stretch]:
+        """What :meth:`read` will need from strips whose blade ``answers``, as far as is known now."""
+        layout = self._layouts.known(extent.segment)
+        part = layout.range_of(extent.offset, extent.length) if layout and layout.strips else None
+        if layout is None or layout.strips is None or part is None:
+            return []
+        place = part.place + extent.offset - part.start
+        others = (key for number, key in enumerate(files_of(layout)) if number != part.file)
+        there = [Stretch(key, place, extent.length) for key in others if answers(key.blade_id)]
+        return there[: layout.strips.data]
 
     def _blame(self, layout: Layout, failed: FileKey | None) -> None:
         if failed is not None and failed in files_of(layout):

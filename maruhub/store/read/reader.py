@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import functools
 import itertools
 import mmap
 import os
@@ -24,7 +23,7 @@ from maruhub.errors import Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.blades import Blades
 from maruhub.store.format.extent import Blobs, Extent, ExtentArray
-from maruhub.store.read.degraded import Degraded
+from maruhub.store.read.degraded import Degraded, Stretch
 from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
 from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 from maruhub.store.read.patience import Errand, Patience
@@ -116,19 +115,44 @@ class Reader:
             return _NOTHING
         views: dict[int, memoryview] = {}
         errands: dict[bytes, list[int]] = {}
+        others: dict[bytes, list[Stretch]] = {}
         for i, number in enumerate(places.files.tolist()):
-            if number >= 0:
+            if number >= 0 and self._answers(places.keys[number].blade_id):
                 errands.setdefault(places.keys[number].blade_id, []).append(i)
+            elif number >= 0:
+                # It will be decoded: what from is asked for now, of all blades together.
+                for stretch in self._ways.sources(_extent(extents, i), self._answers):
+                    others.setdefault(stretch.file.blade_id, []).append(stretch)
         late = self._patience.run(
             {
-                blade_id: Errand(
-                    functools.partial(self._bring, extents, places, mine, views),
-                    len(mine) + float(extents["length"][mine].sum(dtype=np.int64)) / (1 << 20),
+                blade_id: self._errand(
+                    extents, places, errands.get(blade_id, []), others.get(blade_id, []), views
                 )
-                for blade_id, mine in errands.items()
+                for blade_id in errands.keys() | others.keys()
             }
         )
         return Fetched(frozenset(late), views)
+
+    def _answers(self, blade_id: bytes) -> bool:
+        return self._blades.get(blade_id) is not None
+
+    def _errand(
+        self,
+        extents: ExtentArray,
+        places: Places,
+        mine: list[int],
+        others: list[Stretch],
+        views: dict[int, memoryview],
+    ) -> Errand:
+        size = int(extents["length"][mine].sum(dtype=np.int64)) + sum(one.length for one in others)
+
+        def run() -> None:
+            for file, place, length in others:
+                with contextlib.suppress(OSError, ValueError):
+                    _announce(self._files.get(file, place + length), place, length)
+            self._bring(extents, places, mine, views)
+
+        return Errand(run, len(mine) + len(others) + size / (1 << 20))
 
     def _bring(
         self, extents: ExtentArray, places: Places, mine: list[int], views: dict[int, memoryview]
@@ -218,8 +242,8 @@ class Reader:
 
     def _degraded(self, extents: ExtentArray, i: int, places: Places, number: int) -> memoryview | MaruError:
         """One extent from wherever else it can be had, always checked."""
-        segment, offset, length, _, checksum = extents[i].tolist()
-        extent = Extent(segment, offset, length, checksum)
+        extent = _extent(extents, i)
+        segment, offset, length = extent.segment, extent.offset, extent.length
         failed = places.keys[number] if number >= 0 else None
         if failed is not None:
             self._files.drop(failed)
@@ -282,9 +306,8 @@ class Reader:
             places.files.tolist(), places.offsets.tolist(), ends, lengths, strict=True
         ):
             mapped = self._mapped(places, number, end)
-            descriptor = mapped.descriptor if mapped else -1
-            if descriptor >= 0:
-                os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_WILLNEED)
+            if mapped is not None:
+                _announce(mapped, start, length)
 
     def drop_from_memory(self, extents: ExtentArray) -> None:
         """Forgets this process's mappings of the extents' files, and asks the kernel to."""
@@ -310,6 +333,18 @@ class Reader:
         """Forgets open files; views live on."""
         self._files.close()
         self._patience.close()
+
+
+def _extent(extents: ExtentArray, i: int) -> Extent:
+    segment, offset, length, _, checksum = extents[i].tolist()
+    return Extent(segment, offset, length, checksum)
+
+
+def _announce(mapped: MappedFile, start: int, length: int) -> None:
+    """Asks the kernel to read a range ahead."""
+    descriptor = mapped.descriptor
+    if descriptor >= 0:
+        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_WILLNEED)
 
 
 def _require_descriptors(error: Exception) -> None:
