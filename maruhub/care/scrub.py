@@ -17,9 +17,11 @@ from typing import Any, Final
 from maruhub.errors import MaruError
 from maruhub.store.admission import Admission, Work
 from maruhub.store.format.extent import array_to_extents
-from maruhub.store.format.layout import Layout
+from maruhub.store.format.keys import layout_key
+from maruhub.store.format.layout import Layout, decode_layout
 from maruhub.store.parity import code
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
+from maruhub.store.seal.report import Changed
 from maruhub.store.seal.summed import SummedStrips
 from maruhub.store.store import PoolStore
 
@@ -96,20 +98,35 @@ class Scrub:
         self._store.commit(lambda rows: _record(rows, current), actor="scrub")
         return current
 
-    def _segment(self, layout: Layout, current: ScrubRound) -> None:
-        try:
-            if layout.strips is None:
-                self._copies(layout, current)
-            else:
-                self._strips(layout, current)
-        except MaruError as error:
-            current.lost.append(error.what)
+    def _segment(self, listed: Layout, current: ScrubRound) -> None:
+        """A segment as it lies now, and again if an act moved it meanwhile: that is no loss."""
+        while (layout := self._layout(listed.segment)) is not None:
+            try:
+                if layout.strips is None:
+                    self._copies(layout, current)
+                else:
+                    self._strips(layout, current)
+            except MaruError as error:
+                if self._layout(listed.segment) != layout:
+                    continue
+                current.lost.append(error.what)
+            return
+
+    def _layout(self, segment: int) -> Layout | None:
+        row = get(self._store, layout_key(segment))
+        return None if row is None else decode_layout(segment, row.payload)
+
+    def _require_unmoved(self, layout: Layout) -> None:
+        if self._layout(layout.segment) != layout:
+            raise Changed(f"segment {layout.segment:016x} was moved meanwhile")
 
     def _copies(self, layout: Layout, current: ScrubRound) -> None:
         extents = self._store.live_extents(layout.segment)
         for at in range(0, len(extents), _EXTENTS_AT_ONCE):
             found = self._store.audit(array_to_extents(extents[at : at + _EXTENTS_AT_ONCE]))
             current.read_bytes += found.size_bytes
+            if found.bad or found.lost:
+                self._require_unmoved(layout)
             current.rotten += len(found.bad)
             current.mended += self._store.heal(found.bad)
             current.lost += [
@@ -118,11 +135,16 @@ class Scrub:
 
     def _strips(self, layout: Layout, current: ScrubRound) -> None:
         wrong = self._wrong_files(layout, current)
+        if not wrong:
+            return
+        self._require_unmoved(layout)
         current.rotten += len(wrong)
-        if wrong:
-            with self._store.acting() as acts:
-                acts.rebuild(layout.segment, dict.fromkeys(wrong), avoid=self._store.blades.draining)
-            current.mended += len(wrong)
+        with self._store.acting() as acts:
+            acts.rebuild(layout.segment, dict.fromkeys(wrong), avoid=self._store.blades.draining)
+        # Looked at again: another act may have been at it, and what agrees with itself stays as it is.
+        again = self._layout(layout.segment)
+        left = self._wrong_files(again, current) if again and again.strips else []
+        current.mended += len(set(wrong) - set(left))
 
     def _wrong_files(self, layout: Layout, current: ScrubRound) -> list[int]:
         """Numbers of files that are missing, wrong by their sums, or parity of something else."""
