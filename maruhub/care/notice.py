@@ -50,21 +50,25 @@ class NoticeBoard:
     def held(self) -> Iterator[None]:
         """While this process keeps the pool; raises Busy if another does."""
         try:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise ReadOnly(f"{self._path}: {error.strerror}.", hint="Check its permissions.") from error
         try:
             try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Busy(
-                    "Another process takes care of this hub already.", hint="See `maru status`."
-                ) from None
-            yield
-            os.ftruncate(self._fd, 0)
+                raise Busy("This hub is being taken care of already.", hint="See `maru status`.") from None
+            self._fd = fd
+            try:
+                yield
+            finally:
+                self._fd = -1
+                with contextlib.suppress(OSError):
+                    os.ftruncate(fd, 0)
+                # A child forked meanwhile shares the descriptor: closing ours would not free it.
+                fcntl.flock(fd, fcntl.LOCK_UN)
         finally:
-            os.close(self._fd)
-            self._fd = -1
+            os.close(fd)
 
     def post(self, doing: str, done_bytes: int, total_bytes: int, left_s: float | None) -> None:
         """Says how far the work is; at most twice a second, and never fails."""

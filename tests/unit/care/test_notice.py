@@ -1,0 +1,41 @@
+"""One keeper at a time: a second one is refused, and takes nothing from the first."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from maruhub.care.notice import NoticeBoard
+from maruhub.errors import Busy
+
+
+def test_whoever_is_refused_leaves_the_lock_and_the_notice_to_its_owner(tmp_path: Path):
+    board = NoticeBoard(tmp_path / "notice")
+    with board.held():
+        with pytest.raises(Busy), board.held():
+            pass
+        board.post("seal", 1, 2, None)
+        found = NoticeBoard(tmp_path / "notice").read()
+        assert found is not None
+        assert found.doing == "seal"
+    with board.held():
+        pass
+    assert board.read() is None
+
+
+def test_a_child_forked_meanwhile_does_not_hold_on(tmp_path: Path):
+    board = NoticeBoard(tmp_path / "notice")
+    with board.held():
+        child = os.fork()
+        if not child:
+            signal.pause()
+            os._exit(0)
+    try:
+        with board.held():
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
