@@ -49,6 +49,9 @@ class Sealer:
                 self._seal(segment)
             except (MaruError, OSError) as error:
                 _log.info("segment %016x stays in full copies for now: %s", segment, error)
+            except Exception:  # noqa: BLE001 - of this segment alone
+                # A fault: without a thread that goes on, whoever waits would wait for ever.
+                _log.exception("segment %016x stays in full copies for now", segment)
 
     def wait(self) -> None:
         """Returns when nothing waits."""
