@@ -46,7 +46,8 @@ class Patience:
     def run(self, errands: Mapping[bytes, Errand]) -> set[bytes]:
         """Runs errands beside each other; returns the blades that were late, at their own time.
 
-        The job of a late blade may end at any later moment: it must not do harm then.
+        The job of a late blade may end at any later moment: it must not do harm then. What
+        another raises is raised here.
         """
         waiting = {blade_id: self._blade(blade_id).begin(errand) for blade_id, errand in errands.items()}
         return {blade_id for blade_id, work in waiting.items() if not work.wait()}
@@ -98,6 +99,8 @@ class _Blade:
     def _done(self, errand: Errand, work: _Work, hand: Hand | None) -> None:
         try:
             errand.job()
+        except Exception as error:  # noqa: BLE001 - of whoever waits; the hand is asked again
+            work.error = error
         finally:
             with self._lock:
                 took = (self._clock() - work.start) / errand.units
@@ -137,6 +140,7 @@ class _Work:
         self._seconds = seconds
         self._given_up = False
         self.start = start
+        self.error: Exception | None = None
         self.done = threading.Event()
         self.is_late = False
 
@@ -145,5 +149,8 @@ class _Work:
         self._given_up = True
 
     def wait(self) -> bool:
-        """Whether it was done in its time."""
-        return not self._given_up and (self.done.wait(self._seconds) or self._blade.expect(self))
+        """Whether it was done in its time; raises what the job raised."""
+        done = not self._given_up and (self.done.wait(self._seconds) or self._blade.expect(self))
+        if done and self.error is not None:
+            raise self.error
+        return done

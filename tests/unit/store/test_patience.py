@@ -132,3 +132,16 @@ def test_single_read_of_a_lone_blade_waits(tmp_path: Path):
     pool.store._reader._is_warm = lambda *_, **__: False  # type: ignore[method-assign]
     assert read(pool.store, blob) == b"x" * 5000
     pool.close()
+
+
+def test_what_an_errand_raises_is_raised_and_its_hand_goes_on():
+    patience = Patience()
+
+    def fail() -> None:
+        raise RuntimeError("a fault")
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        patience.run({b"a": Errand(fail, 1.0)})
+    done: list[int] = []
+    assert patience.run({b"a": Errand(lambda: done.append(1), 1.0)}) == set()
+    assert done == [1]
