@@ -380,6 +380,49 @@ def test_records_are_read_from_strips_of_which_any_two_are_rotten(rotten: tuple[
     assert [value(store, b"K%d" % n) for n in range(8)] == [b"a" * 9000] * 8
 
 
+@pytest.mark.parametrize("rotten", [(0, 2), (0, 1), (1, 3)])
+def test_a_batch_cut_over_several_strips_is_read_where_any_two_are_rotten(rotten: tuple[int, int]):
+    """No one choice of the others is right for all of it."""
+    made, _, store = machine(6)
+    for n in range(300):
+        store.commit(lambda rows, n=n: rows.put(b"K%03d" % n, bytes(100)))
+    store.close_logs(0)
+    covered = store.checkpoint().began_after
+    store.close_logs(0)
+    with store.acting() as acts:
+        for layout in [layout for layout in store.layouts() if layout.closed]:
+            acts.recut(layout.segment, covered=covered)
+    for name, inode in ((n, i) for p in made.platters for n, i in p.files.items()):
+        if name.endswith(".strip") and int(name.split(".")[2]) in rotten and len(inode.data) > 4200:
+            inode.data[4096 + 100 :] = bytes(len(inode.data) - 4196)
+            inode.sync()
+    made.lose_index()
+    assert len(made.start().store.scan(b"K", b"L", 1000)) == 300
+
+
+def test_an_older_index_doesnt_keep_a_segment_alive():
+    """It is older than a checkpoint, so it is made anew; what it says of a strip counts no more."""
+    made, _, store = machine(6)
+    put_bytes(store, b"K0", b"kept", SegmentClass.META)
+    blob = put_bytes(store, b"K1", bytes(9000))
+    _sealed(store, blob[0].segment)
+    older = made.index.items()
+    drive = next(platter for platter in made.platters if any(".strip" in name for name in platter.files))
+    old = {name: data for name, data in drive.copy_files().items() if name.endswith(".strip")}
+    store.commit(lambda rows: rows.remove(b"K1"))
+    for _ in range(2):
+        covered = store.checkpoint().began_after
+        store.close_logs(0)
+        with store.acting() as acts:
+            for layout in [layout for layout in store.layouts() if layout.closed]:
+                acts.recut(layout.segment, covered=covered)
+    drive.put_back({**old, **drive.copy_files()})
+    made.kill_all()
+    made.index.put_back(older)
+    store = made.start().store
+    assert [value(store, key) for key in (b"K0", b"K1")] == [b"kept", None]
+
+
 def test_what_a_checkpoint_covers_says_nothing_of_a_file_that_came_back():
     """A blade returns with a strip, and with the log that tells of it; both segments are no more."""
     made, _, store = machine(6)

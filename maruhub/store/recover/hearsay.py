@@ -18,7 +18,7 @@ from maruhub.store.recover.log_search import Unread
 
 
 def require_read(
-    unread: Mapping[int, Unread], turns: Sequence[tuple[BatchHead, Chain]], index: Index
+    unread: Mapping[int, Unread], turns: Sequence[tuple[BatchHead, Chain]], index: Index | None
 ) -> None:
     """Raises why a segment can't be read, unless it is no more.
 
@@ -29,7 +29,7 @@ def require_read(
     Args:
         unread: What couldn't be read.
         turns: Those that count and that no checkpoint covers, with their chains.
-        index: As it is before the replay.
+        index: As it is before the replay; None if it is to be made anew.
     """
     if not unread:
         return
@@ -55,6 +55,8 @@ def _rows(chain: Chain, offset: int, keys: Collection[bytes]) -> list[Row]:
     return [Row(key, raw) for key, raw in iter_records(*batch) if key in keys] if batch else []
 
 
-def _is_on_record(index: Index, segment: int) -> bool:
+def _is_on_record(index: Index | None, segment: int) -> bool:
+    if index is None:
+        return False
     state, layout = index.get_many([STATE_KEY, layout_key(segment)])
     return layout is not None and bool(decode_state(state).counter)

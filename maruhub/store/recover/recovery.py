@@ -119,7 +119,7 @@ class Recovery:
                 found = search.run(from_start=True, accept_loss=accept_loss)
                 rebuild = True
             if search.unread:
-                require_read(search.unread, _counting(found), self._index)
+                require_read(search.unread, _counting(found), None if rebuild else self._index)
             if rebuild:
                 if not accept_loss:
                     self._require_reachable(found)

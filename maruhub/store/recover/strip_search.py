@@ -32,6 +32,7 @@ from maruhub.store.format.strip import (
     trailer_bytes,
 )
 from maruhub.store.read.strips import OpenStrips, SegmentFile
+from maruhub.store.recover.checked_strips import CheckedStrips
 
 Listed = tuple[bytes, StripName]
 """A strip's file as a listing of the blades shows it: blade id and name."""
@@ -202,6 +203,8 @@ def _copies(blades: Blades, found: _Set) -> list[Copy]:
     if blade is None:
         raise BladeLost(f"segment {header.segment:016x}: none of its blades answers.")
     shared = OpenStrips(open_file)
-    # Where any two files are wrong one of these ways to read a range is right.
+    # Where sums can't be had: if two files are wrong one of these ways to read a range is right.
     ways = 1 + math.comb(len(header.lengths) - 1, header.data)
-    return [Copy(blade, SegmentFile(layout, shared, variant=variant)) for variant in range(ways)]
+    files = [SegmentFile(layout, CheckedStrips(open_file, strips))]
+    files += [SegmentFile(layout, shared, variant=variant) for variant in range(ways)]
+    return [Copy(blade, file) for file in files]
