@@ -13,7 +13,7 @@ _HEAD = """# Benchmarks
 
 What MaruHub does on one machine, beside plain files, `cp` and fio on the same drive. This page is
 made by `make bench` from `benchmarks/results/`, where each benchmark leaves its table, its plot
-and every single figure as JSON. Run it on your own drives: it takes about a quarter of an hour,
+and every single figure as JSON. Run it on your own drives: it takes about twenty minutes,
 ten gigabytes, and root where caches are to be dropped. `make bench ARGS="--quick"` tries that all
 of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 
@@ -26,8 +26,10 @@ of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 - **Verified** means that every byte returned is summed in that very call and compared. Views are
   the same reads without it.
 - **Cold** means that before each lap the files' pages are dropped on both sides, and the kernel's
-  page, inode and entry caches with them; data of more than 2 GB. fio reads the same segment
-  files, random places, the samples' sizes, past the page cache.
+  page, inode and entry caches with them; data of more than 2 GB (reads with blades lost: of a
+  gigabyte). fio reads the same segment files, random places, the samples' sizes, past the page cache.
+- **Lost** means that a blade's folder is moved away: two of six, the pair that holds nearest to a
+  third of the objects. All blades lie on one drive here, so a rebuild has the speed of one.
 - **Durable** means that a put returned: its bytes and its name survive a loss of power.
 - Client and hub are on the same machine, in one process unless a line says otherwise. 50 KiB are
   51,200 bytes, 50 KB are 50,000; mixed sizes are 1 KB to 5 MB, equally likely by their logarithm.

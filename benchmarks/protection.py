@@ -31,7 +31,15 @@ from maruhub.store.parity import code
 from maruhub.store.seal.strip_writer import WINDOW_BYTES
 
 TITLE = "Protection, 4 + 2 on six blades"
-PROFILE = """TODO"""
+PROFILE = """
+A decoded object of 50 KB takes 60–80 µs of one core, a healthy one 8: four copies of its range out of the
+page cache are a third of it, ISA-L (which waits for memory) another, the rest are layouts, buffers and
+calls. One decoded object in a batch sends the others one by one too, at 11 µs each. Cold, all strips that a
+batch is decoded from are asked for at once: it is four times the bytes that count then. Sealing 200 MB takes
+0.35 s of two cores together: 0.11 in reading, verifying, copying into windows and coding, 0.16 behind it in
+sums and in handing windows to the kernel, which begins to write each at once, so that the sync at the end
+takes 10 ms; looking up what lives, and the turn that says where it lies, take the rest.
+"""
 BATCH = 256
 HEALTHY, LOST = "hub: all six blades", "hub: two blades lost"
 DECODED, SAME = "hub: decoded objects alone", "hub: the same objects, all six blades"

@@ -32,7 +32,12 @@ from maruhub.api.hub import Hub
 from maruhub.care.plan import Kind
 
 TITLE = "Rebuilding, two of six blades lost"
-PROFILE = """TODO"""
+PROFILE = """
+Care pauses twice as long as it worked behind every window of a strip (4 MiB) while another process reads:
+a third of the time it works, and readers share two cores and the memory with it then. What it takes from
+them is seen in the ninety-ninth of a hundred reads. A rebuild reads and verifies every object once, decodes
+a third of them, codes and sums the new strips and writes them: on four blades twice the bytes stored.
+"""
 BATCH = 64
 ALONE, BESIDE = "hub: reads alone", "hub: reads beside the rebuild"
 FULL, WAITING = "hub: rebuild alone", "hub: rebuild beside the reads"

@@ -18,10 +18,11 @@ from maruhub.api.hub import Hub
 
 TITLE = "Space, 4 + 2 on six blades"
 PROFILE = """
-Strips are 1.5 bytes a byte. The rest is where objects begin: on whole pages of 4 KiB, which adds 2 KiB to
-an object of any size on average, 6.5 % to 50,000 bytes and three times its size to 1,000 bytes. Sums,
-headers and records of names are below half a percent. Written are three full copies of the log, which the
-writer waits for, and then the strips, once; a single put also writes the whole page that its record begins.
+Strips are 1.5 bytes a byte. The rest is that objects begin on pages of 4 KiB where they are longer: 2 KiB
+each on average, 6.5 % of 50,000 bytes; shorter ones share pages, and their records weigh more. Sums and
+headers are below half a percent. Written are three full copies of the log, which the writer waits for, and
+then the strips, once. The kernel counts whole pages, so the page in which one put ends and the next begins
+twice, and the index.
 """
 BLADES = 6
 _WRITERS = 16
