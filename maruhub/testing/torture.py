@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("seeds", type=int, nargs="?", default=200)
     parser.add_argument("first_seed", type=int, nargs="?", default=1)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seconds", type=float, default=0.0, help="end after so long, with what was done")
     asked = parser.parse_args(arguments)
     seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
     began = said = time.monotonic()
@@ -99,6 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if result.wrong:
                 red[result.kind] += 1
                 _tell(result)
+            if asked.seconds and time.monotonic() - began > asked.seconds:
+                break
             if time.monotonic() - said > _SAID_EVERY_SECONDS:
                 said = time.monotonic()
                 _say(f"{done} of {len(seeds)} seeds")
