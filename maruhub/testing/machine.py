@@ -12,6 +12,7 @@ import random
 import shutil
 import tempfile
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -162,6 +163,8 @@ class Machine:
         self.segment_bytes = segment_bytes
         self.processes: list[Process] = []
         self.home = home or Path(tempfile.mkdtemp(prefix="maru-machine-"))
+        if home is None:
+            weakref.finalize(self, shutil.rmtree, self.home, ignore_errors=True)
         self.resolve: Resolve = lambda _: None
 
     def start(self, calls: Calls | None = None, *, missing: Sequence[int] = ()) -> Process:
