@@ -43,13 +43,15 @@ class Patience:
         blade = self._blades.get(blade_id)
         return blade is not None and blade.late > 0
 
-    def run(self, errands: Mapping[bytes, Errand]) -> set[bytes]:
+    def run(self, errands: Mapping[bytes, Errand], *, least_s: float = 0.0) -> set[bytes]:
         """Runs errands beside each other; returns the blades that were late, at their own time.
 
         The job of a late blade may end at any later moment: it must not do harm then. What
         another raises is raised here.
         """
-        waiting = {blade_id: self._blade(blade_id).begin(errand) for blade_id, errand in errands.items()}
+        waiting = {
+            blade_id: self._blade(blade_id).begin(errand, least_s) for blade_id, errand in errands.items()
+        }
         return {blade_id for blade_id, work in waiting.items() if not work.wait()}
 
     def _blade(self, blade_id: bytes) -> _Blade:
@@ -74,10 +76,10 @@ class _Blade:
         self._lock = threading.Lock()
         self.late = 0
 
-    def begin(self, errand: Errand) -> _Work:
-        work = _Work(self, self._clock(), self._time_for(errand.units))
+    def begin(self, errand: Errand, least_s: float) -> _Work:
+        work = _Work(self, self._clock(), max(least_s, self._time_for(errand.units)))
         with self._lock:
-            if self.late:
+            if self.late and not least_s:
                 work.give_up()
                 return work
             hand = self._idle.pop() if self._idle else None

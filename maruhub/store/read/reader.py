@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import itertools
 import mmap
 import os
@@ -32,6 +33,8 @@ _PROBES: Final = 4
 _PROBES_AHEAD: Final = 32
 """Where one extent in 33 is on the drive, two windows in three are still announced."""
 _TIDY_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 30.0
+"""A late blade's time where there is no other way to bytes."""
 _TOGETHER: Final = 4
 """Fewer extents are read faster one by one."""
 
@@ -73,6 +76,9 @@ class Reader:
         self._blades = blades
         self._files = MappedFiles(self._open)
         self._ways = Degraded(layouts, self._read_file, self._count_bad)
+        patient = functools.partial(self._read_file, least_s=_LAST_SECONDS)
+        self._last_ways = Degraded(layouts, patient, self._count_bad)
+        self._timeouts = 0
         self.counts = ReadCounts()
         self._patience = Patience()
         self._tidy_at = 0.0
@@ -248,7 +254,11 @@ class Reader:
         if failed is not None:
             self._files.drop(failed)
         self.counts.degraded += 1
+        timeouts = self._timeouts
         data = self._ways.read(extent, failed)
+        if data is None and self._timeouts != timeouts:
+            # Late is not lost: where nobody else has the bytes, it is waited for.
+            data = self._last_ways.read(extent, failed)
         if data is not None:
             return data
         self.counts.lost += 1
@@ -262,10 +272,11 @@ class Reader:
     def _count_bad(self, blade_id: bytes) -> None:
         self.counts.bad_copies[blade_id] += 1
 
-    def _read_file(self, key: FileKey, offset: int, length: int) -> Buffer:
+    def _read_file(self, key: FileKey, offset: int, length: int, *, least_s: float = 0.0) -> Buffer:
         """Bytes of any file, a copy where they are in memory; raises OSError.
 
-        In the blade's time: one that is late is taken for one that doesn't answer.
+        In the blade's time, or ``least_s`` if that is more: one that is late is taken for one
+        that doesn't answer.
         """
         resident = self._files.read_resident(key, offset, length)
         if resident is not None:
@@ -281,7 +292,8 @@ class Reader:
         if self._blades.get(key.blade_id) is None:
             # Known at once: a hand would be asked for nothing, once for each object.
             raise OSError(errno.ENODEV, "the blade is missing")
-        if self._patience.run({key.blade_id: Errand(read, 1 + length / (1 << 20))}):
+        if self._patience.run({key.blade_id: Errand(read, 1 + length / (1 << 20))}, least_s=least_s):
+            self._timeouts += 1
             raise OSError(errno.ETIMEDOUT, "the blade doesn't answer in its time")
         if isinstance(found[0], OSError):
             _require_descriptors(found[0])
