@@ -17,7 +17,7 @@ import numpy.typing as npt
 from maruhub.errors import Unavailable
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blobs, ExtentArray
-from maruhub.store.format.liveness import REFERENCE_PREFIX, SEGMENT_PREFIX
+from maruhub.store.format.liveness import REFERENCE_PREFIX, SEGMENT_PREFIX, reference_keys
 from maruhub.store.format.row import Row, blobs_of
 from maruhub.store.protocol import prefix_end
 
@@ -36,7 +36,7 @@ class Live:
     Args:
         extents: ``EXTENT_DTYPE[n]``, distinct, sorted by offset.
         owners: ``int64[n]``; extents of one object have one number.
-        references: Keys of the reference rows that were followed.
+        references: Keys of the reference rows whose owners were read and name what they say.
         pointers: Of rows that name the segment as a whole: reference row's key → the
             counter of the row.
     """
@@ -69,7 +69,10 @@ def find_live(rows: Rows, segment: int, resolve: Resolve) -> Live:
         parts.append(mine)
         owned.append(_joined(mine) + (len(owners) + sum(map(len, owned))))
     extents, numbers = _distinct(np.concatenate(parts), np.concatenate(owned))
-    return Live(extents, numbers, frozenset(key for key, _ in references), pointers)
+    # An owner may have changed between the two looks, and be again as it was when it is asked
+    # anew: a reference counts as followed only if the owner, as it was read, has it.
+    had = {key for owner in owners for key in reference_keys(owner)}
+    return Live(extents, numbers, frozenset(had.intersection(key for key, _ in references)), pointers)
 
 
 def is_still_live_within(rows: Rows, segment: int, live: Live) -> bool:
