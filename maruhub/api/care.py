@@ -97,6 +97,7 @@ class Care:
         """Looks every few seconds what is to be done, until ``stop`` is set; raises Busy like :meth:`once`."""
         with self._pool.notices.held():
             settled: tuple[int, int] | None = None
+            told: list[str] = []
             looked_s = 0.0
             while not stop.is_set():
                 try:
@@ -105,6 +106,7 @@ class Care:
                         report = self._run(None, expire_s=_EXPIRE_EVERY_S)
                         looked_s = time.monotonic()
                         settled = None if report.problems or report.waiting else self._signs()
+                        told = _tell_new(report.problems, told)
                 except MaruError as error:
                     _log.warning("care goes on in %g s: %s", every_s, error)
                 stop.wait(every_s)
@@ -138,3 +140,11 @@ class Care:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+
+def _tell_new(problems: list[str], told: list[str]) -> list[str]:
+    """Says what could not be done, once for as long as it lasts; returns what is said by now."""
+    for problem in problems:
+        if problem not in told:
+            _log.warning("care could not %s", problem)
+    return list(problems)

@@ -172,7 +172,11 @@ class Keeper:
             with self._store.acting() as acts:
                 made = self._act(acts, task, covered)
         except MaruError as error:
-            report.problems.append(f"segment {task.segment:016x}, {task.kind.name.lower()}: {error.what}")
+            name = f"segment {task.segment:016x}"
+            what = task.kind.name.lower() + ("" if name in error.what else f" {name}")
+            said = f"{what}: {error}"
+            if said not in report.problems:
+                report.problems.append(said)
             return
         _count(report, task.kind, made)
 

@@ -46,7 +46,7 @@ def protection_of(layouts: Iterable[Layout], answering: Collection[bytes], blade
         why = (
             "what missing or lost blades held is not made again yet"
             if lost
-            else "older data are not on the new blades yet; `maru care` puts them there"
+            else "some data lie on fewer blades than they should; `maru care` spreads them where there is room"
         )
         said += f" REDUCED: {why}."
     elif len(answering) < blades:

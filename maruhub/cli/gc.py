@@ -107,6 +107,8 @@ def retain_command(session: Session, name: str, until: str | None, span: str | N
     retained bucket is hidden as ever and can be brought back until then. A name that both a
     bucket and a dataset bear is written maru://NAME or maru://dataset/NAME.
     """
+    if (until is None) == (span is None):
+        raise InvalidInput("a retention has either a date or a span.", hint="Give --until or --for.")
     hub = session.hub()
     term: dict[str, Any] = {
         "until": None if until is None else _date(until),

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _SHARED = "These blades share a drive: they guard against the loss of a folder, not of that drive."
 _SHOWN = 20
+_LOST = (
+    "What is lost comes back with a missing blade that holds it. If there is none, delete the object and "
+    "ingest it again: an ingest alone takes it for stored."
+)
 
 
 @click.command("init", short_help="Make a hub in a folder, or adopt one from its blades.")
@@ -190,13 +194,15 @@ def _check_lines(report: CheckReport, blades: Sequence[NamedBlade]) -> list[str]
         lines.append("The index was made anew from the segments.")
         lines += [f"left out: {problem}" for problem in report.rebuilt.problems]
     if report.ok:
-        return [*lines, "Every copy of everything is right."]
+        return [*lines, "Every copy of everything is right. (Parity is not read here: maru scrub.)"]
     named = {blade.id: blade for blade in blades}
     lines += [_copies_line(named.get(blade), blade, count) for blade, count in report.bad_copies.items()]
     lines += [f"lost: {name}" for name in report.lost[:_SHOWN]]
     if len(report.lost) > _SHOWN:
         lines.append(f"… {len(report.lost) - _SHOWN:,} more; --json lists them.")
-    elif not report.lost:
+    if report.lost:
+        lines.append(_LOST)
+    else:
         lines.append("Nothing is lost: another copy of each is right.")
     return lines
 

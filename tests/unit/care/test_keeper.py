@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 import maruhub
 from maruhub.api.hub import Hub
+from maruhub.care.keeper import Keeper
 from maruhub.care.plan import Kind
 from maruhub.compose import create_pool
-from maruhub.errors import Busy
+from maruhub.errors import Busy, NoSpace
 
 Datas = dict[str, bytes]
 
@@ -338,3 +341,40 @@ def test_scrub_goes_on_where_it_was(hub: Hub, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(scrub.Scrub, "_segment", honest)
     assert hub.care.scrub().segments == count
     assert [done.segments for done in scrub.history(hub.store)] == [count]
+
+
+def no_room(*_: object) -> NoReturn:
+    raise NoSpace("no room.", hint="Add a blade.")
+
+
+def test_what_could_not_be_done_is_told_once_with_what_helps(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    fill(hub)
+    monkeypatch.setattr(Keeper, "_act", no_room)
+    problems = hub.care.once().problems
+    assert problems
+    assert len(set(problems)) == len(problems)
+    assert all(re.fullmatch(r"seal segment \w{16}: no room\. Add a blade\.", said) for said in problems)
+
+
+def test_care_that_goes_on_tells_what_it_cannot_do(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    fill(hub)
+    tried: list[object] = []
+    often = threading.Event()
+
+    def counted(*_: object) -> NoReturn:
+        tried.append(None)
+        if len(tried) > 8 * segments:
+            often.set()
+        no_room()
+
+    monkeypatch.setattr(Keeper, "_act", no_room)
+    segments = len(hub.care.once().problems)
+
+    monkeypatch.setattr(Keeper, "_act", counted)
+    hub.care.start(every_s=0.01)
+    assert often.wait(30)
+    hub.care.stop()
+    said = [record.getMessage() for record in caplog.records if "care could not seal" in record.getMessage()]
+    assert len(said) == segments

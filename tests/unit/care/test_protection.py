@@ -50,8 +50,10 @@ def test_one_missing_blade_is_one() -> None:
     assert "Of 6 blades one is missing; what it held is on the others." in told.sentence
 
 
-def test_new_blades_that_are_not_filled_yet_are_no_loss() -> None:
+def test_too_few_copies_on_blades_that_answer_are_no_loss() -> None:
     told = protection_of([_segment(0, BLADES[:1])], BLADES[:2], 2)
     assert (told.survives, told.reduced) == (0, True)
-    assert "REDUCED: older data are not on the new blades yet; `maru care` puts them there." in told.sentence
-    assert "lost" not in told.sentence
+    assert (
+        "REDUCED: some data lie on fewer blades than they should; `maru care` spreads them" in told.sentence
+    )
+    assert "lost blades" not in told.sentence

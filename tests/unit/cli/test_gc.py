@@ -121,3 +121,9 @@ def test_a_name_of_two_things_is_asked_about(hub: Path, capsys: Capture) -> None
     assert main(["retain", "pets", "--for", "1h"]) == 2
     assert "maru://dataset/pets" in capsys.readouterr().err
     assert told(capsys, "retain", "maru://pets", "--for", "1h").keys() == {"bucket", "retained_until"}
+
+
+@pytest.mark.parametrize("words", [[], ["--for", "1h", "--until", "2090-01-31"]])
+def test_a_retention_without_one_end_names_the_options(hub: Path, capsys: Capture, words: list[str]) -> None:
+    assert main(["retain", "fast", *words]) == 2
+    assert "Give --until or --for." in capsys.readouterr().err
