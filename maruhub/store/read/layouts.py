@@ -106,8 +106,8 @@ class Layouts:
             return Places(np.full(len(extents), -1), np.zeros(len(extents), np.int64), ())
         wanted = (np.maximum(ordinals, 0).astype(np.uint64) << np.uint64(_OFFSET_BITS)) | offsets
         ranges = np.searchsorted(table.ranks, wanted, side="right") - 1
-        # Of another segment, or behind its range: what no range holds whole is nowhere.
-        inside = (ordinals >= 0) & (wanted + extents["length"] <= table.ends[ranges])
+        # Of another segment, before the first range, or behind its own: what no range holds whole is nowhere.
+        inside = (ordinals >= 0) & (ranges >= 0) & (wanted + extents["length"] <= table.ends[ranges])
         stripe = (offsets >> np.uint64(_COPY_STRIPE_BITS)).astype(np.int64)
         files = table.first_file[ranges] + stripe % table.copies[ranges]
         places = offsets.astype(np.int64) + table.shift[ranges]
