@@ -21,7 +21,7 @@ from maruhub.api.door import connect
 TITLE = "Reads through an outage"
 PROFILE = """
 Without care a third of the objects is decoded at every read. A rebuild works through the segments, so
-reads get faster with each that is done, while care takes a third of the time of a core and the drives. After
+reads get faster with each that is done, while care takes half of the time of a core and the drives. After
 it nothing is decoded. Adding a blade takes the readers only what care's work beside them does.
 """
 _TICK_S = 0.1

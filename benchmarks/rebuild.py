@@ -33,8 +33,8 @@ from maruhub.care.plan import Kind
 
 TITLE = "Rebuilding, two of six blades lost"
 PROFILE = """
-Care pauses twice as long as it worked behind every window of a strip (4 MiB) while another process reads:
-a third of the time it works, and readers share two cores and the memory with it then. What it takes from
+Care pauses as long as it worked behind every window of a strip (4 MiB) while another process reads:
+half of the time it works, and readers share two cores and the memory with it then. What it takes from
 them is seen in the ninety-ninth of a hundred reads. A rebuild reads and verifies every object once, decodes
 a third of them, codes and sums the new strips and writes them: on four blades twice the bytes stored.
 """

@@ -2,7 +2,7 @@
 
 Foreground work (reads, single puts) never waits. Bulk work (ingest) and background work
 (sealing, repair, scrub) take their pauses after each piece, as long as they see others at
-work: bulk a third of the time, background two thirds. So a trainer keeps most of its speed
+work: bulk a third of the time, background half of it. So a trainer keeps most of its speed
 and a repair still goes on, whoever else is there.
 
 The table is a file beside the index that every process maps. Each writes its own slot only
@@ -44,7 +44,7 @@ class Work(enum.IntEnum):
 _PAUSES: Final = {
     Work.FOREGROUND: (0.0, 0.0),
     Work.BULK: (0.5, 0.0),
-    Work.BACKGROUND: (2.0, 0.5),
+    Work.BACKGROUND: (1.0, 0.5),
 }
 """Pause as a multiple of the time just worked: while foreground is at work; while only bulk is."""
 

@@ -47,7 +47,7 @@ def test_alone_nobody_waits(tmp_path: Path, clock: Clock):
 @pytest.mark.parametrize(
     ("work", "others", "pause"),
     [
-        (Work.BACKGROUND, Work.FOREGROUND, 0.2),
+        (Work.BACKGROUND, Work.FOREGROUND, 0.1),
         (Work.BACKGROUND, Work.BULK, 0.05),
         (Work.BULK, Work.FOREGROUND, 0.05),
         (Work.BULK, Work.BACKGROUND, 0),
@@ -94,7 +94,7 @@ def test_another_process_is_seen(tmp_path: Path):
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        assert mine.pause_after(Work.BACKGROUND, 0.1) == pytest.approx(0.2)
+        assert mine.pause_after(Work.BACKGROUND, 0.1) == pytest.approx(0.1)
         process.communicate("\n")
 
 
