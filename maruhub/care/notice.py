@@ -20,6 +20,8 @@ from maruhub.errors import Busy, ReadOnly
 
 _EVERY_S: Final = 0.5
 _BYTES_MAX: Final = 4096
+_TRIES: Final = 20
+_TRY_AGAIN_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,8 @@ class NoticeBoard:
         except OSError as error:
             raise ReadOnly(f"{self._path}: {error.strerror}.", hint="Check its permissions.") from error
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Busy("This hub is being taken care of already.", hint="See `maru status`.") from None
+            if not _take(fd):
+                raise Busy("This hub is being taken care of already.", hint="See `maru status`.")
             self._fd = fd
             try:
                 yield
@@ -95,6 +95,16 @@ class NoticeBoard:
             return None
         finally:
             os.close(fd)
+
+
+def _take(fd: int) -> bool:
+    """Locks the file. Whoever reads it holds it for microseconds: that is no keeper, so ask again."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_TRY_AGAIN_S)
+    return False
 
 
 def _parsed(text: bytes) -> Notice:

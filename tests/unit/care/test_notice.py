@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,14 @@ def test_a_child_forked_meanwhile_does_not_hold_on(tmp_path: Path):
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_whoever_only_looks_is_not_taken_for_a_keeper(tmp_path: Path):
+    board = NoticeBoard(tmp_path / "notice")
+    with board.held():
+        pass
+    looking = os.open(tmp_path / "notice", os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.03, os.close, [looking]).start()
+    with board.held():
+        pass
