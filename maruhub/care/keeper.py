@@ -144,10 +144,11 @@ class Keeper:
             lengths = layout.strips.lengths if layout.strips else [layout.end] * len(layout.blades)
             for blade_id, length in zip(layout.blades, lengths, strict=True):
                 used[blade_id] += length
-        rooms = {}
+        rooms, taking = {}, blades.rooms(essential=True)
         for blade in blades:
             try:
-                rooms[blade.blade_id] = Room(used[blade.blade_id] + blade.free_bytes(), used[blade.blade_id])
+                held = used[blade.blade_id]
+                rooms[blade.blade_id] = Room(held + blade.free_bytes(), held, blade.blade_id in taking)
             except OSError:
                 continue
         draining = frozenset(blades.draining) & rooms.keys()

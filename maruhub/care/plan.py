@@ -12,13 +12,16 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
+from maruhub.errors import NoSpace
 from maruhub.store.format.layout import Layout, StripsLayout
-from maruhub.store.seal.placement import scheme
+from maruhub.store.seal.placement import Scheme, place, scheme
 
 GARBAGE_SHARE: Final = 0.25
 """A segment is compacted when this share of what its strips hold is dead."""
 
 _BLOCK_BYTES: Final = 4096
+_HEADER_ROOM: Final = 1 << 20
+_MARGIN_SHIFT: Final = 6
 
 UNEVEN_SHARE: Final = 0.10
 """Strips move when blades are filled to shares that lie further apart than this."""
@@ -65,10 +68,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One blade: what it could hold in all, and what it holds."""
+    """One blade: what it could hold in all, what it holds, and whether it takes anything new."""
 
     total_bytes: int
     used_bytes: int
+    writable: bool = True
+
+    @property
+    def free_bytes(self) -> int:
+        """What a strip may take, its header and the file system's own left out."""
+        return max(0, self.total_bytes - self.used_bytes - _HEADER_ROOM) if self.writable else 0
 
 
 def plan(
@@ -86,7 +95,7 @@ def plan(
         draining: Blades that answer and are to be emptied.
         covered: A new checkpoint holds all rows: records may be left out like what is dead.
     """
-    tasks = [task for found in segments if (task := _task(found, usable.keys(), draining, covered=covered))]
+    tasks = [task for found in segments if (task := _task(found, usable, draining, covered=covered))]
     return sorted(tasks, key=lambda task: (task.kind, _urgency(task), task.segment))
 
 
@@ -94,8 +103,8 @@ def _urgency(task: Task) -> int:
     return -len(task.moves) if task.kind == Kind.REPAIR else 0
 
 
-def _task(found: Found, usable: Set[bytes], draining: Set[bytes], *, covered: bool) -> Task | None:
-    layout = found.layout
+def _task(found: Found, rooms: Mapping[bytes, Room], draining: Set[bytes], *, covered: bool) -> Task | None:
+    layout, usable = found.layout, rooms.keys()
     lost = {n for n, blade in enumerate(layout.blades) if blade not in usable | draining} | found.damaged
     leaving = {n for n, blade in enumerate(layout.blades) if blade in draining}
     data, parity = scheme(len(usable))
@@ -106,17 +115,32 @@ def _task(found: Found, usable: Set[bytes], draining: Set[bytes], *, covered: bo
         return Task(Kind.REPAIR, layout.segment, size, _moves(lost) if fits else ())
     if leaving:
         return Task(Kind.DRAIN, layout.segment, size, _moves(leaving) if fits else ())
-    kind = _reshaping(layout, data, parity)
+    kind = _reshaping(layout, _attainable(found, rooms))
     if kind is None and _is_sparse(found, records=covered):
         kind = Kind.COMPACT
     return Task(kind, layout.segment, size) if kind else None
 
 
-def _reshaping(layout: Layout, data: int, parity: int) -> Kind | None:
+def _attainable(found: Found, rooms: Mapping[bytes, Room]) -> Scheme:
+    """How the segment would lie if it were cut now: blades without room for a strip count for nothing.
+
+    Where it fits nowhere it is what the pool wants: whoever tries says what is missing.
+    """
+    need = _held_bytes(found.layout) if found.live_bytes is None else found.live_bytes
+    free = {blade: room.free_bytes for blade, room in rooms.items()}
+    try:
+        return place(found.layout.segment, free, need + (need >> _MARGIN_SHIFT)).scheme
+    except NoSpace:
+        return scheme(len(rooms))
+
+
+def _reshaping(layout: Layout, wanted: Scheme) -> Kind | None:
     """Why a whole segment is to lie otherwise; full copies stay where strips would save nothing."""
-    if layout.strips is None and data > 1:
+    data = layout.strips.data if layout.strips else 1
+    if layout.strips is None and wanted.data > 1:
         return Kind.SEAL
-    if layout.parity != parity or (layout.strips is not None and layout.strips.data != data):
+    # Never narrower: that would take room just where a blade is full, or can't be written for a while.
+    if (wanted.parity, wanted.data) > (layout.parity, data):
         return Kind.WIDEN
     return None
 
@@ -187,11 +211,15 @@ def _balancing(layout: Layout, usable: Mapping[bytes, Room], fill: dict[bytes, f
         return fill[blade] / max(1, usable[blade].total_bytes)
 
     here = [(share(blade), n) for n, blade in enumerate(layout.blades) if blade in usable]
-    free = [(share(blade), blade) for blade in usable if blade not in layout.blades]
+    free = [
+        (share(blade), blade) for blade in usable if blade not in layout.blades and usable[blade].writable
+    ]
     if not here or not free:
         return None
     (full, number), (empty, target) = max(here), min(free)
     size = layout.strips.lengths[number]
+    if usable[target].free_bytes < size:
+        return None
     if full - empty <= UNEVEN_SHARE * max(full, 1e-9) or not size:
         return None
     fill[layout.blades[number]] -= size

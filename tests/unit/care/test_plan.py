@@ -112,6 +112,24 @@ def test_garbage_is_compacted_only_when_it_is_much():
     assert plan([Found(layout, None)], rooms(six), set()) == []
 
 
+@pytest.mark.parametrize("unfit", [Room(1 << 30, 0, writable=False), Room(1 << 30, (1 << 30) - 4096)])
+def test_a_blade_that_takes_nothing_does_not_have_segments_written_again_and_again(unfit: Room):
+    six = blades(6)
+    now = {**rooms(six), six[5]: unfit}
+    assert plan([full(strips(1, 3, six[:5]))], now, set()) == [], "it can't lie wider"
+    assert plan([full(strips(1, 4, six))], now, set()) == [], "narrower would take more room"
+    assert kinds(plan([full(strips(1, 3, six[:5]))], rooms(six), set())) == [Kind.WIDEN]
+    four = blades(4)
+    now = {**rooms(four), four[3]: unfit}
+    assert plan([full(copies(1, four[:3]))], now, set()) == [], "strips would save nothing"
+
+
+def test_where_nothing_fits_it_is_tried_so_that_it_is_told():
+    six = blades(6)
+    now = rooms(six, used=(1 << 30) - 4096)
+    assert kinds(plan([full(copies(1, six[:3]))], now, set())) == [Kind.SEAL]
+
+
 def test_padding_of_small_strips_is_not_compacted_again_and_again():
     six = blades(6)
     ranges = (Range(4096, 4096, 4096, 0), Range(4096, 4096, 4096, 3))
@@ -150,3 +168,9 @@ def test_new_blade_fills_to_the_same_share():
 def test_even_blades_are_left_alone():
     ids = blades(7)
     assert balance([strips(1, 4, ids[:6])], rooms(ids, used=50 * _SIZE)) == []
+
+
+def test_nothing_is_moved_to_a_blade_that_takes_nothing():
+    seven = blades(7)
+    now = {**rooms(seven, used=1 << 29), seven[6]: Room(1 << 30, 0, writable=False)}
+    assert balance([strips(1, 4, seven[:6])], now) == []
