@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -51,14 +52,27 @@ class Audit:
         Of a segment in strips: each extent where it lies, and decoded only where it is wrong.
         """
         result = AuditResult()
-        segment, files = -1, _files(None, self._blades)
+        for segment, group in itertools.groupby(extents, key=lambda extent: extent.segment):
+            mine, layout = list(group), self._layouts.refresh(segment)
+            while True:
+                found = self._look(mine, layout)
+                now = self._layouts.refresh(segment) if found.bad or found.lost else layout
+                if now == layout:
+                    break
+                # An act has moved it meanwhile: what wasn't there is no loss.
+                layout = now
+            result.extents += found.extents
+            result.size_bytes += found.size_bytes
+            result.bad += found.bad
+            result.lost += found.lost
+        return result
+
+    def _look(self, extents: Sequence[Extent], layout: Layout | None) -> AuditResult:
+        """Extents of one segment, as it lies by this layout."""
+        result = AuditResult(len(extents))
+        files = _files(layout, self._blades)
         try:
             for extent in extents:
-                if extent.segment != segment:
-                    files.close()
-                    segment = extent.segment
-                    files = _files(self._layouts.refresh(segment), self._blades)
-                result.extents += 1
                 files.check(extent, result)
         finally:
             files.close()
