@@ -109,6 +109,8 @@ class Care:
                         told = _tell_new(report.problems, told)
                 except MaruError as error:
                     _log.warning("care goes on in %g s: %s", every_s, error)
+                except Exception:  # noqa: BLE001 - one odd row must not end all care
+                    _log.exception("care goes on in %g s", every_s)
                 stop.wait(every_s)
 
     def _signs(self) -> tuple[int, int]:
