@@ -103,23 +103,27 @@ def read_status(
         stored_bytes=sum(stage.size_bytes for stage in stages.values()),
         awaiting_bytes=stages["restorable"].size_bytes,
         raw_bytes=sum(blade.used_bytes for blade in blades),
-        usable_bytes=_usable([blade for blade in blades if blade.id not in leaving]),
+        usable_bytes=usable_on([blade for blade in blades if blade.id not in leaving]),
         index_bytes=_allocated(path / "index"),
         shared_drive=_share_a_drive(blades),
         read_only=read_only,
     )
 
 
-def _usable(blades: Sequence[BladeStatus]) -> int:
+def usable_on(blades: Sequence[BladeStatus]) -> int:
     """Bytes of data that still fit, each segment's files on blades of their own.
 
-    What blades of one drive have free counts once, an equal part for each.
+    What blades of one drive have free counts once, an equal part for each. Blades without
+    room are passed over, as long as the others protect as well.
     """
     answering = [blade for blade in blades if blade.answers]
     sharing = Counter(blade.device for blade in answering)
-    form = scheme(len(answering))
-    free = [blade.free_bytes // sharing[blade.device] for blade in answering]
-    return usable_bytes(free, form.data, form.parity)
+    free = sorted((blade.free_bytes // sharing[blade.device] for blade in answering), reverse=True)
+    forms = [(count, scheme(count)) for count in range(1, len(free) + 1)]
+    parity = scheme(len(free)).parity
+    return max(
+        (usable_bytes(free[:count], f.data, f.parity) for count, f in forms if f.parity == parity), default=0
+    )
 
 
 def _blades(hub: Path, found: FoundPool) -> list[BladeStatus]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from maruhub import compose
+from maruhub.care.status import BladeStatus, usable_on
 from maruhub.compose import OpenPool
 from maruhub.errors import NotFound
 from maruhub.namespace import Namespace
@@ -130,3 +131,14 @@ def test_speed_measures_both_sides_and_leaves_nothing(pool: OpenPool) -> None:
 def test_speed_of_an_empty_hub(pool: OpenPool) -> None:
     with pytest.raises(NotFound, match="Ingest"):
         pool.speed()
+
+
+def _blade(number: int, free_bytes: int) -> BladeStatus:
+    return BladeStatus(str(number), number, "", True, "", 0, free_bytes, device=number)
+
+
+def test_a_full_blade_does_not_take_the_room_of_the_others():
+    assert usable_on([_blade(n, 600) for n in range(3)] + [_blade(3, 0)]) == 600, "three copies"
+    assert usable_on([_blade(n, 600) for n in range(5)] + [_blade(5, 0)]) == 1800, "3+2"
+    assert usable_on([_blade(0, 600), _blade(1, 600), _blade(2, 0)]) == 0, "less protection is no room"
+    assert usable_on([]) == 0
