@@ -447,3 +447,12 @@ def test_what_a_checkpoint_covers_says_nothing_of_a_file_that_came_back():
     made.lose_index()
     store = made.start().store
     assert [value(store, key) for key in (b"K0", b"K1")] == [b"kept", None]
+
+
+def test_a_blade_too_full_for_a_header_keeps_no_empty_log():
+    made, _, store = machine(4)
+    made.platters[0].capacity = made.platters[1].capacity = 10
+    segment = put_bytes(store, b"K0", b"a" * 5000)[0].segment
+    (layout,) = (layout for layout in store.layouts() if layout.segment == segment)
+    there = {platter.blade_id for platter in made.platters if log_name(segment) in platter.files}
+    assert there == set(layout.blades)

@@ -7,6 +7,7 @@ turn tells it when a log's layout is on record.
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import replace
 
 import xxhash
 
-from maruhub.errors import MaruError, Unavailable
+from maruhub.errors import MaruError, NoSpace, Unavailable
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copies, Copy, blade_error
 from maruhub.store.commit.holds import Holds
@@ -179,6 +180,11 @@ class Writer:
             _unmake(log_name(segment), group, copies)
             self._unborn.remove(segment)
             raise
+        for blade, failure in group.dropped:
+            # A name without a header behind it would be taken for a copy one day.
+            if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+                with contextlib.suppress(OSError):
+                    blade.remove(log_name(segment))
         layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
 
@@ -327,8 +333,11 @@ def _copied(log: Log, copy: Copy) -> bool:
             offset += count
         target.sync()
         target.sync_names()
-    except (OSError, MaruError):
+    except (OSError, MaruError) as error:
         # The turn goes on with the copies that it has.
+        if isinstance(error, NoSpace):
+            with contextlib.suppress(OSError):
+                copy.blade.remove(log_name(log.segment))
         copy.close()
         return False
     return True
