@@ -26,6 +26,9 @@ from maruhub.store.store import PoolStore
 SMALL_LOG_BYTES: Final = 256 << 10
 """A log with less in it stays open: three copies of it are less than strips and their headers."""
 
+_ANY_LOG_BYTES: Final = 1 << 62
+"""No log holds so much: only those are closed that lie badly."""
+
 RECORDS_BYTES_MAX: Final = 1 << 30
 """A checkpoint is written when records take more: they grow with every change, rows don't."""
 
@@ -87,13 +90,16 @@ class Keeper:
     def run(self, kinds: Collection[Kind] = ALL, *, close_logs: bool = True) -> KeeperReport:
         """Works until nothing of these kinds is left that could be done now.
 
-        ``close_logs``: logs that nobody writes are closed first, so that they are sealed too.
+        ``close_logs``: logs that nobody writes are closed first, so that they are sealed too. Those
+        that lie on a lost or draining blade are closed in any case where that is to be mended.
         """
         report = KeeperReport()
         start = time.monotonic()
         self._store.blades.look()
         if close_logs:
             self._store.close_logs(SMALL_LOG_BYTES)
+        elif {Kind.REPAIR, Kind.DRAIN} & set(kinds):
+            self._store.close_logs(_ANY_LOG_BYTES)
         covered = self._store.checkpoint().began_after if self._wants_checkpoint(kinds) else 0
         tried: Counter[tuple[Kind, int]] = Counter()
         for _ in range(_ROUNDS_MAX):

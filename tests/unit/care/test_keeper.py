@@ -379,3 +379,23 @@ def test_care_that_goes_on_tells_what_it_cannot_do(
     said = [record.getMessage() for record in caplog.records if "care could not seal" in record.getMessage()]
     assert said
     assert len(said) == len(set(said))
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_repair_and_balance_alone_see_to_open_logs_too(hub: Hub, lost: bool):
+    path = hub.path
+    datas = fill(hub, 3)
+    log = next(path.glob("blades/*/segments/*.log"))
+    number = log.parent.parent.name
+    hub.close()
+    with maruhub.connect(path) as again:
+        if lost:
+            shutil.rmtree(path / "blades" / number)
+        else:
+            again.blades.drain(number)
+        report = again.care.once({Kind.REPAIR if lost else Kind.DRAIN})
+        assert not report.waiting
+        assert not again.status().reduced or lost
+        assert again.status().survives == 2
+        assert lost or not list((path / "blades" / number / "segments").iterdir())
+        require(again, datas)
