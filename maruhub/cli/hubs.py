@@ -98,9 +98,10 @@ def status_command(session: Session, measure: bool) -> None:
     )
 
 
-def _care_text(care: dict[str, Any]) -> str:
+def care_text(care: dict[str, Any]) -> str:
     """What the keeper at work is doing, and until when."""
-    doing = f"{care['doing'] or 'looking'} (process {care['pid']})"
+    doing = care["doing"] or "at work: nothing was to be done so far"
+    doing += f" (process {care['pid']})" if care["pid"] else ""
     if not care["total_bytes"]:
         return doing
     left = "" if care["left_s"] is None else f", about {care['left_s']:.0f} s left"
@@ -119,7 +120,7 @@ def _status_lines(status: Status) -> list[str]:
             if not blade.answers
         ),
         f"protection  {status.protection}",
-        *([f"care        {_care_text(status.care)}"] if status.care else []),
+        *([f"care        {care_text(status.care)}"] if status.care else []),
         *([f"            {_SHARED}"] if status.shared_drive else []),
         f"space       {size_text(status.stored_bytes)} stored in {size_text(status.raw_bytes)} on the blades; "
         f"index {size_text(status.index_bytes)}",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import maruhub
+from maruhub.cli.hubs import care_text
 from maruhub.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
@@ -116,3 +117,10 @@ def test_a_place_where_no_hub_can_be_leaves_nothing(
     assert place.split("/")[0] in said
     assert "answers" not in said
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_keeper_that_has_not_worked_yet_has_no_process_number():
+    quiet = {"doing": "", "pid": 0, "total_bytes": 0, "done_bytes": 0, "left_s": None}
+    assert care_text(quiet) == "at work: nothing was to be done so far"
+    busy = {"doing": "seal", "pid": 7, "total_bytes": 10, "done_bytes": 5, "left_s": 2.0}
+    assert care_text(busy) == "seal (process 7): 5 bytes of 10 bytes, about 2 s left"
