@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from maruhub.care.live import Resolve, find_live
-from maruhub.care.plan import Found, Kind, Room, Task, balance, plan, records_bytes
+from maruhub.care.plan import Found, Kind, Room, Task, balance, is_sparse, plan, records_bytes
 from maruhub.errors import MaruError
 from maruhub.store.admission import Admission, Work
 from maruhub.store.format.layout import Layout
@@ -132,8 +132,13 @@ class Keeper:
         """Whether records take more than a checkpoint would, or leaving them out was asked for alone."""
         if Kind.COMPACT not in kinds:
             return False
-        asked_for = set(kinds) == {Kind.COMPACT}
-        return asked_for or records_bytes(self._store.layouts()) > RECORDS_BYTES_MAX
+        if set(kinds) == {Kind.COMPACT}:
+            return True
+        if records_bytes(self._store.layouts()) <= RECORDS_BYTES_MAX:
+            return False
+        found, _, _ = self._survey()
+        going = [item.layout for item in found if is_sparse(item, records=True)]
+        return records_bytes(going) > RECORDS_BYTES_MAX
 
     def tasks(self, *, covered: bool = False) -> list[Task]:
         """What is to be done now, most urgent first; ``covered`` as for ``plan``."""
@@ -159,7 +164,13 @@ class Keeper:
                 continue
         draining = frozenset(blades.draining) & rooms.keys()
         names = self._names()
-        found = [Found(la, live.bytes_in(la.segment), self._damage(la, names)) for la in layouts]
+        # What an act has moved since the layouts were read is not damaged.
+        now = {layout.segment: layout for layout in self._store.layouts()}
+        found = [
+            Found(la, live.bytes_in(la.segment), self._damage(la, names))
+            for la in layouts
+            if now.get(la.segment) == la
+        ]
         return found, {blade: room for blade, room in rooms.items() if blade not in draining}, draining
 
     def _shown(self, tasks: Sequence[Task]) -> Iterator[Task]:

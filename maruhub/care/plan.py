@@ -116,7 +116,7 @@ def _task(found: Found, rooms: Mapping[bytes, Room], draining: Set[bytes], *, co
     if leaving:
         return Task(Kind.DRAIN, layout.segment, size, _moves(leaving) if fits else ())
     kind = _reshaping(layout, _attainable(found, rooms))
-    if kind is None and _is_sparse(found, records=covered):
+    if kind is None and is_sparse(found, records=covered):
         kind = Kind.COMPACT
     return Task(kind, layout.segment, size) if kind else None
 
@@ -156,7 +156,7 @@ def _held_bytes(layout: Layout) -> int:
     return sum(layout.strips.lengths[: layout.strips.data])
 
 
-def _is_sparse(found: Found, *, records: bool = False) -> bool:
+def is_sparse(found: Found, *, records: bool = False) -> bool:
     """Whether much of a segment is dead; with ``records`` its batches count as dead too."""
     strips = found.layout.strips
     if found.live_bytes is None:

@@ -220,7 +220,10 @@ class PoolStore:
     def checkpoint(self) -> Checkpoint:
         """Logs all rows again, so that a rebuild may begin here; writers go on meanwhile."""
         with self._gate.passing():
-            return write_checkpoint(self._writer_side().turn)
+            side = self._writer_side()
+            # Parts of two at once would be taken for each other's.
+            with side.acts.checkpointing():
+                return write_checkpoint(side.turn)
 
     def restate(self, decide: Decide) -> None:
         """Sets rows of the store itself, in a turn of their own; see ``CommitTurn.restate``."""

@@ -14,7 +14,7 @@ from maruhub.store.commit.staging import TurnRows
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import Layout, decode_layout
-from maruhub.store.format.liveness import SEGMENT_PREFIX, extent_prefix
+from maruhub.store.format.liveness import extent_prefix
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
 
@@ -88,14 +88,8 @@ def _layouts(turn: TurnRows, segments: Sequence[int]) -> dict[int, Layout]:
 
 
 def _is_kept(turn: TurnRows, extent: Extent, layout: Layout) -> bool:
-    """Whether acts have kept it: what nothing named is gone, or zeros beside what lives in its page.
-
-    A row that names the segment as a whole may point to it.
-    """
-    if not layout.range_of(extent.offset, extent.length):
-        return False
-    pointing = SEGMENT_PREFIX + extent.segment.to_bytes(8, "big")
-    return _is_named(turn, extent) or bool(turn.scan(pointing, prefix_end(pointing), 1, reverse=False))
+    """Whether acts have kept it: what nothing named is gone, or zeros beside what lives in its page."""
+    return layout.range_of(extent.offset, extent.length) is not None and _is_named(turn, extent)
 
 
 def _is_named(turn: TurnRows, extent: Extent) -> bool:

@@ -179,14 +179,36 @@ class Reader:
         self, extents: ExtentArray, places: Places, fetched: Fetched, *, verify: bool
     ) -> list[memoryview | MaruError]:
         """Every extent on its own merits; the common case is settled for all at once."""
-        alone = len(extents) < _TOGETHER or fetched.late or fetched.views
-        together = None if alone else self._read_together(extents, places)
+        alone = len(extents) < _TOGETHER or bool(fetched.views)
+        together = None if alone or fetched.late else self._read_together(extents, places)
         digest = xxhash.xxh3_64_intdigest
         if together is not None and (
             not verify or list(map(digest, together)) == extents["checksum"].tolist()
         ):
             return [*together]
-        return self._read_singly(extents, places, fetched, verify=verify)
+        apart = None if alone else self._read_apart(extents, places, fetched, verify=verify)
+        return self._read_singly(extents, places, fetched, verify=verify) if apart is None else apart
+
+    def _read_apart(
+        self, extents: ExtentArray, places: Places, fetched: Fetched, *, verify: bool
+    ) -> list[memoryview | MaruError] | None:
+        """Where some files can't be had: what is in the others together; None if that doesn't help."""
+        files = places.files.tolist()
+        numbers = set(files)
+        lost = [number for number in numbers if not self._is_there(places, number, fetched)]
+        if len(lost) in (0, len(numbers)):
+            return None
+        there = ~np.isin(places.files, lost)
+        rest = Places(places.files[there], places.offsets[there], places.keys)
+        found = iter(self._read_extents(extents[there], rest, _NOTHING, verify=verify))
+        return [
+            next(found) if here else self._degraded(extents, i, places, files[i])
+            for i, here in enumerate(there.tolist())
+        ]
+
+    def _is_there(self, places: Places, number: int, fetched: Fetched) -> bool:
+        late = number >= 0 and places.keys[number].blade_id in fetched.late
+        return not late and self._mapped(places, number, 0) is not None
 
     def _read_together(self, extents: ExtentArray, places: Places) -> list[memoryview] | None:
         """Views of all extents, unchecked; None if any of them needs to be looked at."""

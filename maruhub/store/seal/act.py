@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from maruhub.errors import InvalidInput
+from maruhub.errors import Busy, InvalidInput
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.blades import Blades
 from maruhub.store.commit.holds import Holds
@@ -23,7 +24,8 @@ from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.keys import decode_tail, layout_key, tail_key
 from maruhub.store.format.layout import Layout, decode_layout, encode_layout
 from maruhub.store.format.row import Row
-from maruhub.store.format.strip import StripHeader
+from maruhub.store.format.strip import StripHeader, strip_header_bytes
+from maruhub.store.parity import MAX_DATA, PARITY
 from maruhub.store.read.reader import Reader
 from maruhub.store.seal.act_lock import ActLocks
 from maruhub.store.seal.content import Content
@@ -39,8 +41,10 @@ from maruhub.store.seal.strip_writer import WINDOW_BYTES, Breathe, StripFiles, S
 __all__ = ["ActReport", "Acts", "Outcome", "SweepReport"]
 
 _TRIES: Final = 3
-_HEADER_ROOM: Final = 1 << 20
-"""Asked of each blade beside its strip's data: for header, sums and the file system's own."""
+_CHECKPOINT: Final = 0
+"""No segment has this number: there are 2^64 to draw from."""
+_ROOM_BESIDE: Final = 32 << 10
+"""Asked of each blade beside a strip: for sums and the file system's own. A full pool has little more."""
 
 
 class _Manner(NamedTuple):
@@ -151,6 +155,14 @@ class Acts:
         manner = _Manner(0, avoid, breathe)
         return self._act(segment, lambda report: self._rebuild(segment, moves, manner, report))
 
+    @contextmanager
+    def checkpointing(self) -> Iterator[None]:
+        """While nobody else writes a checkpoint; raises Busy if another process does."""
+        with self._locks.held(_CHECKPOINT) as mine:
+            if not mine:
+                raise Busy("Another process writes a checkpoint.", hint="Try again.")
+            yield
+
     def sweep(self) -> SweepReport:
         """Removes what acts left behind that were killed; whatever is in doubt stays."""
         return self._strays.sweep()
@@ -184,8 +196,17 @@ class Acts:
             raise InvalidInput(
                 f"segment {segment:016x} has {len(layout.blades)} files, not {max(moves) + 1}."
             )
-        targets = choose_targets(layout, moves, self._rooms(manner.avoid))
+        present = {number for number, file in enumerate(files_of(layout)) if self._is_there(*file)}
+        rooms = self._rooms(manner.avoid, layout.strips.data_at)
+        targets = choose_targets(layout, moves, rooms, present)
         return self._rebuilding.run(Asked(raw, layout, targets, manner.breathe), report)
+
+    def _is_there(self, blade_id: bytes, name: str) -> bool:
+        blade = self._blades.get(blade_id)
+        try:
+            return blade is not None and name in blade.names()
+        except OSError:
+            return False
 
     def _recut(self, segment: int, manner: _Manner, report: ActReport) -> Outcome:
         raw = self._index.get_many([layout_key(segment)])[0]
@@ -212,7 +233,9 @@ class Acts:
             self._publish(begun, None)
             self._drop_old(begun, report)
             return Outcome.REMOVED
-        placement = place(begun.layout.segment, self._rooms(begun.manner.avoid), pieces.kept_bytes)
+        header_bytes = strip_header_bytes(MAX_DATA + PARITY, len(pieces.start))
+        rooms = self._rooms(begun.manner.avoid, header_bytes)
+        placement = place(begun.layout.segment, rooms, pieces.kept_bytes)
         cut = make_cut(pieces, begun.live.owners, placement.scheme)
         floor = begun.batches[0].offset if begun.batches else 0
         after = next_layout(begun.layout, cut, placement.blades, pieces, floor=floor)
@@ -233,13 +256,13 @@ class Acts:
         self._drop_old(begun, report)
         return Outcome.DONE
 
-    def _rooms(self, avoid: Collection[bytes]) -> dict[bytes, int]:
+    def _rooms(self, avoid: Collection[bytes], header_bytes: int) -> dict[bytes, int]:
         """Bytes for strips on each blade in service; 0 on those that take nothing now."""
         leaving = self._blades.draining | self._blades.removed | set(avoid)
         staying = [blade.blade_id for blade in self._blades if blade.blade_id not in leaving]
         rooms = self._blades.rooms(essential=True, avoid=avoid)
         return dict.fromkeys(staying, 0) | {
-            blade: max(0, room - _HEADER_ROOM) for blade, room in rooms.items()
+            blade: max(0, room - header_bytes - _ROOM_BESIDE) for blade, room in rooms.items()
         }
 
     def _write(self, begun: _Begun, pieces: Pieces, cut: Cut, files: StripFiles, report: ActReport) -> None:

@@ -8,7 +8,7 @@ wrong by their sums, and only with what others agree on.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -47,9 +47,15 @@ class Asked:
 
 
 def choose_targets(
-    layout: Layout, moves: Mapping[int, bytes | None], rooms: Mapping[bytes, int]
+    layout: Layout, moves: Mapping[int, bytes | None], rooms: Mapping[bytes, int], present: Container[int]
 ) -> dict[int, bytes]:
-    """A blade for each number that comes without one; its own where that is in ``rooms``.
+    """A blade for each number that comes without one; its own where that will do.
+
+    Args:
+        layout: Of strips.
+        moves: Blade by number, or None.
+        rooms: Bytes that may be written on each blade that takes some.
+        present: Numbers whose files are on their blades, right or wrong.
 
     Raises NoSpace if there is none, InvalidInput if one blade would get two files.
     """
@@ -61,7 +67,9 @@ def choose_targets(
         taken = staying | set(targets.values())
         free = {blade: room for blade, room in rooms.items() if blade not in taken}
         need = layout.strips.lengths[number]
-        targets[number] = own if own in free else place_one(layout.segment, number, free, need)
+        # What is there needs no room to be put right where it is.
+        stays = own in free and (number in present or free[own] >= need)
+        targets[number] = own if stays else place_one(layout.segment, number, free, need)
     after = [targets.get(number, blade) for number, blade in enumerate(layout.blades)]
     if len(set(after)) < len(after):
         raise InvalidInput(f"segment {layout.segment:016x}: two of its files would be on one blade.")

@@ -32,7 +32,16 @@ def fill(hub: Hub, count: int = 120, *, prefix: str = "a", seed: int = 1) -> Dat
         f"{prefix}/{n:04d}": chance.randbytes(chance.choice([10, 3000, 20_000, 60_000])) for n in range(count)
     }
     hub.bucket("photos").put_many(datas)
+    # What it filled is sealed beside other work: here nothing else is done meanwhile.
+    hub.store._sealer.wait()
     return datas
+
+
+def lose(blade: Path) -> None:
+    """A drive that dies, all at once, whatever is written to it now."""
+    gone = blade.with_name(f"{blade.name}.gone")
+    blade.rename(gone)
+    shutil.rmtree(gone)
 
 
 def require(hub: Hub, datas: Datas) -> None:
@@ -81,12 +90,12 @@ def test_two_lost_blades_are_made_up_for(hub: Hub):
     datas = fill(hub)
     hub.care.once()
     for number in (1, 4):
-        shutil.rmtree(hub.path / "blades" / str(number))
+        lose(hub.path / "blades" / str(number))
     require(hub, datas)
     hub.care.once()
     assert set(forms(hub)) <= {"2+2", "3 copies"}
     for number in (0, 5):
-        shutil.rmtree(hub.path / "blades" / str(number))
+        lose(hub.path / "blades" / str(number))
     require(hub, datas)
 
 
@@ -95,7 +104,7 @@ def test_what_lost_blades_held_is_there_in_a_new_process(hub: Hub):
     hub.care.once()
     hub.close()
     for number in (0, 3):
-        shutil.rmtree(hub.path / "blades" / str(number))
+        lose(hub.path / "blades" / str(number))
     with maruhub.connect(hub.path) as again:
         require(again, datas)
         assert "REDUCED" in again.status().protection
@@ -123,7 +132,7 @@ def test_pool_grows_and_widens_by_itself(tmp_path: Path):
         require(hub, datas)
     hub.close()
     for number in (3, 7):
-        shutil.rmtree(tmp_path / f"new{number}")
+        lose(tmp_path / f"new{number}")
     with maruhub.connect(hub.path) as again:
         require(again, datas)
 
@@ -136,7 +145,7 @@ def test_drained_blade_is_empty_and_may_go(hub: Hub, tmp_path: Path):
     hub.care.once()
     hub.blades.remove("2")
     assert not list((hub.path / "blades" / "2" / "segments").iterdir())
-    shutil.rmtree(hub.path / "blades" / "2")
+    lose(hub.path / "blades" / "2")
     require(hub, datas)
     assert not hub.status().reduced
 
@@ -233,7 +242,7 @@ def test_care_that_goes_on_notices_a_blade_that_goes(hub: Hub):
     keeper.start()
     try:
         _until(lambda: "4+2" in forms(hub))
-        shutil.rmtree(hub.path / "blades" / "4")
+        lose(hub.path / "blades" / "4")
         _until(lambda: set(forms(hub)) <= {"3+2", "3 copies"})
     finally:
         stop.set()
@@ -246,7 +255,7 @@ def test_log_of_another_process_that_lacks_a_blade_is_told_of(hub: Hub):
         other.bucket("photos")["a"] = b"x" * 9000
         layout = next(layout for layout in hub.store.layouts() if not layout.closed)
         home = {place.blade_id: place.root for place in hub.pool.found.local_blades}[layout.blades[0]]
-        shutil.rmtree(home)
+        lose(home)
         assert sum(hub.care.once().waiting.values()) >= 1
         other.bucket("photos")["b"] = b"y" * 9000
     assert not hub.care.once().waiting
@@ -281,7 +290,7 @@ def test_readers_go_on_in_what_was_moved(hub: Hub):
         views = other.bucket("photos").get_many(list(datas))
         hub.care.once()
         for number in (0, 1):
-            shutil.rmtree(hub.path / "blades" / str(number))
+            lose(hub.path / "blades" / str(number))
         hub.care.once()
         assert [bytes(view) for view in views] == list(datas.values())
         require(other, datas)
@@ -353,7 +362,9 @@ def test_what_could_not_be_done_is_told_once_with_what_helps(hub: Hub, monkeypat
     problems = hub.care.once().problems
     assert problems
     assert len(set(problems)) == len(problems)
-    assert all(re.fullmatch(r"seal segment \w{16}: no room\. Add a blade\.", said) for said in problems)
+    assert [
+        said for said in problems if not re.fullmatch(r"seal segment \w{16}: no room\. Add a blade\.", said)
+    ] == []
 
 
 def test_care_that_goes_on_tells_what_it_cannot_do(
@@ -390,7 +401,7 @@ def test_repair_and_balance_alone_see_to_open_logs_too(hub: Hub, lost: bool):
     hub.close()
     with maruhub.connect(path) as again:
         if lost:
-            shutil.rmtree(path / "blades" / number)
+            lose(path / "blades" / number)
         else:
             again.blades.drain(number)
         report = again.care.once({Kind.REPAIR if lost else Kind.DRAIN})
