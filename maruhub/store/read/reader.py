@@ -6,7 +6,6 @@ that extent to the other copies and is counted; wrong bytes are never returned.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import functools
 import itertools
@@ -15,7 +14,7 @@ import os
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import xxhash
@@ -23,8 +22,9 @@ import xxhash
 from maruhub.errors import Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.blades import Blades
-from maruhub.store.format.extent import Blobs, Extent, ExtentArray
-from maruhub.store.read.degraded import Degraded, Stretch
+from maruhub.store.format.extent import Blobs, ExtentArray
+from maruhub.store.read.degraded import Degraded
+from maruhub.store.read.fetching import NOTHING, Fetched, Fetching, extent_at
 from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
 from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 from maruhub.store.read.patience import Errand, Patience
@@ -54,20 +54,6 @@ class ReadCounts:
     bad_copies: Counter[bytes] = field(default_factory=Counter)
 
 
-class Fetched(NamedTuple):
-    """What bringing a cold batch into memory has led to.
-
-    ``late``: blades that didn't answer in their time; ``views``: bytes of extents, by
-    number, that lie in files without a mapping.
-    """
-
-    late: frozenset[bytes]
-    views: dict[int, memoryview]
-
-
-_NOTHING: Final = Fetched(frozenset(), {})
-
-
 class Reader:
     """Reads of one process. Any thread may call; views handed out live on their own."""
 
@@ -81,6 +67,7 @@ class Reader:
         self._timeouts = 0
         self.counts = ReadCounts()
         self._patience = Patience()
+        self._fetching = Fetching(blades, self._patience, self._mapped, self._files.get, self._ways)
         self._tidy_at = 0.0
 
     def _open(self, key: FileKey) -> BladeFile:
@@ -96,7 +83,7 @@ class Reader:
             self._tidy()
         places = self._layouts.locate(extents)
         warm = self._is_warm(extents, places)
-        fetched = _NOTHING if warm or not len(extents) else self._fetch(extents, places)
+        fetched = NOTHING if warm or not len(extents) else self._fetching.fetch(extents, places)
         parts = self._read_extents(extents, places, fetched, verify=verify)
         self.counts.extents += len(extents)
         self.counts.size_bytes += int(extents["length"].sum(dtype=np.int64))
@@ -112,68 +99,6 @@ class Reader:
         self._tidy_at = time.monotonic() + _TIDY_SECONDS
         for segment in {segment_of_file(key.name) for key in self._files.drop_removed()}:
             self._layouts.refresh(segment)
-
-    def _fetch(self, extents: ExtentArray, places: Places) -> Fetched:
-        """Brings extents into memory, each blade by a hand of its own, and says who was late."""
-        if len(self._blades) < 2:
-            # There is nobody else to ask: whoever reads waits.
-            self._advise(extents, places)
-            return _NOTHING
-        views: dict[int, memoryview] = {}
-        errands: dict[bytes, list[int]] = {}
-        others: dict[bytes, list[Stretch]] = {}
-        for i, number in enumerate(places.files.tolist()):
-            if number >= 0 and self._answers(places.keys[number].blade_id):
-                errands.setdefault(places.keys[number].blade_id, []).append(i)
-            elif number >= 0:
-                # It will be decoded: what from is asked for now, of all blades together.
-                for stretch in self._ways.sources(_extent(extents, i), self._answers):
-                    others.setdefault(stretch.file.blade_id, []).append(stretch)
-        late = self._patience.run(
-            {
-                blade_id: self._errand(
-                    extents, places, errands.get(blade_id, []), others.get(blade_id, []), views
-                )
-                for blade_id in errands.keys() | others.keys()
-            }
-        )
-        return Fetched(frozenset(late), views)
-
-    def _answers(self, blade_id: bytes) -> bool:
-        return self._blades.get(blade_id) is not None
-
-    def _errand(
-        self,
-        extents: ExtentArray,
-        places: Places,
-        mine: list[int],
-        others: list[Stretch],
-        views: dict[int, memoryview],
-    ) -> Errand:
-        size = int(extents["length"][mine].sum(dtype=np.int64)) + sum(one.length for one in others)
-
-        def run() -> None:
-            for file, place, length in others:
-                with contextlib.suppress(OSError, ValueError):
-                    _announce(self._files.get(file, place + length), place, length)
-            self._bring(extents, places, mine, views)
-
-        return Errand(run, len(mine) + len(others) + size / (1 << 20))
-
-    def _bring(
-        self, extents: ExtentArray, places: Places, mine: list[int], views: dict[int, memoryview]
-    ) -> None:
-        """One blade's part: announced, then populated; where nothing is mapped, read into ``views``."""
-        part = Places(places.files[mine], places.offsets[mine], places.keys)
-        self._advise(extents[mine], part)
-        ends = (part.offsets + extents["length"][mine]).tolist()
-        for i, number, start, end in zip(mine, part.files.tolist(), part.offsets.tolist(), ends, strict=True):
-            mapped = self._mapped(places, number, end)
-            # An error shows again when it is looked at, and sends the reader to others.
-            with contextlib.suppress(OSError):
-                view = mapped.view_cold(start, end) if mapped is not None else None
-                if view is not None and mapped is not None and mapped.window is None:
-                    views[i] = view
 
     def _read_extents(
         self, extents: ExtentArray, places: Places, fetched: Fetched, *, verify: bool
@@ -200,7 +125,7 @@ class Reader:
             return None
         there = ~np.isin(places.files, lost)
         rest = Places(places.files[there], places.offsets[there], places.keys)
-        found = iter(self._read_extents(extents[there], rest, _NOTHING, verify=verify))
+        found = iter(self._read_extents(extents[there], rest, NOTHING, verify=verify))
         return [
             next(found) if here else self._degraded(extents, i, places, files[i])
             for i, here in enumerate(there.tolist())
@@ -270,7 +195,7 @@ class Reader:
 
     def _degraded(self, extents: ExtentArray, i: int, places: Places, number: int) -> memoryview | MaruError:
         """One extent from wherever else it can be had, always checked."""
-        extent = _extent(extents, i)
+        extent = extent_at(extents, i)
         segment, offset, length = extent.segment, extent.offset, extent.length
         failed = places.keys[number] if number >= 0 else None
         if failed is not None:
@@ -331,17 +256,7 @@ class Reader:
         """
         places = self._layouts.locate(extents)
         if not self._is_warm(extents, places, probes=_PROBES_AHEAD):
-            self._advise(extents, places)
-
-    def _advise(self, extents: ExtentArray, places: Places) -> None:
-        ends = (places.offsets + extents["length"]).tolist()
-        lengths = extents["length"].tolist()
-        for number, start, end, length in zip(
-            places.files.tolist(), places.offsets.tolist(), ends, lengths, strict=True
-        ):
-            mapped = self._mapped(places, number, end)
-            if mapped is not None:
-                _announce(mapped, start, length)
+            self._fetching.announce(extents, places)
 
     def drop_from_memory(self, extents: ExtentArray) -> None:
         """Forgets this process's mappings of the extents' files, and asks the kernel to."""
@@ -367,18 +282,6 @@ class Reader:
         """Forgets open files; views live on."""
         self._files.close()
         self._patience.close()
-
-
-def _extent(extents: ExtentArray, i: int) -> Extent:
-    segment, offset, length, _, checksum = extents[i].tolist()
-    return Extent(segment, offset, length, checksum)
-
-
-def _announce(mapped: MappedFile, start: int, length: int) -> None:
-    """Asks the kernel to read a range ahead."""
-    descriptor = mapped.descriptor
-    if descriptor >= 0:
-        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_WILLNEED)
 
 
 def _require_descriptors(error: Exception) -> None:

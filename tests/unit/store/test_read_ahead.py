@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from maruhub.api.door import connect, create
-from maruhub.store.read import reader
+from maruhub.store.read import fetching, reader
 from maruhub.store.read.mapping import MappedFile
 
 DATAS = {f"{n:03}": random.Random(n).randbytes(20_000) for n in range(64)}
@@ -28,7 +28,7 @@ def test_strips_for_lost_blades_are_announced_by_those_that_are_left(
     def announce(mapped: MappedFile, start: int, length: int) -> None:
         asked[mapped.descriptor] += 1
 
-    monkeypatch.setattr(reader, "_announce", announce)
+    monkeypatch.setattr(fetching, "read_ahead", announce)
     monkeypatch.setattr(reader.Reader, "_is_warm", lambda *_, **__: False)
     with connect(tmp_path / "hub", read_only=True) as hub:
         found = hub.bucket("photos").get_many(DATAS)
