@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from maruhub.errors import Busy, Corrupt, MaruError, Unavailable
@@ -201,6 +202,12 @@ class LogSearch:
             raise
         self._require_own(header)
         chain = Chain(header, [*logs, *(strips.copies if strips else ())], accept_loss=accept_loss)
+        if strips and not strips.header.floor:
+            # A checkpoint covers all batches. Should the strips never have come to count, the log's
+            # last one is still the segment's tail.
+            return FoundLog(
+                chain, list(islice(Chain(header, logs, accept_loss=True).candidates(tail.end), 1))
+            )
         if strips:
             # Also where a log lies beside them: what comes before their floor may be damaged there.
             return FoundLog(chain, _sealed_heads(chain, strips, tail))
@@ -261,8 +268,7 @@ class LogSearch:
 def _sealed_heads(chain: Chain, strips: FoundStrips, tail: Tail) -> list[BatchHead]:
     """The batches of a segment in strips alone, whose headers say where its chain begins and ends."""
     floor = max(tail.end, strips.header.floor)
-    # Without a floor none of them is there: a checkpoint covers them all.
-    if not strips.header.floor or strips.header.last_batch < floor:
+    if strips.header.last_batch < floor:
         return []
     last = chain.batch_at(strips.header.last_batch)
     if last is None:

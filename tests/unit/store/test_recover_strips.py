@@ -16,6 +16,8 @@ from maruhub.index.protocol import AFTER_ALL
 from maruhub.store.format.extent import Blobs
 from maruhub.store.format.keys import STATE_KEY, TAIL_PREFIX
 from maruhub.store.pool import make_pool
+from maruhub.store.seal.strip_writer import StripFiles
+from maruhub.testing.trial import comparable
 
 Rows = dict[bytes, bytes]
 _DATA = b"K"
@@ -222,5 +224,31 @@ def test_read_only_hub_of_strips_opens(hub: Path):
     seal(pool)
     pool.close()
     pool = opened(hub, read_only=True)
+    require(pool, datas)
+    pool.close()
+
+
+def test_strips_without_a_chain_that_never_came_to_count(hub: Path, monkeypatch: pytest.MonkeyPatch):
+    """An act was killed before its turn: the logs beside its strips are the segments, and have tails."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    pool = opened(hub)
+    datas = put(pool, 60)
+    pool.store.close_logs(0)
+    covered = pool.store.checkpoint().began_after
+    with monkeypatch.context() as at, pool.store.acting() as acts:
+        at.setattr(acts._turn, "restate", die)
+        at.setattr(StripFiles, "remove", lambda _: None)
+        for layout in [layout for layout in pool.store.layouts() if layout.closed]:
+            with pytest.raises(KeyboardInterrupt):
+                acts.recut(layout.segment, covered=covered)
+    assert list(hub.glob("blades/*/segments/*.strip"))
+    before = comparable(dict(pool.store._index.scan(b"", AFTER_ALL, 1_000_000)))
+    pool.close()
+    shutil.rmtree(hub / "index")
+    pool = opened(hub)
+    assert comparable(dict(pool.store._index.scan(b"", AFTER_ALL, 1_000_000))) == before
     require(pool, datas)
     pool.close()
