@@ -1,0 +1,35 @@
+"""The head of a request: all that is known of it before its body."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a client asked, as the server has parsed it.
+
+    Attributes:
+        method: Upper case.
+        path: Percent-decoded once, begins with ``/``; neither collapsed nor normalised.
+        query: As sent, without the ``?``.
+        headers: Names in lower case, values without space around; a name may stand more than once.
+        scheme: ``http`` or ``https``.
+        client: Address and port of the peer.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    scheme: str = "http"
+    client: str = ""
+
+    @cached_property
+    def by_name(self) -> dict[str, str]:
+        """Headers by name; values of one that stands more than once joined by commas."""
+        joined: dict[str, str] = {}
+        for name, value in self.headers:
+            joined[name] = f"{joined[name]},{value}" if name in joined else value
+        return joined
