@@ -56,6 +56,12 @@ class InvalidData(InvalidInput):
     code = "InvalidData"
 
 
+class InvalidPart(InvalidInput):
+    """A part that an upload is completed with is missing, another one or too small."""
+
+    code = "InvalidPart"
+
+
 class StateMismatch(InvalidInput):
     """A loader's state belongs to another version or view."""
 
@@ -90,6 +96,12 @@ class NoSuchVersion(NotFound):
     """The version of an object or dataset does not exist or was dropped."""
 
     code = "NoSuchVersion"
+
+
+class NoSuchUpload(NotFound):
+    """The upload in parts was never begun, or was completed or aborted."""
+
+    code = "NoSuchUpload"
 
 
 class NoSuchDataset(NotFound):

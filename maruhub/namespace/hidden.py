@@ -22,8 +22,8 @@ _KEY_AT: Final = 9
 _ID_MAX: Final = 2**64 - 1
 
 # Every byte of UTF-8 plus one: 0 becomes free as the terminator, order is kept, nothing grows.
-_UP: Final = bytes((i + 1) % 256 for i in range(256))
-_DOWN: Final = bytes((i - 1) % 256 for i in range(256))
+KEY_UP: Final = bytes((i + 1) % 256 for i in range(256))
+KEY_DOWN: Final = bytes((i - 1) % 256 for i in range(256))
 
 
 class Why(IntEnum):
@@ -102,7 +102,7 @@ def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
 
 def hidden_prefix(bucket: Bucket, key: bytes) -> bytes:
     """In front of all hidden versions of one key."""
-    return b"V" + bucket.id_bytes + key.translate(_UP) + b"\0"
+    return b"V" + bucket.id_bytes + key.translate(KEY_UP) + b"\0"
 
 
 def hidden_range(bucket: Bucket, prefix: bytes, *, exactly: bool = False) -> tuple[bytes, bytes]:
@@ -113,7 +113,7 @@ def hidden_range(bucket: Bucket, prefix: bytes, *, exactly: bool = False) -> tup
 
 def hidden_key_of(row_key: bytes) -> bytes:
     """The object's key in a row key V."""
-    return row_key[_KEY_AT:-9].translate(_DOWN)
+    return row_key[_KEY_AT:-9].translate(KEY_DOWN)
 
 
 def hidden_row_key(bucket: Bucket, key: bytes, version_number: int) -> bytes:

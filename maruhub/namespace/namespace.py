@@ -6,6 +6,7 @@ from maruhub.namespace.buckets import Buckets
 from maruhub.namespace.listing import Listing
 from maruhub.namespace.objects import Objects
 from maruhub.namespace.past import Past
+from maruhub.namespace.uploads import Uploads
 from maruhub.store.protocol import Store
 
 _ACTOR_BYTES_MAX = 255
@@ -28,3 +29,4 @@ class Namespace:
         self.objects = Objects(store, actor)
         self.listing = Listing(store)
         self.past = Past(store, actor)
+        self.uploads = Uploads(store, actor)

@@ -159,7 +159,7 @@ class ObjectInfo:
     @property
     def extents(self) -> Blob:
         """Its extents as a tuple."""
-        return tuple(Extent(s, o, n, c) for s, o, n, _, c in _EXTENT.iter_unpack(self.extents_raw))
+        return unpack_extents(self.extents_raw)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ObjectInfo) and self._identity() == other._identity()
@@ -263,6 +263,11 @@ def pack_tail(tail: dict[str, Any]) -> bytes:
 def pack_extents(blob: Blob) -> bytes:
     """``EXTENT_DTYPE`` bytes of a blob."""
     return b"".join([_EXTENT.pack(e.segment, e.offset, e.length, 0, e.checksum) for e in blob])
+
+
+def unpack_extents(extents_raw: bytes) -> Blob:
+    """The blob of ``EXTENT_DTYPE`` bytes."""
+    return tuple(Extent(s, o, n, c) for s, o, n, _, c in _EXTENT.iter_unpack(extents_raw))
 
 
 def object_prefix(bucket: Bucket) -> bytes:

@@ -134,7 +134,7 @@ class Objects(ObjectReads):
         if_none_match: bool = False,
         request: bytes = b"",
         create_bucket: bool = False,
-    ) -> Upload:
+    ) -> Upload[ObjectInfo]:
         """Begins a put of any size: ``write`` pieces, then ``commit``. Arguments as :meth:`put`."""
         check_request(request)
         raw_key = encode_key(key)

@@ -7,18 +7,19 @@ behind, and its bytes are reclaimed as any that no row names.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from maruhub.errors import InvalidInput
 from maruhub.namespace.digests import Digest, Hasher
-from maruhub.namespace.object import ObjectInfo
 from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.protocol import Buffer, Store
 
 PIECE_BYTES: Final = 8 << 20
 """Held at a time; a multiple of 4 KiB, as all pieces but the last must be."""
 
-Finish = Callable[[Digest, int, Blob], ObjectInfo]
+T = TypeVar("T")
+
+Finish = Callable[[Digest, int, Blob], T]
 
 
 class Readable(Protocol):
@@ -28,15 +29,15 @@ class Readable(Protocol):
         """The next bytes."""
 
 
-class Upload:
+class Upload(Generic[T]):
     """Collects bytes of any length; used by one thread at a time.
 
     Args:
         store: Where pieces are appended.
-        finish: Makes the version of the whole: (digest, size_bytes, blob).
+        finish: Puts the whole on record: (digest, size_bytes, blob).
     """
 
-    def __init__(self, store: Store, finish: Finish) -> None:
+    def __init__(self, store: Store, finish: Finish[T]) -> None:
         self._store = store
         self._finish = finish
         self._held = bytearray()
@@ -58,8 +59,8 @@ class Upload:
             if len(self._held) == PIECE_BYTES:
                 self._flush()
 
-    def commit(self) -> ObjectInfo:
-        """Makes the object; durable when this returns."""
+    def commit(self) -> T:
+        """Puts it on record; durable when this returns."""
         if self._closed:
             raise InvalidInput("this upload has ended.", hint="Begin another one.")
         if self._held:
@@ -83,7 +84,7 @@ class Upload:
                 future.result()
 
 
-def pour(stream: Readable, upload: Upload) -> ObjectInfo:
+def pour(stream: Readable, upload: Upload[T]) -> T:
     """Reads ``stream`` to its end into ``upload`` and commits it."""
     try:
         while piece := stream.read(1 << 20):
