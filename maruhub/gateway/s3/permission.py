@@ -1,0 +1,159 @@
+"""Which rights a request needs, what policies may ask about it, and what canned ACLs grant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from maruhub.gateway.s3.documents import ObjectToDelete
+from maruhub.gateway.s3.object_lock import HOLD, MODE, to_iso_date
+from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.policy import ANYONE, Statement, arn
+from maruhub.gateway.s3.policy_condition import Condition
+from maruhub.gateway.s3.properties import read_copy_source
+from maruhub.gateway.s3.route import Asked
+
+BYPASS = "s3:BypassGovernanceRetention"
+_OF_VERSION = {
+    "s3:GetObject": "s3:GetObjectVersion",
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+    "s3:GetObjectAcl": "s3:GetObjectVersionAcl",
+    "s3:PutObjectAcl": "s3:PutObjectVersionAcl",
+    "s3:GetObjectTagging": "s3:GetObjectVersionTagging",
+    "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
+    "s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+    "s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
+}
+# What a header of a write asks for beside the write.
+_BY_HEADER = {
+    "x-amz-tagging": "s3:PutObjectTagging",
+    MODE: "s3:PutObjectRetention",
+    HOLD: "s3:PutObjectLegalHold",
+    "x-amz-acl": "s3:PutObjectAcl",
+}
+_WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD)
+# Whose rights are known only when the body is: see ``deletion_need`` and the form's key.
+_BY_BODY = (Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT)
+_PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
+
+
+class Need(NamedTuple):
+    """A right that a request needs, on a bucket or, with a key, on an object."""
+
+    action: str
+    bucket: str
+    key: str = ""
+
+    @property
+    def resource(self) -> str:
+        """As policies name it. All buckets together are ``arn:aws:s3:::*``."""
+        return arn(self.bucket or "*", self.key)
+
+
+def needs(asked: Asked) -> tuple[Need, ...]:
+    """The rights that a request needs, each of them.
+
+    None for a preflight, which asks for nothing; none for DeleteObjects and form uploads, whose
+    bodies say what they act on.
+
+    Raises:
+        S3Failure: ``InvalidArgument`` for a copy's source that can't be read.
+    """
+    operation = asked.operation
+    if operation in _BY_BODY:
+        return ()
+    found = [Need(_of(operation.action, asked.version_id), asked.bucket, asked.key)]
+    if operation is Operation.GET_OBJECT_ATTRIBUTES:
+        found.append(Need(_of("s3:GetObject", asked.version_id), asked.bucket, asked.key))
+    if operation in (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY):
+        source = read_copy_source(asked.headers["x-amz-copy-source"])
+        found.append(Need(_of("s3:GetObject", source.version_id), source.bucket, source.key))
+    if operation in _WRITES:
+        found += [
+            Need(action, asked.bucket, asked.key)
+            for header, action in _BY_HEADER.items()
+            if asked.headers.get(header)
+        ]
+    return tuple(found)
+
+
+def deletion_need(bucket: str, doomed: ObjectToDelete) -> Need:
+    """The right that one key of DeleteObjects needs."""
+    return Need(_of("s3:DeleteObject", doomed.version_id), bucket, doomed.key)
+
+
+def bypasses_governance(headers: Mapping[str, str]) -> bool:
+    """Whether a request would shorten a GOVERNANCE retention; needs the right ``BYPASS`` to succeed."""
+    return headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
+
+
+def policy_keys(
+    asked: Asked,
+    *,
+    user: str,
+    client_address: str,
+    scheme: str,
+    now_us: int,
+    object_tags: Mapping[str, str] | None = None,
+    request_tags: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The condition keys of a request, as policies compare them.
+
+    Args:
+        asked: The request.
+        user: Empty without a signature.
+        client_address: The peer's address, without its port.
+        scheme: ``http`` or ``https``.
+        now_us: Microseconds since 1970.
+        object_tags: Of the object as it is, if a policy ``reads_object_tags``.
+        request_tags: Those that the request gives.
+    """
+    keys = {
+        "aws:currenttime": to_iso_date(now_us),
+        "aws:epochtime": str(now_us // 1_000_000),
+        "aws:securetransport": "true" if scheme == "https" else "false",
+    }
+    if client_address:
+        keys["aws:sourceip"] = client_address
+    if user:
+        keys["aws:username"] = user
+    for header, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
+        if header in asked.headers:
+            keys[key] = asked.headers[header]
+    keys |= {f"s3:{name}": asked.parameters[name] for name in _PARAMETER_KEYS if name in asked.parameters}
+    if asked.version_id is not None:
+        keys["s3:versionid"] = asked.version_id
+    keys |= {f"s3:{name}": value for name, value in asked.headers.items() if name.startswith("x-amz-")}
+    for name in (MODE, HOLD, "x-amz-object-lock-retain-until-date"):
+        if name in asked.headers:
+            keys[f"s3:{name.removeprefix('x-amz-')}"] = asked.headers[name]
+    keys |= {f"s3:existingobjecttag/{name}": value for name, value in (object_tags or {}).items()}
+    keys |= {f"s3:requestobjecttag/{name}": value for name, value in (request_tags or {}).items()}
+    return keys
+
+
+def canned_acl_statements(acl: str, bucket: str, key: str = "") -> tuple[Statement, ...]:
+    """What a canned ACL grants beyond its owner's full rights, as statements of a bucket's policy.
+
+    Those that name AWS's own services, or the owner, grant nothing more here.
+    """
+    if acl not in ("public-read", "public-read-write", "authenticated-read"):
+        return ()
+    signed = (Condition("Null", False, "aws:username", (False,)),) if acl == "authenticated-read" else ()
+    if key:
+        read = ("s3:getobject", "s3:getobjectversion")
+        return (replace(_grant(read, arn(bucket, key), signed), literal=True),)
+    read = ("s3:listbucket", "s3:listbucketversions", "s3:listbucketmultipartuploads")
+    statements = [_grant(read, arn(bucket), signed)]
+    if acl == "public-read-write":
+        statements.append(_grant(("s3:putobject", "s3:deleteobject"), f"{arn(bucket)}/*", ()))
+    return tuple(statements)
+
+
+def _grant(actions: tuple[str, ...], resource: str, conditions: tuple[Condition, ...]) -> Statement:
+    return Statement(True, frozenset({ANYONE}), actions, (resource,), conditions=conditions)
+
+
+def _of(action: str, version_id: str | None) -> str:
+    return action if version_id is None else _OF_VERSION.get(action, action)

@@ -1,0 +1,89 @@
+"""Which headers a request of S3 may carry, and which of them ask for what we don't do.
+
+A header that would change what the request means is honoured or refused, never passed over.
+Headers of other vendors and of HTTP itself are none of our business. Presigned addresses may carry
+``x-amz-…`` headers in the query: they count as if they were headers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from maruhub.gateway.s3.failure import S3Failure
+
+# Read by the signature or the body, by ``parameters``, or without any effect on the answer.
+_KNOWN_WORDS = """
+x-amz-acl x-amz-bucket-object-lock-enabled x-amz-bucket-object-lock-token
+x-amz-bypass-governance-retention x-amz-checksum-algorithm x-amz-checksum-mode x-amz-checksum-type
+x-amz-client-token x-amz-confirm-remove-self-bucket-access x-amz-content-sha256 x-amz-copy-source
+x-amz-copy-source-if-match x-amz-copy-source-if-modified-since x-amz-copy-source-if-none-match
+x-amz-copy-source-if-unmodified-since x-amz-copy-source-range x-amz-date
+x-amz-decoded-content-length x-amz-expected-bucket-owner x-amz-grant-full-control x-amz-grant-read
+x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-max-parts x-amz-metadata-directive
+x-amz-mp-object-size x-amz-object-attributes x-amz-object-lock-legal-hold x-amz-object-lock-mode
+x-amz-object-lock-retain-until-date x-amz-object-ownership x-amz-optional-object-attributes
+x-amz-part-number-marker x-amz-sdk-checksum-algorithm x-amz-security-token
+x-amz-skip-destination-validation x-amz-source-expected-bucket-owner x-amz-storage-class
+x-amz-tagging x-amz-tagging-directive x-amz-te x-amz-trailer
+x-amz-transition-default-minimum-object-size x-amz-user-agent x-amz-cf-id
+"""
+_KNOWN = frozenset(_KNOWN_WORDS.split())
+_KNOWN_BEGINNINGS = ("x-amz-meta-", "x-amz-checksum-")
+
+# Values that say what happens anyway.
+_HARMLESS = {
+    "x-amz-object-ownership": {"BucketOwnerEnforced"},
+    "x-amz-object-annotation-directive": {"EXCLUDE"},
+}
+
+# Query parameters of a presigned address that belong to the signature.
+_SIGNATURE_PARAMETERS_WORDS = """
+x-amz-algorithm x-amz-credential x-amz-date x-amz-expires x-amz-signedheaders x-amz-signature
+x-amz-security-token x-amz-content-sha256
+"""
+SIGNATURE_PARAMETERS = frozenset(_SIGNATURE_PARAMETERS_WORDS.split())
+
+
+def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name, and with them those that a presigned address carries in its query.
+
+    A header that was sent as such stands.
+
+    Raises:
+        S3Failure: ``InvalidArgument`` if the two say different things.
+    """
+    merged = dict(headers)
+    for name, value in query:
+        lowered = name.lower()
+        if not lowered.startswith("x-amz-") or lowered in SIGNATURE_PARAMETERS:
+            continue
+        if merged.setdefault(lowered, value) != value:
+            raise S3Failure(
+                "InvalidArgument",
+                f"The query and a header give different values of {lowered}.",
+                ArgumentName=lowered,
+                ArgumentValue=value,
+            )
+    return merged
+
+
+def refuse_unknown(headers: Mapping[str, str]) -> None:
+    """Nothing, if we honour every ``x-amz-`` header among these.
+
+    Raises:
+        S3Failure: ``NotImplemented``, which names the header (encryption, redirects, requester pays,
+            MFA, appends, and whatever is newer than this table).
+    """
+    for name, value in headers.items():
+        if not name.startswith("x-amz-"):
+            continue
+        if name in _HARMLESS:
+            if value in _HARMLESS[name]:
+                continue
+        elif name in _KNOWN or name.startswith(_KNOWN_BEGINNINGS):
+            continue
+        raise S3Failure(
+            "NotImplemented",
+            f"A header you provided implies functionality that is not implemented: {name}.",
+            Header=name,
+        )
