@@ -15,10 +15,9 @@ from datetime import datetime
 from maruhub.gateway.s3.wildcard import matches
 
 _KEYS_WORDS = """
-aws:currenttime aws:epochtime aws:referer aws:securetransport aws:sourceip aws:useragent
-aws:username s3:authtype s3:delimiter s3:locationconstraint s3:max-keys s3:object-lock-legal-hold
-s3:object-lock-mode s3:object-lock-retain-until-date s3:prefix s3:signatureage s3:signatureversion
-s3:versionid
+aws:currenttime aws:epochtime aws:referer aws:securetransport aws:sourceip aws:useragent aws:username
+s3:delimiter s3:max-keys s3:object-lock-legal-hold s3:object-lock-mode
+s3:object-lock-retain-until-date s3:prefix s3:versionid
 """
 KEYS = frozenset(_KEYS_WORDS.split())
 KEY_BEGINNINGS = ("s3:x-amz-", "s3:existingobjecttag/", "s3:requestobjecttag/")
