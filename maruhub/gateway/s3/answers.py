@@ -82,7 +82,13 @@ def begun_upload(bucket: str, key: str, upload_id: str) -> bytes:
 
 
 def completed_upload(
-    location: str, bucket: str, key: str, etag: str, checksums: Mapping[str, str], checksum_type: str = ""
+    location: str,
+    bucket: str,
+    key: str,
+    *,
+    etag: str,
+    checksums: Mapping[str, str],
+    checksum_type: str = "",
 ) -> bytes:
     """The answer of CompleteMultipartUpload."""
     content = (

@@ -24,6 +24,7 @@ class Verdict(enum.Enum):
     GO_ON = "go on"
     NOT_MODIFIED = "304"
     FAILED = "412"
+    NOT_FOUND = "404"
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,13 @@ class Conditions:
         return Verdict.FAILED if verdict is Verdict.NOT_MODIFIED else verdict
 
     def of_write(self, etag: str | None) -> Verdict:
-        """What they decide for a write over an object with this ETag; None: nothing is there."""
-        if self.match and (etag is None or not _matches(self.match, etag)):
+        """What they decide for a write over an object with this ETag; None: nothing is there.
+
+        ``If-Match`` where nothing is there is S3's 404, not a 412.
+        """
+        if self.match and etag is None:
+            return Verdict.NOT_FOUND
+        if self.match and etag is not None and not _matches(self.match, etag):
             return Verdict.FAILED
         if self.none_match and etag is not None and _matches(self.none_match, etag):
             return Verdict.FAILED

@@ -53,7 +53,7 @@ def preflight(rules: Sequence[CorsRule], headers: Mapping[str, str]) -> list[tup
         headers: The question's, by lower-case name.
 
     Raises:
-        S3Failure: ``BadRequest`` for what is no such question, ``AccessForbidden`` for a no.
+        S3Failure: ``BadRequest`` for what is no such question, ``AccessDenied`` for a no.
     """
     origin, method = headers.get("origin"), headers.get("access-control-request-method", "")
     if origin is None:
@@ -61,9 +61,7 @@ def preflight(rules: Sequence[CorsRule], headers: Mapping[str, str]) -> list[tup
     if method not in METHODS:
         raise S3Failure("BadRequest", f"Invalid Access-Control-Request-Method: {method[:32] or 'null'}")
     if not rules:
-        raise S3Failure(
-            "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.", Method=method
-        )
+        raise S3Failure("AccessDenied", "CORSResponse: CORS is not enabled for this bucket.", Method=method)
     asked = [h.strip().lower() for h in headers.get("access-control-request-headers", "").split(",")]
     asked = [name for name in asked if name]
     for rule in rules:
@@ -73,7 +71,7 @@ def preflight(rules: Sequence[CorsRule], headers: Mapping[str, str]) -> list[tup
                 answer.append(("access-control-allow-headers", ", ".join(asked)))
             return answer
     raise S3Failure(
-        "AccessForbidden",
+        "AccessDenied",
         "CORSResponse: This CORS request is not allowed. The origin, method or headers asked for are in no"
         " rule of the bucket.",
         Method=method,

@@ -74,7 +74,7 @@ def due_us(since_us: int, days: int) -> int:
 
 
 def expiry(
-    rules: Iterable[LifecycleRule], key: str, size_bytes: int, tags: Mapping[str, str], modified_us: int
+    rules: Iterable[LifecycleRule], key: str, size_bytes: int, tags: Mapping[str, str], *, modified_us: int
 ) -> Expiry | None:
     """When the current version of a key expires: the earliest time of all its rules."""
     found = []

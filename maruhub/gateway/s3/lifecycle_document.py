@@ -42,9 +42,7 @@ def _rule(given: Element, place: int) -> LifecycleRule:
         "ID", "Status", "Prefix", "Filter", "Expiration", "NoncurrentVersionExpiration",
         "AbortIncompleteMultipartUpload",
     )  # fmt: skip
-    status, name = given.word("Status", ("Enabled", "Disabled")), given.word("ID") or ""
-    if status is None:
-        raise malformed("A Rule has a Status.")
+    status, name = _status(given), given.word("ID") or ""
     if len(name) > _ID_MAX:
         raise S3Failure("InvalidArgument", f"ID length should not exceed allowed limit of {_ID_MAX}")
     old_style = given.one("Prefix") is not None
@@ -55,7 +53,7 @@ def _rule(given: Element, place: int) -> LifecycleRule:
     noncurrent, kept = _noncurrent(given.one("NoncurrentVersionExpiration"))
     rule = LifecycleRule(
         id=name or _made_id(given, place),
-        enabled=status == "Enabled",
+        enabled=status,
         filter=filters,
         expire_days=days,
         expire_at_us=at_us,
@@ -67,6 +65,13 @@ def _rule(given: Element, place: int) -> LifecycleRule:
     )
     _check(rule)
     return rule
+
+
+def _status(given: Element) -> bool:
+    status = given.word("Status", ("Enabled", "Disabled"))
+    if status is None:
+        raise malformed("A Rule has a Status.")
+    return status == "Enabled"
 
 
 def _made_id(given: Element, place: int) -> str:

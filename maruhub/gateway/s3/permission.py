@@ -142,8 +142,8 @@ def canned_acl_statements(acl: str, bucket: str, key: str = "") -> tuple[Stateme
         return ()
     signed = (Condition("Null", False, "aws:username", (False,)),) if acl == "authenticated-read" else ()
     if key:
-        read = ("s3:getobject", "s3:getobjectversion")
-        return (replace(_grant(read, arn(bucket, key), signed), literal=True),)
+        get = ("s3:getobject", "s3:getobjectversion")
+        return (replace(_grant(get, arn(bucket, key), signed), literal=True),)
     read = ("s3:listbucket", "s3:listbucketversions", "s3:listbucketmultipartuploads")
     statements = [_grant(read, arn(bucket), signed)]
     if acl == "public-read-write":

@@ -36,6 +36,9 @@ _HARMLESS = {
     "x-amz-object-annotation-directive": {"EXCLUDE"},
 }
 
+# SDKs put it into the query, and browsers' SDKs then send their own beside it; it means nothing.
+_ALSO_HEADER = "x-amz-user-agent"
+
 # Query parameters of a presigned address that belong to the signature.
 _SIGNATURE_PARAMETERS_WORDS = """
 x-amz-algorithm x-amz-credential x-amz-date x-amz-expires x-amz-signedheaders x-amz-signature
@@ -55,7 +58,7 @@ def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -
     merged = dict(headers)
     for name, value in query:
         lowered = name.lower()
-        if not lowered.startswith("x-amz-") or lowered in SIGNATURE_PARAMETERS:
+        if not lowered.startswith("x-amz-") or lowered in SIGNATURE_PARAMETERS or lowered == _ALSO_HEADER:
             continue
         if merged.setdefault(lowered, value) != value:
             raise S3Failure(

@@ -12,7 +12,7 @@ from maruhub.gateway.s3.document import Element, malformed, read_document
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.object_lock import DefaultRetention
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.xml_text import document, element
+from maruhub.gateway.s3.xml_text import document, element, escape
 
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
@@ -104,7 +104,7 @@ def versioning(enabled: bool | None) -> bytes:
 
 def location(region: str) -> bytes:
     """The answer of GetBucketLocation; of the default region, ``us-east-1``, it is empty."""
-    return document("LocationConstraint", "" if region == "us-east-1" else region)
+    return document("LocationConstraint", "" if region == "us-east-1" else escape(region))
 
 
 def object_lock(default: DefaultRetention | None) -> bytes:

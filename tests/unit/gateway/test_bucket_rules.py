@@ -43,14 +43,14 @@ def test_the_earliest_rule_counts():
     ]
 
     def which(key: str, size: int = 50, tag: str = "1") -> str:
-        found = expiry(rules, key, size, {"a": tag}, NOON)
+        found = expiry(rules, key, size, {"a": tag}, modified_us=NOON)
         return found.rule_id if found else ""
 
     assert which("tmp/x") == "soon"
     assert [which("tmp/x", size) for size in (10, 11, 99, 100)] == ["late", "soon", "soon", "late"]
     assert which("tmp/x", tag="2") == "late"
     assert which("old/x") == "day"
-    assert expiry([], "x", 1, {}, NOON) is None
+    assert expiry([], "x", 1, {}, modified_us=NOON) is None
 
 
 def test_older_versions_uploads_and_lone_markers():
@@ -149,11 +149,11 @@ def test_a_browser_is_told_what_it_may():
 @pytest.mark.parametrize(
     ("rules", "headers", "expected"),
     [
-        ([], _question("http://a.lab", "GET"), "AccessForbidden"),
-        ([LAB], _question("http://a.lab", "DELETE"), "AccessForbidden"),
-        ([LAB], _question("http://lab", "GET"), "AccessForbidden"),
-        ([LAB], _question("http://a.lab", "GET", "x-b"), "AccessForbidden"),
-        ([ANY], _question("http://a.lab", "GET", "x-b"), "AccessForbidden"),
+        ([], _question("http://a.lab", "GET"), "AccessDenied"),
+        ([LAB], _question("http://a.lab", "DELETE"), "AccessDenied"),
+        ([LAB], _question("http://lab", "GET"), "AccessDenied"),
+        ([LAB], _question("http://a.lab", "GET", "x-b"), "AccessDenied"),
+        ([ANY], _question("http://a.lab", "GET", "x-b"), "AccessDenied"),
         ([ANY], {"origin": "x"}, "BadRequest"),
         ([ANY], {"access-control-request-method": "GET"}, "BadRequest"),
     ],

@@ -305,7 +305,7 @@ def test_answers_about_one_object_hold_what_they_say():
         answers.copied_object("e", NOW_US, {"ChecksumCRC32": "AA=="}),
         answers.copied_part("e", NOW_US, {}),
         answers.begun_upload("b", "k", "u"),
-        answers.completed_upload("http://b/k", "b", "k", "e-1", {}),
+        answers.completed_upload("http://b/k", "b", "k", etag="e-1", checksums={}),
         answers.posted_object("http://b/k", "b", "k", "e"),
         parts(
             "b",

@@ -175,7 +175,7 @@ def test_conditions_of_writes():
     assert write_conditions({"if-none-match": "*"}).of_write("e") is FAIL
     assert write_conditions({"if-match": '"e"'}).of_write("e") is GO
     assert write_conditions({"if-match": '"e"'}).of_write("x") is FAIL
-    assert write_conditions({"if-match": "*"}).of_write(None) is FAIL
+    assert write_conditions({"if-match": "*"}).of_write(None) is Verdict.NOT_FOUND
     assert not write_conditions({"if-modified-since": BEFORE})
     assert code(write_conditions, {"if-none-match": '"e"'}) == "NotImplemented"
     assert code(write_conditions, {"if-none-match": "*", "if-match": "e"}) == "NotImplemented"
