@@ -16,6 +16,8 @@ from maruhub.gateway.s3.failure import S3Failure
 
 PREFIX = "x-amz-meta-"
 METADATA_BYTES_MAX = 2048
+# Encoded as wastefully as can be; beyond it nothing is decoded, which takes its time.
+_RAW_MAX = 8 * METADATA_BYTES_MAX
 # What of an encoded word is decoded; anything else stays the text that it is.
 _WORD = re.compile(r"=\?([A-Za-z0-9_.:-]{1,32})\?([bBqQ])\?([^?\s]{0,4096})\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)[ \t\r\n]+(?==\?)")
@@ -31,10 +33,13 @@ def read_metadata(headers: Mapping[str, str]) -> dict[str, str]:
             ``InvalidArgument`` for a name that can't be a header's, or a text that isn't UTF-8.
     """
     fields = {}
-    size_bytes = 0
+    size_bytes = raw_length = 0
     for header, raw in headers.items():
         if not header.startswith(PREFIX):
             continue
+        raw_length += len(raw)
+        if raw_length > _RAW_MAX:
+            raise S3Failure("MetadataTooLarge", MaxSizeAllowed=str(METADATA_BYTES_MAX))
         name = header.removeprefix(PREFIX)
         if not _NAME.fullmatch(name):
             raise _invalid(header, "A name of metadata must be one that a header can have.")

@@ -224,6 +224,7 @@ def test_metadata_has_bounds():
     assert read_metadata({PREFIX + "a": "x" * 2047})
     assert code(read_metadata, {PREFIX + "a": "x" * 2048}) == "MetadataTooLarge"
     assert code(read_metadata, {PREFIX + "a": "é" * 1024}) == "MetadataTooLarge"
+    assert code(read_metadata, {PREFIX + "a": "=?UTF-8?B?" * 100_000}) == "MetadataTooLarge"
     assert code(read_metadata, {PREFIX: "x"}) == "InvalidArgument"
     assert metadata_headers({"größe": "x", "a": "1"}) == ([(PREFIX + "a", "1")], 1)
 
