@@ -1,0 +1,113 @@
+"""Signature Version 4 in the query: a link that works until it expires."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from time import gmtime, strftime
+from urllib.parse import unquote_plus
+
+from maruhub.gateway.head import Head
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.signature import (
+    Payload,
+    PayloadMode,
+    Secrets,
+    Verified,
+    credential_of,
+    payload_of,
+    signature_text,
+    verified_signer,
+)
+from maruhub.gateway.s3.signing import (
+    ALGORITHM,
+    SKEW_S,
+    canonical_request,
+    check_signed,
+    seconds_of,
+    string_to_sign,
+)
+
+LONGEST_S = 7 * 24 * 3600
+_MALFORMED = "AuthorizationQueryParametersError"
+_NAMES = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+
+
+def is_presigned(head: Head) -> bool:
+    """True if the query claims to be signed, however badly."""
+    return "X-Amz-" in head.query and any(
+        unquote_plus(piece.partition("=")[0]) in ("X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential")
+        for piece in head.query.split("&")
+    )
+
+
+def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collection[str] = ()) -> Verified:
+    """Checks a presigned request.
+
+    Args:
+        head: The request.
+        now: Seconds since 1970.
+        secrets: Finds the secret of an access key.
+        regions: Those that are accepted; empty for any.
+
+    Raises:
+        S3Failure: The link is not signed as it must be, expired, or not valid yet.
+    """
+    found = _parameters(head.query)
+    if found["Algorithm"] == "AWS4-ECDSA-P256-SHA256":
+        raise S3Failure(
+            "NotImplemented", "Signature Version 4A is not implemented: sign with AWS4-HMAC-SHA256."
+        )
+    if found["Algorithm"] != ALGORITHM:
+        raise S3Failure(_MALFORMED, "X-Amz-Algorithm only supports AWS4-HMAC-SHA256.")
+    access_key, scope = credential_of(found["Credential"], _MALFORMED, regions)
+    given = signature_text(found["Signature"], _MALFORMED)
+    names = tuple(found["SignedHeaders"].split(";"))
+    check_signed(head, names, _MALFORMED)
+    timestamp = found["Date"]
+    if timestamp[:8] != scope.date:
+        raise S3Failure(_MALFORMED, "The credential's date is not that of X-Amz-Date.")
+    _check_time(timestamp, found["Expires"], now)
+    declared = head.by_name.get("x-amz-content-sha256", "")
+    payload = payload_of(declared) if declared else Payload(PayloadMode.UNSIGNED)
+    canonical = canonical_request(head, names, payload.text, without="X-Amz-Signature")
+    text = string_to_sign(timestamp, scope, canonical)
+    return Verified(verified_signer(access_key, scope, timestamp, text, given, secrets), payload)
+
+
+def _parameters(query: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for piece in query.split("&"):
+        name, _, value = piece.partition("=")
+        name = unquote_plus(name).removeprefix("X-Amz-")
+        if name in _NAMES:
+            if name in found:
+                raise S3Failure(_MALFORMED, f"X-Amz-{name} stands more than once.")
+            found[name] = unquote_plus(value)
+    if len(found) != len(_NAMES):
+        wanted = ", ".join(f"X-Amz-{name}" for name in _NAMES)
+        raise S3Failure(_MALFORMED, f"A presigned query must hold {wanted}.")
+    return found
+
+
+def _check_time(timestamp: str, expires: str, now: float) -> None:
+    moment = seconds_of(timestamp)
+    if moment is None:
+        raise S3Failure(_MALFORMED, "X-Amz-Date must be YYYYMMDDTHHMMSSZ.")
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= 6):
+        raise S3Failure(_MALFORMED, "X-Amz-Expires must be a number between 1 and 604800.")
+    if not 1 <= int(expires) <= LONGEST_S:
+        raise S3Failure(_MALFORMED, "X-Amz-Expires must be a number between 1 and 604800.")
+    if moment > now + SKEW_S:
+        raise S3Failure("AccessDenied", "Request is not yet valid", ServerTime=_iso(now))
+    if now > moment + int(expires):
+        raise S3Failure(
+            "AccessDenied",
+            "Request has expired",
+            Expires=_iso(moment + int(expires)),
+            ServerTime=_iso(now),
+            **{"X-Amz-Expires": expires},
+        )
+
+
+def _iso(moment: float) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(moment))
