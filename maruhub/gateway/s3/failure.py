@@ -43,6 +43,7 @@ _TABLE: dict[int, dict[str, str]] = {
         "MalformedPOSTRequest": "The body of your POST request is not well-formed multipart/form-data.",
         "MalformedPolicy": "The policy is not valid.",
         "MalformedXML": "The XML that you provided was not well formed or did not validate.",
+        "MalformedTrailerError": "The trailing headers of the request are malformed.",
         "MaxMessageLengthExceeded": "Your request was too large.",
         "MaxPostPreDataLengthExceededError": "The fields of your POST before the file were too large.",
         "MetadataTooLarge": "Your metadata headers exceed the maximum allowed metadata size.",
