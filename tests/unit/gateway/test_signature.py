@@ -100,7 +100,7 @@ def test_an_unsigned_amz_header_is_refused():
     assert refused.value.fields["HeadersNotSigned"] == "x-amz-acl"
 
 
-@given(st.integers(0, 4), st.sampled_from("alter drop double".split()), st.integers(0, 400), st.characters())
+@given(st.integers(0, 4), st.sampled_from(["alter", "drop", "double"]), st.integers(0, 400), st.characters())
 def test_no_header_altered_dropped_or_doubled_passes(which: int, how: str, at: int, char: str):
     headers = list(GET.headers)
     name, value = headers[which]
