@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Final
 
 from maruhub.errors import InvalidInput, NoSuchBucket, UnsupportedFormat
@@ -24,6 +25,14 @@ _DELAY_S_MAX: Final = 100 * 366 * 86_400
 _HEAD: Final = struct.Struct("<BBHIQqqqq")
 _VERSION: Final = 1
 _COUNTER_MAX: Final = 2**64 - 1
+
+
+class Versioning(StrEnum):
+    """S3's versioning of a bucket; once enabled it is never off again, only suspended."""
+
+    OFF = ""
+    ENABLED = "enabled"
+    SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,11 @@ class Bucket:
     def id_bytes(self) -> bytes:
         """The 8 bytes in front of its objects' rows."""
         return self.id.to_bytes(8, "big")
+
+    @property
+    def versioning(self) -> Versioning:
+        """Whether S3's versions are kept in it."""
+        return Versioning(self.tail.get("versioning", ""))
 
     @property
     def retain_until_us(self) -> int:

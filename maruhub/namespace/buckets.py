@@ -8,6 +8,7 @@ from maruhub.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, Refused
 from maruhub.namespace.bucket import (
     DELAY_S,
     Bucket,
+    Versioning,
     bucket_key,
     bucket_range,
     decode_bucket,
@@ -18,6 +19,7 @@ from maruhub.namespace.bucket import (
     hidden_bucket_key,
     hidden_bucket_prefix,
 )
+from maruhub.namespace.hidden import holds_versions
 from maruhub.namespace.names import check_bucket_name
 from maruhub.namespace.object import objects_range
 from maruhub.namespace.retention import Term, wall_moment
@@ -70,6 +72,8 @@ class Buckets:
             bucket = find_bucket(rows, name)
             if rows.scan(*objects_range(bucket), 1):
                 raise BucketNotEmpty(f"the bucket {name!r} holds objects.", hint="Delete them first.")
+            if bucket.versioning is not Versioning.OFF and holds_versions(rows, bucket):
+                raise BucketNotEmpty(f"the bucket {name!r} holds versions.", hint="Delete each by its id.")
             now = rows.pool_time_us
             if bucket.retain_until_us > now:
                 raise Refused(
@@ -113,6 +117,23 @@ class Buckets:
         def change(rows: Rows) -> Bucket:
             bucket = find_bucket(rows, name).with_delay(delay_us, rows.pool_time_us)
             rows.put(bucket_key(name), encode_bucket(bucket))
+            return bucket
+
+        return self._store.commit(change, actor=self._actor)
+
+    def set_versioning(self, name: str, versioning: Versioning) -> Bucket:
+        """Keeps S3's versions from now on, or suspends that; OFF is for buckets that never did."""
+
+        def change(rows: Rows) -> Bucket:
+            bucket = find_bucket(rows, name)
+            if versioning is Versioning.OFF and bucket.versioning is not Versioning.OFF:
+                raise Refused(
+                    f"the bucket {name!r} has kept versions: that can only be suspended.",
+                    hint="Suspend it; delete versions one by one.",
+                )
+            if versioning is not bucket.versioning:
+                bucket = replace(bucket, tail=bucket.tail | {"versioning": versioning.value})
+                rows.put(bucket_key(name), encode_bucket(bucket))
             return bucket
 
         return self._store.commit(change, actor=self._actor)

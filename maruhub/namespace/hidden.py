@@ -7,14 +7,14 @@ when; its payload keeps who made it and when, and the whole payload it had as ro
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
 from maruhub.errors import UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo, decode_head
 from maruhub.store.format.row import Row
-from maruhub.store.protocol import Rows, prefix_end
+from maruhub.store.protocol import Rows, prefix_end, scan_all
 
 _HEAD: Final = struct.Struct("<BBBBIQqqq")
 _VERSION: Final = 1
@@ -31,6 +31,15 @@ class Why(IntEnum):
 
     OVERWRITTEN = 1
     DELETED = 2
+    MARKER = 3
+    """It is no version of bytes, but S3's marker that its key was deleted."""
+
+
+class HiddenFlag(IntFlag):
+    """What else a row V says."""
+
+    LISTED = 1
+    """A version that its bucket keeps: listed among versions, never eradicated for its age."""
 
 
 class HiddenVersion(NamedTuple):
@@ -46,6 +55,7 @@ class HiddenVersion(NamedTuple):
         hidden_by: Who hid it.
         hidden_pool_us: The same moment on the pool clock.
         eradicate_at_us: Pool time until which it is restorable at least.
+        flags: See there.
     """
 
     info: ObjectInfo
@@ -57,18 +67,49 @@ class HiddenVersion(NamedTuple):
     hidden_by: str
     hidden_pool_us: int
     eradicate_at_us: int
+    flags: HiddenFlag = HiddenFlag(0)
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether S3 lists it among the versions of its key."""
+        return bool(self.flags & HiddenFlag.LISTED)
+
+    @property
+    def is_marker(self) -> bool:
+        """Whether it only marks that its key was deleted."""
+        return self.why is Why.MARKER
 
 
-def hide(rows: Rows, bucket: Bucket, row: Row, why: Why) -> None:
+def hide(rows: Rows, bucket: Bucket, row: Row, why: Why, *, listed: bool = False) -> None:
     """Stages the row V of a current row K; the caller replaces or removes the row K."""
     payload, who, request = row.payload, row.actor.encode(), row.request
     version = decode_head(payload).version_number or row.counter
     now = rows.pool_time_us
+    flags = HiddenFlag.LISTED if listed else HiddenFlag(0)
     head = _HEAD.pack(
-        _VERSION, why, len(who), len(request), 0, row.counter, row.time_us, now, now + bucket.delay_us
+        _VERSION, why, len(who), len(request), flags, row.counter, row.time_us, now, now + bucket.delay_us
     )
     key = hidden_row_key(bucket, row.key[_KEY_AT:], version)
     rows.put(key, head + who + request + payload, extents=row.extents)
+
+
+def unlist(rows: Rows, bucket: Bucket, row: Row) -> None:
+    """Stages that a listed row V is deleted: restorable for the bucket's delay from now on."""
+    now = rows.pool_time_us
+    version, _, who, request, flags, counter, time_us, _, _ = _HEAD.unpack_from(row.payload)
+    flags &= ~HiddenFlag.LISTED
+    head = _HEAD.pack(version, Why.DELETED, who, request, flags, counter, time_us, now, now + bucket.delay_us)
+    rows.put(row.key, head + row.payload[_HEAD.size :], extents=row.extents)
+
+
+def mark_deleted(rows: Rows, bucket: Bucket, raw_key: bytes, payload: bytes) -> str:
+    """Stages S3's marker that a key is deleted, as a version without bytes; its version id."""
+    now = rows.pool_time_us
+    head = _HEAD.pack(
+        _VERSION, Why.MARKER, 0, 0, HiddenFlag.LISTED, rows.counter, rows.time_us, now, now + bucket.delay_us
+    )
+    rows.put(hidden_row_key(bucket, raw_key, rows.counter), head + payload)
+    return f"{rows.counter:016x}"
 
 
 def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
@@ -76,7 +117,9 @@ def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
     payload = row.payload
     if len(payload) < _HEAD.size or payload[0] != _VERSION:
         raise UnsupportedFormat(f"hidden row {row.key!r} has an unknown version.", hint="Upgrade MaruHub.")
-    _, why, who, request, _, counter, time_us, hidden_pool_us, eradicate_at_us = _HEAD.unpack_from(payload)
+    _, why, who, request, flags, counter, time_us, hidden_pool_us, eradicate_at_us = _HEAD.unpack_from(
+        payload
+    )
     request_at = _HEAD.size + who
     payload_at = request_at + request
     info = ObjectInfo(
@@ -90,14 +133,21 @@ def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
     return HiddenVersion(
         info,
         Why(why),
-        payload[_HEAD.size : request_at].decode(),
+        payload[_HEAD.size : request_at].decode() or row.actor,
         payload[request_at:payload_at],
         row.counter,
         row.time_us,
         row.actor,
         hidden_pool_us,
         bucket.kept_until_us(hidden_pool_us, eradicate_at_us),
+        HiddenFlag(flags),
     )
+
+
+def holds_versions(rows: Rows, bucket: Bucket) -> bool:
+    """Whether a bucket has listed versions or markers; looks at all that is hidden, if it must."""
+    rows_v = scan_all(rows, *hidden_range(bucket, b""))
+    return any(decode_hidden(bucket, row).is_listed for row in rows_v)
 
 
 def hidden_prefix(bucket: Bucket, key: bytes) -> bytes:

@@ -7,6 +7,7 @@ from maruhub.namespace.listing import Listing
 from maruhub.namespace.objects import Objects
 from maruhub.namespace.past import Past
 from maruhub.namespace.uploads import Uploads
+from maruhub.namespace.versions import Versions
 from maruhub.store.protocol import Store
 
 _ACTOR_BYTES_MAX = 255
@@ -30,3 +31,4 @@ class Namespace:
         self.listing = Listing(store)
         self.past = Past(store, actor)
         self.uploads = Uploads(store, actor)
+        self.versions = Versions(store, actor)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, Final, NamedTuple
 
 from maruhub.errors import InvalidInput, UnsupportedFormat
@@ -40,6 +40,13 @@ class Origin(IntEnum):
     COPY = 2
     METADATA = 3
     RESTORED = 4
+
+
+class Flag(IntFlag):
+    """What else a version is."""
+
+    VERSIONED = 1
+    """It was made while its bucket kept versions: by S3's rules it has an id of its own, not ``null``."""
 
 
 class Head(NamedTuple):
@@ -157,6 +164,11 @@ class ObjectInfo:
         return f"{self.version_number:016x}"
 
     @property
+    def is_null(self) -> bool:
+        """Whether S3 calls this version ``null``: its bucket kept no versions when it was made."""
+        return not self.head.flags & Flag.VERSIONED
+
+    @property
     def extents(self) -> Blob:
         """Its extents as a tuple."""
         return unpack_extents(self.extents_raw)
@@ -198,6 +210,18 @@ def encode_payload(
     except struct.error:
         raise InvalidInput(f"mtime_ns {mtime_ns!r} is not a 64-bit number of nanoseconds.") from None
     return head + tail
+
+
+def with_flags(payload: bytes, flags: Flag) -> bytes:
+    """A payload with these flags."""
+    return payload[:2] + flags.to_bytes(2, "little") + payload[4:]
+
+
+def pinned(info: ObjectInfo, made_by: str) -> bytes:
+    """The payload of the same version in a row that another change writes: id, time and maker stay."""
+    head = info.head._replace(version_number=info.version_number, created_us=info.created_us)
+    tail = {"by": made_by} | info.tail
+    return _HEAD.pack(*head) + pack_tail({name: value for name, value in tail.items() if value})
 
 
 def derive_payload(

@@ -7,11 +7,10 @@ from typing import Any
 
 from maruhub.errors import InvalidInput
 from maruhub.namespace import copying
-from maruhub.namespace.bucket import find_bucket
+from maruhub.namespace.deleting import delete_change
 from maruhub.namespace.digests import Digest, start_digests
-from maruhub.namespace.hidden import Why, hide
 from maruhub.namespace.names import check_bucket_name, encode_key
-from maruhub.namespace.object import ObjectInfo, encode_payload, encode_tail, object_prefix
+from maruhub.namespace.object import ObjectInfo, encode_payload, encode_tail
 from maruhub.namespace.put import (
     UNCONDITIONAL,
     Condition,
@@ -24,7 +23,8 @@ from maruhub.namespace.put import (
 from maruhub.namespace.reads import ObjectReads
 from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
 from maruhub.store.format.extent import Blob
-from maruhub.store.protocol import Buffer, Rows
+from maruhub.store.format.row import Row
+from maruhub.store.protocol import Buffer
 
 
 class Objects(ObjectReads):
@@ -203,29 +203,14 @@ class Objects(ObjectReads):
         """Hides what keys hold, in one commit; for each whether it held something."""
         return self._delete(bucket, keys, UNCONDITIONAL) if keys else []
 
-    def _delete(self, bucket_name: str, keys: Sequence[str], condition: Condition) -> list[bool]:
+    def _delete(self, bucket: str, keys: Sequence[str], condition: Condition) -> list[bool]:
         raw_keys = [encode_key(key) for key in keys]
 
-        def change(rows: Rows) -> list[bool]:
-            bucket = find_bucket(rows, bucket_name)
-            prefix = object_prefix(bucket)
-            hidden: set[bytes] = set()
-            for row in rows.get_many([prefix + raw for raw in dict.fromkeys(raw_keys)]):
-                check_condition(condition, row, where=f"maru://{bucket_name}/{keys[0]}")
-                if row is not None:
-                    hide(rows, bucket, row, Why.DELETED)
-                    rows.remove(row.key)
-                    hidden.add(row.key)
-            return [_take(hidden, prefix + raw) for raw in raw_keys]
+        def refuse(raw_key: bytes, row: Row | None) -> None:
+            check_condition(condition, row, where=f"maru://{bucket}/{raw_key.decode()}")
 
-        return self._store.commit(change, actor=self._actor)
-
-
-def _take(held: set[bytes], key: bytes) -> bool:
-    """Whether ``key`` was in the set; once only, as a key is deleted once."""
-    taken = key in held
-    held.discard(key)
-    return taken
+        change = delete_change(bucket, raw_keys, refuse)
+        return [deleted.held for deleted in self._store.commit(change, actor=self._actor)]
 
 
 def _distinct_keys(items: Sequence[PutItem]) -> list[bytes]:

@@ -112,6 +112,8 @@ class Past:
         start, stop = hidden_range(found, raw_key, exactly=True)
         for row in scan_all(self._store, start, stop):
             hidden = decode_hidden(found, row)
+            if hidden.is_marker:
+                continue
             events.append(_made(hidden.info, hidden.made_by))
             events.append(_hidden(hidden))
         current = get(self._store, object_prefix(found) + raw_key)
@@ -152,9 +154,10 @@ def _pick(
     key = raw_key.decode()
     if number is not None:
         row = get(rows, hidden_row_key(bucket, raw_key, number)) if number >= 0 else None
-        if row is None:
+        hidden = None if row is None else decode_hidden(bucket, row)
+        if hidden is None or hidden.is_marker:
             raise _no_version(bucket.name, key, f"{number & (2**64 - 1):016x}")
-        return decode_hidden(bucket, row)
+        return hidden
     start, stop = hidden_range(bucket, raw_key, exactly=True)
     for hidden in _unrestored(bucket, current, scan_all(rows, start, stop, page=_PAGE)):
         return hidden
@@ -166,7 +169,7 @@ def _unrestored(bucket: Bucket, current: Row | None, rows: Iterable[Row]) -> Ite
     sources = set() if current is None else _source(ObjectInfo.of_row(bucket.name, current))
     for row in rows:
         hidden = decode_hidden(bucket, row)
-        if hidden.info.version_number not in sources:
+        if hidden.info.version_number not in sources and not hidden.is_marker:
             yield hidden
         sources |= _source(hidden.info)
 

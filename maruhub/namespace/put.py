@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from maruhub.errors import InvalidInput, PreconditionFailed
-from maruhub.namespace.bucket import Bucket, find_or_stage_bucket
-from maruhub.namespace.hidden import Why, decode_hidden, hidden_range, hide
-from maruhub.namespace.object import ObjectInfo, decode_head, object_prefix, pack_extents
+from maruhub.namespace.bucket import Bucket, Versioning, find_or_stage_bucket
+from maruhub.namespace.deleting import supersede
+from maruhub.namespace.hidden import Why, decode_hidden, hidden_range
+from maruhub.namespace.object import Flag, ObjectInfo, decode_head, object_prefix, pack_extents, with_flags
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Buffer, Change, Rows
@@ -115,16 +116,18 @@ def place(
         return done
     if new.condition is not UNCONDITIONAL:
         check_condition(new.condition, current, where=f"maru://{bucket.name}/{new.key}")
-    if current is not None:
-        hide(rows, bucket, current, Why.OVERWRITTEN)
-    rows.put(row_key, new.payload, extents=new.blob)
+    payload = new.payload
+    supersede(rows, bucket, new.raw_key, current, Why.OVERWRITTEN)
+    if bucket.versioning is Versioning.ENABLED:
+        payload = with_flags(payload, Flag.VERSIONED)
+    rows.put(row_key, payload, extents=new.blob)
     return ObjectInfo(
         bucket.name,
         new.key,
         counter=rows.counter,
         time_us=rows.time_us,
         extents_raw=pack_extents(new.blob),
-        payload=new.payload,
+        payload=payload,
     )
 
 

@@ -43,7 +43,9 @@ class HiddenObjects:
             # Once a bucket: a moment that is past errs to the safe side, and the turn has its own.
             now_us = self._store.pool_time_us()
             for row in scan_all(self._store, *hidden_range(bucket, b"")):
-                yield self._finding(bucket, bucket_row.key, row, now_us)
+                finding = self._finding(bucket, bucket_row.key, row, now_us)
+                if finding.hold is not Hold.LISTED:
+                    yield finding
 
     @staticmethod
     def _finding(bucket: Bucket, bucket_key: bytes, row: Row, now_us: int) -> Finding:
@@ -132,6 +134,8 @@ def _hold_of(bucket: Bucket, hidden: HiddenVersion | None, now_us: int) -> tuple
     """Why a version stays, until when, and in words; everything unknown is a reason."""
     if hidden is None or any(name in bucket.tail for name in _LATER_BUCKET):
         return Hold.DOUBT, 0, "this release can't read its row"
+    if hidden.is_listed and not bucket.hidden_us:
+        return Hold.LISTED, 0, "its bucket keeps versions"
     tail = hidden.info.tail
     own_us = tail.get("retain_until_us", 0)
     if not isinstance(own_us, int) or any(name in tail for name in _LATER_OBJECT):

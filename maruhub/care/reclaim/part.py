@@ -21,6 +21,8 @@ class Hold(StrEnum):
     DELAY = "delay"
     RETENTION = "retention"
     CONTENT = "content"
+    LISTED = "listed"
+    """It is not out of sight: its bucket keeps versions, and lists it."""
     DOUBT = "doubt"
 
 

@@ -71,7 +71,8 @@ def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collectio
     payload = payload_of(declared) if declared else Payload(PayloadMode.UNSIGNED)
     canonical = canonical_request(head, names, payload.text, without="X-Amz-Signature")
     text = string_to_sign(timestamp, scope, canonical)
-    return Verified(verified_signer(access_key, scope, timestamp, text, given, secrets), payload)
+    signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)
+    return Verified(signer, payload)
 
 
 def _parameters(query: str) -> dict[str, str]:

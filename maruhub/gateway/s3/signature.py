@@ -127,11 +127,12 @@ def verify_header(head: Head, *, now: float, secrets: Secrets, regions: Collecti
     payload = payload_of(head.by_name["x-amz-content-sha256"])
     canonical = canonical_request(head, names, payload.text)
     text = string_to_sign(timestamp, scope, canonical)
-    return Verified(verified_signer(access_key, scope, timestamp, text, given, secrets), payload)
+    signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)
+    return Verified(signer, payload)
 
 
 def verified_signer(
-    access_key: str, scope: Scope, timestamp: str, text: str, given: str, secrets: Secrets
+    access_key: str, scope: Scope, *, timestamp: str, text: str, given: str, secrets: Secrets
 ) -> Signer:
     """Compares signatures; the same work is done for a key that does not exist.
 
