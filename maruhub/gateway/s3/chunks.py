@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signing import Signer, same, signature_of
+from maruhub.wire.signing import Signer, same, signature_of
 
 # S3's clients send 64 KiB to 1 MiB. What is given out before its signature is checked stays
 # bounded by this, and so does what a forger can make us write for nothing.

@@ -13,16 +13,16 @@ from maruhub.gateway.s3.signature import (
     PayloadMode,
     Secrets,
     Verified,
+    check_signed,
     credential_of,
     payload_of,
     signature_text,
     verified_signer,
 )
-from maruhub.gateway.s3.signing import (
+from maruhub.wire.signing import (
     ALGORITHM,
     SKEW_S,
     canonical_request,
-    check_signed,
     seconds_of,
     string_to_sign,
 )

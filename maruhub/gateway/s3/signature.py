@@ -6,6 +6,7 @@ access key that nobody has costs the same work as a wrong secret.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,13 +16,12 @@ from time import gmtime, strftime
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signing import (
+from maruhub.wire.signing import (
     ALGORITHM,
     SKEW_S,
     Scope,
     Signer,
     canonical_request,
-    check_signed,
     same,
     seconds_of,
     signature_of,
@@ -176,6 +176,25 @@ def credential_of(text: str, malformed: str, regions: Collection[str]) -> tuple[
         expected = min(regions)
         raise S3Failure(malformed, f"The region is wrong; expecting '{expected}'.", Region=expected)
     return access_key, Scope(date, region, service)
+
+
+def check_signed(head: Head, signed: tuple[str, ...], malformed: str) -> None:
+    """Refuses signed headers that are out of order, absent, or too few.
+
+    Raises:
+        S3Failure: With the code ``malformed``, or ``AccessDenied`` where a header that must be
+            signed (``host``, every ``x-amz-*``) is not.
+    """
+    if not signed or any(a >= b for a, b in itertools.pairwise(signed)):
+        raise S3Failure(malformed, "SignedHeaders must be sorted, each name in lower case and once.")
+    present = {name for name, _ in head.headers}
+    if not present.issuperset(signed):
+        raise S3Failure(malformed, "SignedHeaders names a header that the request does not have.")
+    bare = {name for name in present if name.startswith("x-amz-")} | {"host"}
+    if not bare.issubset(signed):
+        missing = ", ".join(sorted(bare.difference(signed)))
+        text = "There were headers present in the request which were not signed"
+        raise S3Failure("AccessDenied", text, HeadersNotSigned=missing)
 
 
 def signature_text(text: str, malformed: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maruhub.gateway.s3.chunks import Chunks
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signing import Scope, Signer, signing_key
+from maruhub.wire.signing import Scope, Signer, signing_key
 
 # "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -13,7 +13,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.presigned import verify_query
 from maruhub.gateway.s3.signature import PayloadMode, payload_of, verify_header
-from maruhub.gateway.s3.signing import seconds_of
+from maruhub.wire.signing import seconds_of
 
 # The keys, the request and the signatures of "Authenticating Requests", S3's API reference.
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import calendar
 import hmac
-import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
+from typing import Protocol
 from urllib.parse import quote, unquote_to_bytes
-
-from maruhub.gateway.head import Head
-from maruhub.gateway.s3.failure import S3Failure
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW_S = 15 * 60
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 _SPACES = re.compile(" {2,}")
+
+
+class Request(Protocol):
+    """What of a request is signed: the server's parsed head is one, and so is what a client sends."""
+
+    @property
+    def method(self) -> str:
+        """Upper case."""
+
+    @property
+    def path(self) -> str:
+        """Percent-decoded once."""
+
+    @property
+    def query(self) -> str:
+        """As sent, without the ``?``."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """Names in lower case; a name may stand more than once."""
 
 
 @dataclass(frozen=True)
@@ -89,27 +106,27 @@ def string_to_sign(timestamp: str, scope: Scope, canonical: str) -> str:
     return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
-def canonical_request(head: Head, signed: Iterable[str], payload: str, *, without: str = "") -> str:
+def canonical_request(request: Request, signed: Iterable[str], payload: str, *, without: str = "") -> str:
     """The request in the one form that both sides agree on.
 
     Args:
-        head: The request.
+        request: What is signed.
         signed: Names of the signed headers, sorted, lower case, each present.
         payload: What stands for the body: its SHA-256, or ``UNSIGNED-PAYLOAD`` and the like.
         without: A parameter of the query that is left out (``X-Amz-Signature``).
     """
     names = list(signed)
-    values = _canonical_values(head, names)
+    values = _canonical_values(request, names)
     lines = "".join(f"{name}:{values[name]}\n" for name in names)
-    path = quote(head.path, safe="/", errors="surrogateescape")
-    query = _canonical_query(head.query, without) if head.query else ""
-    return f"{head.method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n{payload}"
+    path = quote(request.path, safe="/", errors="surrogateescape")
+    query = _canonical_query(request.query, without) if request.query else ""
+    return f"{request.method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n{payload}"
 
 
-def _canonical_values(head: Head, names: list[str]) -> dict[str, str]:
+def _canonical_values(request: Request, names: list[str]) -> dict[str, str]:
     wanted = set(names)
     found: dict[str, list[str]] = {}
-    for name, value in head.headers:
+    for name, value in request.headers:
         if name in wanted:
             value = value.strip(" \t")
             found.setdefault(name, []).append(_SPACES.sub(" ", value) if "  " in value else value)
@@ -147,22 +164,3 @@ def seconds_of(timestamp: str) -> int | None:
     if not 1 <= day <= calendar.monthrange(year, month)[1]:
         return None
     return calendar.timegm((year, month, day, hour, minute, second))
-
-
-def check_signed(head: Head, signed: tuple[str, ...], malformed: str) -> None:
-    """Refuses signed headers that are out of order, absent, or too few.
-
-    Raises:
-        S3Failure: With the code ``malformed``, or ``AccessDenied`` where a header that must be
-            signed (``host``, every ``x-amz-*``) is not.
-    """
-    if not signed or any(a >= b for a, b in itertools.pairwise(signed)):
-        raise S3Failure(malformed, "SignedHeaders must be sorted, each name in lower case and once.")
-    present = {name for name, _ in head.headers}
-    if not present.issuperset(signed):
-        raise S3Failure(malformed, "SignedHeaders names a header that the request does not have.")
-    bare = {name for name in present if name.startswith("x-amz-")} | {"host"}
-    if not bare.issubset(signed):
-        missing = ", ".join(sorted(bare.difference(signed)))
-        text = "There were headers present in the request which were not signed"
-        raise S3Failure("AccessDenied", text, HeadersNotSigned=missing)
