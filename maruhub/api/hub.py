@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from maruhub.ingest import Progress, Report
     from maruhub.lab import Lab, Run, Runs, Score
     from maruhub.loaders import Batches
+    from maruhub.namespace.users import Users
     from maruhub.store.roster import Roster
 
 
@@ -88,6 +89,15 @@ class Hub:
         from maruhub.store.roster import Roster
 
         return Roster(self.store, self.pool.found)
+
+    @functools.cached_property
+    def users(self) -> Users:
+        """Who may come over HTTP, and with which keys; local processes are bound by file permissions."""
+        from maruhub.namespace.users import Users
+        from maruhub.namespace.vault import Vault
+        from maruhub.store.pool import SECRETS_FILE
+
+        return Users(self.store, self.namespace.actor, Vault(self.path / SECRETS_FILE))
 
     # ------------------------------------------------------------ objects
 

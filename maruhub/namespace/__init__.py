@@ -1,9 +1,10 @@
-"""The namespace: buckets, keys, versions of objects, and the one rule from keys to paths.
+"""The namespace: buckets, keys, versions of objects, users, and the one rule from keys to paths.
 
 May use: ``store`` (its protocol only), ``errors``, the standard library. It defines rows
 and pure changes; the store's commit turn decides the order of writing.
 
-Never happens here: HTTP, a dataset, a file of the pool opened, a byte freed. The rows are
+Never happens here: HTTP, a dataset, a file of the pool opened, a byte freed. One file is: the
+vault's, which secrets of access keys are encrypted under, and which no pool holds. The rows are
 laid out in ``docs/format-names.md``, the rules of names in ``docs/reference/names.md``.
 """
 

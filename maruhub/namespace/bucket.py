@@ -68,6 +68,11 @@ class Bucket:
         return self.id.to_bytes(8, "big")
 
     @property
+    def owner(self) -> str:
+        """The user who has full rights to it over HTTP; empty: nobody but the hub itself."""
+        return str(self.tail.get("owner", ""))
+
+    @property
     def versioning(self) -> Versioning:
         """Whether S3's versions are kept in it."""
         return Versioning(self.tail.get("versioning", ""))
@@ -91,6 +96,11 @@ class Bucket:
     def retained(self, until_us: int) -> Bucket:
         """This bucket, retained until pool time ``until_us`` at least: never shorter than before."""
         return replace(self, tail=self.tail | {"retain_until_us": max(until_us, self.retain_until_us)})
+
+    def owned(self, owner: str) -> Bucket:
+        """This bucket as another user's, or with an empty name the hub's."""
+        tail = {name: value for name, value in self.tail.items() if name != "owner"}
+        return replace(self, tail=tail | ({"owner": owner} if owner else {}))
 
     def with_delay(self, delay_us: int, now_us: int) -> Bucket:
         """This bucket under another delay; a shorter one leaves a floor for what is hidden."""
@@ -174,11 +184,13 @@ def no_such_bucket(name: str) -> NoSuchBucket:
     )
 
 
-def find_or_stage_bucket(rows: Rows, name: str, *, create: bool, delay_us: int = DELAY_S * 10**6) -> Bucket:
-    """Inside a change: the bucket, made in this very change if ``create``."""
+def find_or_stage_bucket(
+    rows: Rows, name: str, *, create: bool, delay_us: int = DELAY_S * 10**6, owner: str = ""
+) -> Bucket:
+    """Inside a change: the bucket; if ``create`` is set, made in this very change as ``owner``'s."""
     if not create or get(rows, bucket_key(name)) is not None:
         return find_bucket(rows, name)
     check_bucket_name(name)
-    bucket = Bucket(name, rows.counter, delay_us, rows.time_us)
+    bucket = Bucket(name, rows.counter, delay_us, rows.time_us).owned(owner)
     rows.put(bucket_key(name), encode_bucket(bucket))
     return bucket

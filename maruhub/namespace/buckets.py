@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from maruhub.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, Refused
+from maruhub.namespace.access_key import check_user_name, no_such_user, user_row
 from maruhub.namespace.bucket import (
     DELAY_S,
     Bucket,
@@ -33,22 +34,27 @@ class Buckets:
         self._store = store
         self._actor = actor
 
-    def create(self, name: str, *, delay_s: float = DELAY_S, exist_ok: bool = False) -> Bucket:
+    def create(
+        self, name: str, *, delay_s: float = DELAY_S, exist_ok: bool = False, owner: str = ""
+    ) -> Bucket:
         """Makes a bucket.
 
         Args:
             name: See ``docs/reference/names.md``.
             delay_s: How long what is overwritten or deleted in it stays restorable.
             exist_ok: Return the one that exists (as it is) instead of AlreadyExists.
+            owner: The user who has full rights to it over HTTP; empty for nobody.
         """
         check_bucket_name(name)
+        if owner:
+            check_user_name(owner)
         delay_us = delay_to_us(delay_s)
 
         def change(rows: Rows) -> Bucket:
             row = get(rows, bucket_key(name))
             if row is not None and not exist_ok:
                 raise AlreadyExists(f"there is a bucket {name!r} already.", hint="Choose another name.")
-            return find_or_stage_bucket(rows, name, create=True, delay_us=delay_us)
+            return find_or_stage_bucket(rows, name, create=True, delay_us=delay_us, owner=owner)
 
         return self._store.commit(change, actor=self._actor)
 
@@ -117,6 +123,20 @@ class Buckets:
         def change(rows: Rows) -> Bucket:
             bucket = find_bucket(rows, name).with_delay(delay_us, rows.pool_time_us)
             rows.put(bucket_key(name), encode_bucket(bucket))
+            return bucket
+
+        return self._store.commit(change, actor=self._actor)
+
+    def set_owner(self, name: str, owner: str) -> Bucket:
+        """Gives a bucket to another user; with an empty name to nobody. Raises NotFound for no user's name."""
+        if owner:
+            check_user_name(owner)
+
+        def change(rows: Rows) -> Bucket:
+            bucket = find_bucket(rows, name)
+            if owner and get(rows, user_row(owner)) is None:
+                raise no_such_user(owner)
+            rows.put(bucket_key(name), encode_bucket(bucket := bucket.owned(owner)))
             return bucket
 
         return self._store.commit(change, actor=self._actor)

@@ -46,7 +46,11 @@ from maruhub.store.making import MAKING_FILE, Made, Making, pools_of_earlier_tri
 IDENTITY_FILE: Final = "blade"
 INDEX_FOLDER: Final = "index"
 BLADES_LOCK: Final = "blades.lock"
-OWN_NAMES: Final = frozenset({"blades", INDEX_FOLDER, "hub.lock", "recovery.lock", BLADES_LOCK, MAKING_FILE})
+SECRETS_FILE: Final = "secrets.key"
+"""What secrets in rows are encrypted under. It may lie there before a hub is made of its blades again."""
+OWN_NAMES: Final = frozenset(
+    {"blades", INDEX_FOLDER, "hub.lock", "recovery.lock", BLADES_LOCK, MAKING_FILE, SECRETS_FILE}
+)
 _NEW_NAMES: Final = (f"{HUB_FILE}.new.", f"{MAKING_FILE}.new.")
 """Names begin like this of files that a kill kept from being put in place."""
 _BLADE_NAMES: Final = frozenset({IDENTITY_FILE, SEGMENTS_FOLDER, "lost+found"})
