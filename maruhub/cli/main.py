@@ -41,6 +41,11 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "retain": ("gc", "Let nobody remove a bucket, dataset or version until a date."),
         "blade": ("blades", "List, add, drain, remove and replace blades."),
     },
+    "Access over HTTP": {
+        "key": ("access", "Issue, list, disable, rotate and delete access keys."),
+        "user": ("access", "List users; give them policies."),
+        "chown": ("access", "Give a bucket to a user."),
+    },
     "Objects": {
         "ingest": ("ingest", "Bring files, archives or tables in."),
         "ls": ("objects", "List buckets, folders and objects."),
