@@ -18,24 +18,27 @@ class MaruError(Exception):
     Args:
         what: One sentence: what is wrong and where (the bucket, key, path, segment).
         hint: What to do next; printed after the message.
+        python_hint: The same for who calls from Python, where it isn't said in the same
+            words; the command line never shows it.
     """
 
     code = "Error"
 
-    def __init__(self, what: str, *, hint: str = "") -> None:
+    def __init__(self, what: str, *, hint: str = "", python_hint: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
+        self.python_hint = python_hint or hint
 
     def __str__(self) -> str:
-        return f"{self.what} {self.hint}".rstrip()
+        return f"{self.what} {self.python_hint}".rstrip()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.what, self.hint))
+        return (_rebuild, (type(self), self.what, self.hint, self.python_hint))
 
 
-def _rebuild(kind: type[MaruError], what: str, hint: str) -> MaruError:
-    return kind(what, hint=hint)
+def _rebuild(kind: type[MaruError], what: str, hint: str, python_hint: str) -> MaruError:
+    return kind(what, hint=hint, python_hint=python_hint)
 
 
 class InvalidInput(MaruError):

@@ -112,5 +112,6 @@ class Commit:
 def _nothing_below(*sources: Source) -> InvalidInput:
     return InvalidInput(
         f"there is nothing below {', '.join(map(str, sources))}; nothing was committed.",
-        hint="Check the name with `maru ls` (in Python, allow_empty=True takes it as it is).",
+        hint="Check the name with `maru ls`.",
+        python_hint="Check the name; allow_empty=True takes it as it is.",
     )

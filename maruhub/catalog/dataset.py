@@ -283,8 +283,9 @@ class Dataset:
         how = f"fractions {kept.fractions}" + (f", group {kept.group!r}" if kept.group else "")
         return Refused(
             f"{self.name} is split by {how}.",
-            hint="Leave out fractions and group (--group) to split it so; only Python changes the rule, "
-            "for everybody: dataset.set_split(..., replace=True).",
+            hint="Leave out --group to split it so; only Python changes the rule, for everybody.",
+            python_hint="Leave out fractions and group to split it so, or change the rule for everybody: "
+            "dataset.set_split(..., replace=True).",
         )
 
     def save_view(self, view: View) -> None:

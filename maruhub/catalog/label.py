@@ -236,17 +236,14 @@ def _check_clashes(manifest: Manifest, labels: LabelFile, name: str) -> None:
         taken = {column.casefold(): column for column in group.names}
         for column in labels.columns.column_names:
             if column.casefold() in taken:
-                raise InvalidInput(
-                    _clash(taken[column.casefold()], group.group), hint=_CLASH_HINT.format(column)
-                )
+                raise _clash(column, taken[column.casefold()], group.group)
 
 
-_CLASH_HINT = "Rename it in the file (in Python also: rename={{'{0}': 'another name'}})."
-
-
-def _clash(column: str, group: Group) -> str:
+def _clash(column: str, taken: str, group: Group) -> InvalidInput:
     owner = {"base": "every sample", "attributes": "the objects' own metadata"}.get(group.kind)
+    hint, python_hint = "Rename it in the file.", f"rename={{{column!r}: 'another name'}} renames it."
     if owner is None:
-        how = f"--name {group.name} (in Python name={group.name!r})"
-        return f"column {column!r} belongs to label set {group.name!r}: {how} revises that."
-    return f"column {column!r} belongs to {owner}."
+        owner = f"label set {group.name!r}"
+        hint += f" Or revise that label set: --name {group.name}."
+        python_hint += f" Or revise that label set: name={group.name!r}."
+    return InvalidInput(f"column {taken!r} belongs to {owner}.", hint=hint, python_hint=python_hint)

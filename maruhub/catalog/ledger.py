@@ -115,7 +115,9 @@ class Ledger:
             old = None if row is None else TagRow.decode(row).version
             if old not in (None, number) and not move:
                 raise AlreadyExists(
-                    f"tag {tag!r} points to v{old} of {dataset}.", hint="To move it: --move (move=True)."
+                    f"tag {tag!r} points to v{old} of {dataset}.",
+                    hint="--move moves it.",
+                    python_hint="move=True moves it.",
                 )
             rows.put(key, TagRow(number).encode())
 
@@ -128,7 +130,9 @@ class Ledger:
         def change(rows: Rows) -> None:
             if get(rows, key) is None:
                 raise NoSuchVersion(
-                    f"{dataset} has no tag {tag!r}.", hint="`maru versions` (dataset.versions()) shows tags."
+                    f"{dataset} has no tag {tag!r}.",
+                    hint=f"`maru versions {dataset}` shows tags.",
+                    python_hint="dataset.versions() shows tags.",
                 )
             rows.remove(key)
 

@@ -77,8 +77,10 @@ class Line:
             if not known.latest:
                 raise NoSuchVersion(
                     f"every version of {self.name} was dropped.",
-                    hint=f"`maru drop {self.name} --all --undo` (undrop_all) brings them back, "
+                    hint=f"`maru drop {self.name} --all --undo` brings them back, "
                     f"`maru versions {self.name} --dropped` lists them.",
+                    python_hint="dataset.undrop_all() brings them back, "
+                    "dataset.versions(dropped=True) lists them.",
                 )
             return known.latest
         number = version if isinstance(version, int) else version_number(version)
@@ -87,7 +89,8 @@ class Line:
         if number is None or not 0 < number <= known.head:
             raise NoSuchVersion(
                 f"{self.name} has no version or tag {version!r}.",
-                hint=f"`maru versions {self.name}` (dataset.versions()) lists them.",
+                hint=f"`maru versions {self.name}` lists them.",
+                python_hint="dataset.versions() lists them.",
             )
         return number
 

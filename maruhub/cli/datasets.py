@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maruhub.cli.address import version_name
-from maruhub.cli.output import Output, time_text
+from maruhub.cli.output import Output, count_text, time_text
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import InvalidInput, NoSuchDataset
 
@@ -127,7 +127,7 @@ def show_command(session: Session, version: str, count: int) -> None:
         session.output.record({**fields, "columns": schema, "first": samples})
         return
     session.output.line(
-        f"{fields['address']}: {len(found)} samples, made {time_text(info.created)}. {info.message}"
+        f"{fields['address']}: {len(found)} samples, made {time_text(info.created)}. {info.message}".rstrip()
     )
     if info.retained_until is not None:
         session.output.line(f"Nobody can drop it before {time_text(info.retained_until)}.")
@@ -168,7 +168,8 @@ def diff_lines(diff: Diff) -> Iterator[str]:
     Only what is shown becomes Python objects; a difference may have millions of rows.
     """
     counts = diff.summary()
-    yield f"From {diff.before} to {diff.after}: {', '.join(f'{n} {name}' for name, n in counts.items())}."
+    samples = ", ".join(f"{n} {name}" for name, n in counts.items() if name != "columns")
+    yield f"From {diff.before} to {diff.after}: {samples}, {count_text(counts['columns'], 'column')}."
     for mark, name in (("+", "added"), ("-", "removed"), ("~", "changed")):
         shown = getattr(diff, name).slice(0, _SHOWN).column("id").to_pylist()
         yield from (f"{mark} {sample}" for sample in shown)

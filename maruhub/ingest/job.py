@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from maruhub.errors import MaruError
+from maruhub.errors import InvalidInput, MaruError, NotFound
 from maruhub.ingest.feed import Feed
 from maruhub.ingest.lander import Lander
 from maruhub.ingest.opening import open_source
@@ -77,7 +77,7 @@ def ingest_source(
     except BaseException as error:
         stopped = str(error) or type(error).__name__
         _keep_if_possible(ns, tally.report(source.name, bucket, prefix, stopped=stopped))
-        if isinstance(error, MaruError):
+        if isinstance(error, MaruError) and not isinstance(error, NotFound | InvalidInput):
             raise _told(error, tally.report(source.name, bucket, prefix)) from None
         raise
     finally:

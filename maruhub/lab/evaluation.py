@@ -42,15 +42,13 @@ class Finding:
             return self.unknown
         return [leak_text(self.overlap, run, asked, total), *self.unknown]
 
-    @property
-    def hint(self) -> str:
-        """What to do about a leak."""
+    def hint(self, *, group: str, allow: str) -> str:
+        """What to do about a leak, in the words in which a caller groups a split and allows leaks."""
         if self.overlap.by_bytes:
-            column = "Give duplicates one value in a column and split by it (group=…)"
-            return f"{column}, or drop them; --allow-leak (allow_leak=True) keeps it, marked."
-        return (
-            "Evaluate on a split that the run has not read; --allow-leak (allow_leak=True) keeps it, marked."
-        )
+            instead = f"Give duplicates one value in a column and split by it ({group}), or drop them"
+        else:
+            instead = "Evaluate on a split that the run has not read"
+        return f"{instead}; {allow} keeps it, marked."
 
 
 def leak_text(overlap: Overlap, run: str, asked: str, total: int) -> str:

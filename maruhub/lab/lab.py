@@ -77,7 +77,11 @@ class Lab:
         asked = f"{address} {view.is_split}" if view.is_split else address
         why = finding.why(run.id, asked, len(view))
         if finding.verdict == "leaked" and not allow_leak:
-            raise NotHeldOut(f"not held out: {' '.join(why)}", hint=finding.hint)
+            raise NotHeldOut(
+                f"not held out: {' '.join(why)}",
+                hint=finding.hint(group="--group", allow="--allow-leak"),
+                python_hint=finding.hint(group="group=…", allow="allow_leak=True"),
+            )
         view.save()
         return self._record(run.id, view, finding, figures, address=address, why=why)
 

@@ -130,6 +130,9 @@ class LocalBlade:
     def __repr__(self) -> str:
         return f"LocalBlade({str(self.root)!r})"
 
+    def __str__(self) -> str:
+        return str(self.root)
+
 
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable."""

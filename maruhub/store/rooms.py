@@ -48,9 +48,9 @@ class Rooms:
         except OSError as error:
             return error
         if room.read_only:
-            return OSError(errno.EROFS, os.strerror(errno.EROFS), repr(blade))
+            return OSError(errno.EROFS, os.strerror(errno.EROFS), str(blade))
         if not essential and self._remember(blade.blade_id, room) <= 0:
-            return OSError(errno.ENOSPC, "only the reserve is left", repr(blade))
+            return OSError(errno.ENOSPC, "only the reserve is left", str(blade))
         return None
 
     def spare(self, blade: Blade, *, essential: bool = False) -> int:

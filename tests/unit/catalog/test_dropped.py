@@ -56,7 +56,7 @@ def test_all_versions_are_dropped_and_brought_back_at_once(ds, catalog):
     with pytest.raises(NoSuchVersion, match="every version") as told:
         _ = ds.latest
     assert "maru drop cats --all --undo" in told.value.hint
-    assert "undrop_all" in told.value.hint
+    assert "undrop_all" in told.value.python_hint
     assert ds.undrop_all() == ["v1", "v2"]
     assert ds.undrop_all() == []
     assert ds.latest.number == 2
@@ -152,8 +152,8 @@ def test_hints_serve_the_command_line_and_python(ds):
     with pytest.raises(Refused) as told:
         ds.latest.split("train", (0.5, 0.2, 0.3))
     assert "--group" in told.value.hint
-    assert "replace=True" in told.value.hint
+    assert "replace=True" in told.value.python_hint
     with pytest.raises(InvalidInput) as told:
         ds.label(pa.table({"key": ["cats/01.jpg"], "n": [5]}), name="other")
-    assert "--name labels" in told.value.what
-    assert "name='labels'" in told.value.what
+    assert "--name labels" in told.value.hint
+    assert "name='labels'" in told.value.python_hint

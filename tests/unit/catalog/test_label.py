@@ -113,7 +113,7 @@ def test_label_sets_beside_each_other(ds):
     ds.label(pa.table({"key": ["cats/01.jpg"], "breed": ["tabby"]}), name="human-1")
     with pytest.raises(InvalidInput, match="column 'breed' belongs to label set 'human-1'") as caught:
         ds.label(pa.table({"key": ["cats/01.jpg"], "Breed": ["siam"]}), name="human-2")
-    assert "rename" in caught.value.hint
+    assert "rename" in caught.value.python_hint
     version = ds.label(
         pa.table({"key": ["cats/01.jpg"], "Breed": ["siam"]}), name="human-2", rename={"Breed": "breed_2"}
     ).version

@@ -27,6 +27,6 @@ def test_a_large_difference_shows_its_first_samples_and_counts_the_rest() -> Non
     added, removed, none = Counted(200_000), Counted(3), Counted(0)
     columns = pa.table({"column": ["label"], "change": ["changed"], "rows": [7]})
     lines = list(diff_lines(Diff("a@v1", "a@v2", added, removed, none, columns)))
-    assert lines[0] == "From a@v1 to a@v2: 200000 added, 3 removed, 0 changed, 1 columns."
+    assert lines[0] == "From a@v1 to a@v2: 200000 added, 3 removed, 0 changed, 1 column."
     assert lines[1:21] == [f"+ id{i}" for i in range(20)]
     assert lines[21:] == ["+ … 199980 more", "- id0", "- id1", "- id2", "column label: changed, 7 samples"]
