@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from maruhub.namespace import Namespace
 from maruhub.namespace.digests import Digest
-from maruhub.namespace.object import encode_payload, encode_tail, object_prefix
+from maruhub.namespace.fields import encode_tail
+from maruhub.namespace.object import encode_payload, object_prefix
 from maruhub.store.protocol import Rows
 
 _KEYS_A_TURN = 10_000

@@ -28,7 +28,8 @@ from maruhub import compose
 from maruhub.catalog import Catalog
 from maruhub.namespace import Namespace
 from maruhub.namespace.digests import Digest
-from maruhub.namespace.object import encode_payload, encode_tail, object_prefix
+from maruhub.namespace.fields import encode_tail
+from maruhub.namespace.object import encode_payload, object_prefix
 from maruhub.store.protocol import Rows, Store
 
 TITLE = "Versions of a million samples"

@@ -41,7 +41,7 @@ def assemble(store: Store, parts: Sequence[PartInfo]) -> Assembled:
         for piece in _pieces(store, part):
             whole.update(piece)
     blob = tuple(extent for part in joined for extent in unpack_extents(part.extents_raw))
-    rest: Upload[Blob] = Upload(store, lambda _digest, _size, blob: blob)
+    rest: Upload[Blob] = Upload(store, lambda _digest, _size, blob, _fields: blob)
     for part in parts[len(joined) :]:
         for piece in _pieces(store, part):
             whole.update(piece)

@@ -7,8 +7,10 @@ again, so a new bucket of an old name does not see the old one's objects.
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -78,6 +80,17 @@ class Bucket:
         return Versioning(self.tail.get("versioning", ""))
 
     @property
+    def locks(self) -> bool:
+        """Whether single versions in it can be locked (S3's object lock)."""
+        return "lock" in self.tail
+
+    @property
+    def default_lock(self) -> dict[str, Any] | None:
+        """What locks a new version that nothing is said of: ``mode``, ``days``, ``years``; None: nothing."""
+        lock = self.tail.get("lock")
+        return {"mode": lock["mode"], **{n: lock.get(n) or 0 for n in ("days", "years")}} if lock else None
+
+    @property
     def retain_until_us(self) -> int:
         """Pool time until which nothing in it may be eradicated, 0 if nobody has said so."""
         return int(self.tail.get("retain_until_us", 0))
@@ -142,9 +155,15 @@ def decode_bucket(row: Row) -> Bucket:
     if len(payload) < _HEAD.size or payload[0] != _VERSION:
         raise UnsupportedFormat(f"bucket row {row.key!r} has an unknown version.", hint="Upgrade MaruHub.")
     name = row.key[2:].split(b"\0")[0] if row.key[1] == 0 else row.key[1:]
-    tail = json.loads(payload[_HEAD.size :]) if len(payload) > _HEAD.size else {}
+    tail = _named_fields(payload[_HEAD.size :]) if len(payload) > _HEAD.size else {}
     id_, delay_us, created_us, hidden_us, eradicate_at_us = _HEAD.unpack_from(payload)[4:]
     return Bucket(name.decode(), id_, delay_us, created_us, hidden_us, eradicate_at_us, tail)
+
+
+@functools.lru_cache(maxsize=64)
+def _named_fields(raw: bytes) -> dict[str, Any]:
+    """Every request reads its bucket's row, which may hold a policy of 20 KB; nobody changes what it says."""
+    return dict(json.loads(raw))
 
 
 def bucket_key(name: str) -> bytes:
@@ -185,12 +204,22 @@ def no_such_bucket(name: str) -> NoSuchBucket:
 
 
 def find_or_stage_bucket(
-    rows: Rows, name: str, *, create: bool, delay_us: int = DELAY_S * 10**6, owner: str = ""
+    rows: Rows,
+    name: str,
+    *,
+    create: bool,
+    delay_us: int = DELAY_S * 10**6,
+    owner: str = "",
+    tail: Mapping[str, Any] | None = None,
 ) -> Bucket:
-    """Inside a change: the bucket; if ``create`` is set, made in this very change as ``owner``'s."""
+    """Inside a change: the bucket; if ``create`` is set, made in this very change.
+
+    ``owner`` and the named fields ``tail`` are for the one that is made.
+    """
     if not create or get(rows, bucket_key(name)) is not None:
         return find_bucket(rows, name)
     check_bucket_name(name)
-    bucket = Bucket(name, rows.counter, delay_us, rows.time_us).owned(owner)
+    bucket = Bucket(name, rows.counter, delay_us, rows.time_us, tail=dict(tail or {}))
+    bucket = bucket.owned(owner) if owner else bucket
     rows.put(bucket_key(name), encode_bucket(bucket))
     return bucket

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from maruhub.errors import AlreadyExists, BucketNotEmpty, NoSuchBucket, Refused
 from maruhub.namespace.access_key import check_user_name, no_such_user, user_row
@@ -20,10 +22,12 @@ from maruhub.namespace.bucket import (
     hidden_bucket_key,
     hidden_bucket_prefix,
 )
+from maruhub.namespace.fields import Fields
 from maruhub.namespace.hidden import holds_versions
 from maruhub.namespace.names import check_bucket_name
 from maruhub.namespace.object import objects_range
 from maruhub.namespace.retention import Term, wall_moment
+from maruhub.namespace.setting import changed_settings
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
 
 
@@ -35,7 +39,13 @@ class Buckets:
         self._actor = actor
 
     def create(
-        self, name: str, *, delay_s: float = DELAY_S, exist_ok: bool = False, owner: str = ""
+        self,
+        name: str,
+        *,
+        delay_s: float = DELAY_S,
+        exist_ok: bool = False,
+        owner: str = "",
+        fields: Fields | None = None,
     ) -> Bucket:
         """Makes a bucket.
 
@@ -44,17 +54,21 @@ class Buckets:
             delay_s: How long what is overwritten or deleted in it stays restorable.
             exist_ok: Return the one that exists (as it is) instead of AlreadyExists.
             owner: The user who has full rights to it over HTTP; empty for nobody.
+            fields: Its settings, as :meth:`edit` has them. With ``lock`` it keeps versions.
         """
         check_bucket_name(name)
         if owner:
             check_user_name(owner)
         delay_us = delay_to_us(delay_s)
+        tail = changed_settings({}, fields or {})
+        if "lock" in tail:
+            tail["versioning"] = Versioning.ENABLED.value
 
         def change(rows: Rows) -> Bucket:
             row = get(rows, bucket_key(name))
             if row is not None and not exist_ok:
                 raise AlreadyExists(f"there is a bucket {name!r} already.", hint="Choose another name.")
-            return find_or_stage_bucket(rows, name, create=True, delay_us=delay_us, owner=owner)
+            return find_or_stage_bucket(rows, name, create=True, delay_us=delay_us, owner=owner, tail=tail)
 
         return self._store.commit(change, actor=self._actor)
 
@@ -151,9 +165,38 @@ class Buckets:
                     f"the bucket {name!r} has kept versions: that can only be suspended.",
                     hint="Suspend it; delete versions one by one.",
                 )
+            if bucket.locks and versioning is not Versioning.ENABLED:
+                raise Refused(f"the bucket {name!r} has object lock: it keeps versions for ever.")
             if versioning is not bucket.versioning:
                 bucket = replace(bucket, tail=bucket.tail | {"versioning": versioning.value})
                 rows.put(bucket_key(name), encode_bucket(bucket))
+            return bucket
+
+        return self._store.commit(change, actor=self._actor)
+
+    def edit(self, name: str, edit: Callable[[Bucket], dict[str, Any]]) -> Bucket:
+        """Changes settings of a bucket in one commit.
+
+        Args:
+            name: Its name.
+            edit: A pure function from the bucket to the settings to be changed; None removes
+                one. They are kept as they are, any JSON, at most 512 KiB together.
+
+        Raises:
+            InvalidInput: It's no setting, or not JSON.
+            Refused: Object lock would end, or begin in a bucket that doesn't keep versions.
+        """
+
+        def change(rows: Rows) -> Bucket:
+            bucket = find_bucket(rows, name)
+            tail = changed_settings(bucket.tail, edit(bucket))
+            if "lock" in tail and bucket.versioning is not Versioning.ENABLED:
+                raise Refused(
+                    f"the bucket {name!r} doesn't keep versions, so none can be locked.",
+                    hint="Enable versioning first.",
+                )
+            if tail != bucket.tail:
+                rows.put(bucket_key(name), encode_bucket(bucket := replace(bucket, tail=tail)))
             return bucket
 
         return self._store.commit(change, actor=self._actor)

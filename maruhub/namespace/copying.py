@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+from maruhub.errors import PreconditionFailed
 from maruhub.namespace.bucket import find_bucket, find_or_stage_bucket
+from maruhub.namespace.editing import find_version
+from maruhub.namespace.fields import OWN, inherited, pack_tail, with_user_fields
 from maruhub.namespace.names import encode_key, encode_text
 from maruhub.namespace.object import (
     ObjectInfo,
     Origin,
     derive_payload,
     object_prefix,
-    pack_tail,
-    with_user_fields,
 )
 from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, check_request, place
 from maruhub.namespace.reads import no_such_key
@@ -22,6 +23,9 @@ from maruhub.store.protocol import Change, Rows, Store, get, prefix_end, scan_al
 
 _PAGE: Final = 1000
 _KEY_AT: Final = 9
+
+Retail = Callable[[dict[str, Any]], dict[str, Any]]
+"""From the source's named fields to those of its copy."""
 
 Place = tuple[str, str]
 """A bucket and a key, or a prefix of keys."""
@@ -38,19 +42,24 @@ def copy_change(
     if_none_match: bool = False,
     request: bytes = b"",
     create_bucket: bool = False,
+    source_version: str | None = None,
+    retail: Retail | None = None,
+    expect_etag: str | None = None,
 ) -> Change[ObjectInfo]:
-    """Copies one object; None keeps the source's field, conditions are the target's."""
+    """Copies one object; see ``Objects.copy``."""
     check_request(request)
-    raw_source, raw_target = encode_key(source[1]), encode_key(target[1])
+    encode_key(source[1])
+    raw_target = encode_key(target[1])
     condition = Condition(if_match, if_none_match)
     with_user_fields({}, content_type, metadata)
 
     def change(rows: Rows) -> ObjectInfo:
-        row = get(rows, object_prefix(find_bucket(rows, source[0])) + raw_source)
-        if row is None:
-            raise no_such_key(*source)
-        info = ObjectInfo.of_row(source[0], row, source[1])
-        tail = with_user_fields(_of(info), content_type, metadata)
+        info = find_version(rows, *source, source_version).info
+        if expect_etag not in (None, "*", info.etag, f'"{info.etag}"'):
+            raise PreconditionFailed(
+                f"maru://{source[0]}/{source[1]} has the ETag {info.etag!r}, not {expect_etag!r:.80}."
+            )
+        tail = with_user_fields(_of(info, retail), content_type, metadata)
         payload = derive_payload(info, Origin.COPY, tail=pack_tail(tail), mtime_ns=mtime_ns)
         new = NewVersion(target[1], raw_target, payload, info.extents, condition)
         bucket = find_or_stage_bucket(rows, target[0], create=create_bucket)
@@ -60,9 +69,14 @@ def copy_change(
     return change
 
 
-def _of(info: ObjectInfo) -> dict[str, object]:
-    """The source's named fields, and where they come from."""
-    return info.tail | {"from": {"bucket": info.bucket, "key": info.key}}
+def _of(info: ObjectInfo, retail: Retail | None = None) -> dict[str, Any]:
+    """The named fields of a copy, and where it comes from."""
+    tail = inherited(info.tail, "acl")
+    if retail is not None:
+        parts = {"parts": tail["parts"]} if "parts" in tail else {}
+        asked = retail({name: value for name, value in tail.items() if name not in OWN})
+        tail = {name: value for name, value in asked.items() if name not in OWN} | parts
+    return tail | {"from": {"bucket": info.bucket, "key": info.key}}
 
 
 def metadata_change(
@@ -87,7 +101,7 @@ def metadata_change(
             raise no_such_key(bucket_name, key)
         info = ObjectInfo.of_row(bucket_name, row, key)
         fields = metadata if metadata is None else _merged(info.metadata if merge else {}, metadata)
-        tail = {name: value for name, value in info.tail.items() if name != "from"}
+        tail = inherited(info.tail, "from")
         tail = with_user_fields(tail, content_type, fields)
         if (tail.get("type"), tail.get("meta")) == (info.tail.get("type"), info.tail.get("meta")) and (
             mtime_ns in (None, info.mtime_ns)

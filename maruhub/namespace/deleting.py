@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from maruhub.namespace.bucket import Bucket, Versioning, find_bucket
 from maruhub.namespace.digests import Digest
+from maruhub.namespace.fields import LOCK
 from maruhub.namespace.hidden import (
     HiddenVersion,
     Why,
@@ -24,7 +25,16 @@ from maruhub.namespace.hidden import (
     mark_deleted,
     unlist,
 )
-from maruhub.namespace.object import Flag, ObjectInfo, encode_payload, object_prefix, pinned, with_flags
+from maruhub.namespace.lock import check_removable
+from maruhub.namespace.object import (
+    Flag,
+    ObjectInfo,
+    encode_payload,
+    object_prefix,
+    pinned,
+    with_fields,
+    with_flags,
+)
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Change, Rows, Store, get, scan_all
 
@@ -103,15 +113,20 @@ def _delete(rows: Rows, bucket: Bucket, raw_key: bytes, current: Row | None) -> 
     return Deleted(current is not None, mark_deleted(rows, bucket, raw_key, marker), was_null=not versioned)
 
 
-def delete_version(rows: Rows, bucket: Bucket, raw_key: bytes, version_id: str, refuse: Refuse) -> Deleted:
+def delete_version(
+    rows: Rows, bucket: Bucket, raw_key: bytes, version_id: str, *, refuse: Refuse, bypass: bool = False
+) -> Deleted:
     """Stages that one version of a key goes, or a marker; what is newest then becomes current.
 
-    ``refuse`` sees the row of the version, K or V.
+    ``refuse`` sees the row of the version, K or V. Raises Refused for one that is locked;
+    ``bypass`` ends a GOVERNANCE retention.
     """
     current = get(rows, object_prefix(bucket) + raw_key)
-    if current is not None and _is(ObjectInfo.of_row(bucket.name, current, ""), version_id):
+    info = None if current is None else ObjectInfo.of_row(bucket.name, current, raw_key.decode())
+    if current is not None and info is not None and is_version(info, version_id):
         refuse(raw_key, current)
-        hide(rows, bucket, current, Why.DELETED)
+        payload = with_fields(info.payload, _unlocked(rows, info, bypass=bypass))
+        hide(rows, bucket, current, Why.DELETED, payload=payload)
         rows.remove(current.key)
         _promote(rows, bucket, raw_key, gone=b"")
         return Deleted(True)
@@ -120,12 +135,22 @@ def delete_version(rows: Rows, bucket: Bucket, raw_key: bytes, version_id: str, 
         return _NOTHING
     row, version = found
     refuse(raw_key, row)
-    _withdraw(rows, bucket, row, version)
+    if version.is_marker:
+        rows.remove(row.key)
+    else:
+        unlist(rows, bucket, row, _unlocked(rows, version.info, bypass=bypass))
     if current is None:
         _promote(rows, bucket, raw_key, gone=row.key)
     if version.is_marker:
         return Deleted(True, version.info.version_id, version.info.is_null)
     return Deleted(True)
+
+
+def _unlocked(rows: Rows, info: ObjectInfo, *, bypass: bool) -> dict[str, Any]:
+    """The named fields of a version that is deleted by its id, whose lock is over; raises Refused."""
+    where = f"version {NULL if info.is_null else info.version_id} of maru://{info.bucket}/{info.key}"
+    check_removable(info.tail, rows.pool_time_us, where=where, bypass=bypass)
+    return {name: value for name, value in info.tail.items() if name not in LOCK}
 
 
 def find_listed(
@@ -141,12 +166,13 @@ def find_listed(
     except (ValueError, OverflowError):
         return None
     version = None if row is None else decode_hidden(bucket, row)
-    if row is None or version is None or not version.is_listed or not _is(version.info, version_id):
+    if row is None or version is None or not version.is_listed or not is_version(version.info, version_id):
         return None
     return row, version
 
 
-def _is(info: ObjectInfo, version_id: str) -> bool:
+def is_version(info: ObjectInfo, version_id: str) -> bool:
+    """Whether S3 calls a version so."""
     return version_id == (NULL if info.is_null else info.version_id)
 
 
@@ -165,7 +191,7 @@ def _withdraw(rows: Rows, bucket: Bucket, row: Row, version: HiddenVersion) -> N
     if version.is_marker:
         rows.remove(row.key)
     else:
-        unlist(rows, bucket, row)
+        unlist(rows, bucket, row, version.info.tail)
 
 
 def _promote(rows: Rows, bucket: Bucket, raw_key: bytes, *, gone: bytes) -> None:
@@ -175,5 +201,6 @@ def _promote(rows: Rows, bucket: Bucket, raw_key: bytes, *, gone: bytes) -> None
     if row is None or newest is None or newest.is_marker:
         return
     rows.remove(row.key)
-    payload = pinned(newest.info, newest.made_by)
+    tail = {name: value for name, value in newest.info.tail.items() if name != "hidden"}
+    payload = pinned(newest.info, newest.made_by, tail)
     rows.put(object_prefix(bucket) + raw_key, payload, extents=newest.info.extents)

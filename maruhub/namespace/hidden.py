@@ -1,7 +1,7 @@
 """A hidden version, and its row V: what was overwritten or deleted, with a way back.
 
-Pure. The row is written once and never changed: its own envelope says who hid it and
-when; its payload keeps who made it and when, and the whole payload it had as row K.
+Pure. The row's own envelope says who hid it and when; its payload keeps who made it and
+when, and the whole payload it had as row K. Only of a listed one the named fields may change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from maruhub.errors import UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
-from maruhub.namespace.object import ObjectInfo, decode_head
+from maruhub.namespace.fields import Fields
+from maruhub.namespace.object import ObjectInfo, decode_head, with_fields
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, prefix_end, scan_all
 
@@ -40,6 +41,9 @@ class HiddenFlag(IntFlag):
 
     LISTED = 1
     """A version that its bucket keeps: listed among versions, never eradicated for its age."""
+
+    EDITED = 2
+    """Its row was written again since: who hid it, and when, stands in the named field ``hidden``."""
 
 
 class HiddenVersion(NamedTuple):
@@ -80,9 +84,15 @@ class HiddenVersion(NamedTuple):
         return self.why is Why.MARKER
 
 
-def hide(rows: Rows, bucket: Bucket, row: Row, why: Why, *, listed: bool = False) -> None:
-    """Stages the row V of a current row K; the caller replaces or removes the row K."""
-    payload, who, request = row.payload, row.actor.encode(), row.request
+def hide(
+    rows: Rows, bucket: Bucket, row: Row, why: Why, *, listed: bool = False, payload: bytes | None = None
+) -> None:
+    """Stages the row V of a current row K; the caller replaces or removes the row K.
+
+    ``payload`` None: the row's own.
+    """
+    payload = row.payload if payload is None else payload
+    who, request = row.actor.encode(), row.request
     version = decode_head(payload).version_number or row.counter
     now = rows.pool_time_us
     flags = HiddenFlag.LISTED if listed else HiddenFlag(0)
@@ -93,13 +103,29 @@ def hide(rows: Rows, bucket: Bucket, row: Row, why: Why, *, listed: bool = False
     rows.put(key, head + who + request + payload, extents=row.extents)
 
 
-def unlist(rows: Rows, bucket: Bucket, row: Row) -> None:
-    """Stages that a listed row V is deleted: restorable for the bucket's delay from now on."""
+def unlist(rows: Rows, bucket: Bucket, row: Row, tail: Fields) -> None:
+    """Stages that a listed row V is deleted: restorable for the bucket's delay from now on.
+
+    ``tail`` are its named fields.
+    """
     now = rows.pool_time_us
-    version, _, who, request, flags, counter, time_us, _, _ = _HEAD.unpack_from(row.payload)
-    flags &= ~HiddenFlag.LISTED
-    head = _HEAD.pack(version, Why.DELETED, who, request, flags, counter, time_us, now, now + bucket.delay_us)
-    rows.put(row.key, head + row.payload[_HEAD.size :], extents=row.extents)
+    version, _, who, request, _, counter, time_us, _, _ = _HEAD.unpack_from(row.payload)
+    head = _HEAD.pack(version, Why.DELETED, who, request, 0, counter, time_us, now, now + bucket.delay_us)
+    payload_at = _HEAD.size + who + request
+    tail = {name: value for name, value in tail.items() if name != "hidden"}
+    payload = row.payload[_HEAD.size : payload_at] + with_fields(row.payload[payload_at:], tail)
+    rows.put(row.key, head + payload, extents=row.extents)
+
+
+def rewrite(rows: Rows, row: Row, hidden: HiddenVersion, tail: Fields) -> bytes:
+    """Stages a row V with other named fields, else as it was; the version's payload."""
+    version, why, _, request, flags, *times = _HEAD.unpack_from(row.payload)
+    made_by = hidden.made_by.encode()
+    head = _HEAD.pack(version, why, len(made_by), request, flags | HiddenFlag.EDITED, *times)
+    by = [hidden.hidden_counter, hidden.hidden_us, hidden.hidden_by]
+    payload = with_fields(hidden.info.payload, {**tail, "hidden": by})
+    rows.put(row.key, head + made_by + hidden.request + payload, extents=row.extents)
+    return payload
 
 
 def mark_deleted(rows: Rows, bucket: Bucket, raw_key: bytes, payload: bytes) -> str:
@@ -130,14 +156,15 @@ def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
         extents_raw=row.extents_raw,
         payload=payload[payload_at:],
     )
+    hidden = row.counter, row.time_us, row.actor
+    if flags & HiddenFlag.EDITED:
+        hidden = tuple(info.tail["hidden"])
     return HiddenVersion(
         info,
         Why(why),
         payload[_HEAD.size : request_at].decode() or row.actor,
         payload[request_at:payload_at],
-        row.counter,
-        row.time_us,
-        row.actor,
+        *hidden,
         hidden_pool_us,
         bucket.kept_until_us(hidden_pool_us, eradicate_at_us),
         HiddenFlag(flags),

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
 from enum import IntEnum, IntFlag
 from typing import Any, Final, NamedTuple
 
 from maruhub.errors import InvalidInput, UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.digests import Digest
+from maruhub.namespace.fields import Fields, inherited, pack_tail
 from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
@@ -29,8 +29,6 @@ _EXTENT: Final = struct.Struct("<QQIIQ")
 _VERSION: Final = 1
 _NO_MTIME: Final = -(2**63)
 _KEY_AT: Final = 9
-_TAIL_BYTES_MAX: Final = 64 * 1024
-_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 class Origin(IntEnum):
@@ -217,17 +215,32 @@ def with_flags(payload: bytes, flags: Flag) -> bytes:
     return payload[:2] + flags.to_bytes(2, "little") + payload[4:]
 
 
-def pinned(info: ObjectInfo, made_by: str) -> bytes:
-    """The payload of the same version in a row that another change writes: id, time and maker stay."""
+def with_fields(payload: bytes, tail: Fields) -> bytes:
+    """A payload with these named fields instead of its own."""
+    return payload[: _HEAD.size] + pack_tail({name: value for name, value in tail.items() if value})
+
+
+def split_payload(payload: bytes) -> tuple[bytes, bytes]:
+    """The fixed fields, and the named ones as they stand behind them."""
+    return payload[: _HEAD.size], payload[_HEAD.size :]
+
+
+def pinned(info: ObjectInfo, made_by: str, tail: Fields | None = None) -> bytes:
+    """The payload of the same version in a row that another change writes: id, time and maker stay.
+
+    With ``tail`` its named fields are these.
+    """
     head = info.head._replace(version_number=info.version_number, created_us=info.created_us)
-    tail = {"by": made_by} | info.tail
-    return _HEAD.pack(*head) + pack_tail({name: value for name, value in tail.items() if value})
+    return with_fields(_HEAD.pack(*head), {"by": made_by} | dict(info.tail if tail is None else tail))
 
 
 def derive_payload(
     source: ObjectInfo, origin: Origin, *, tail: bytes | None = None, mtime_ns: int | None = None
 ) -> bytes:
-    """The payload of a new version with the same bytes as ``source``; None keeps a part of it."""
+    """The payload of a new version with the same bytes as ``source``.
+
+    Without ``tail`` it inherits the source's named fields, without ``mtime_ns`` its time.
+    """
     head = source.head
     return encode_payload(
         Digest(head.md5, head.sha256),
@@ -236,52 +249,8 @@ def derive_payload(
         mtime_ns=source.mtime_ns if mtime_ns is None else mtime_ns,
         from_version=source.version_number,
         parts=head.parts,
-        tail=source.payload[_HEAD.size :] if tail is None else tail,
+        tail=pack_tail(inherited(source.tail)) if tail is None else tail,
     )
-
-
-def encode_tail(content_type: str | None, metadata: Mapping[str, str] | None) -> bytes:
-    """The optional fields of a put."""
-    if not content_type and not metadata:
-        return b""
-    return pack_tail(with_user_fields({}, content_type, metadata))
-
-
-def with_user_fields(
-    tail: dict[str, Any], content_type: str | None, metadata: Mapping[str, str] | None
-) -> dict[str, Any]:
-    """``tail`` with what the user may set replaced; None keeps it, others are kept."""
-    changed = dict(tail)
-    if content_type is not None:
-        if not _are_text(content_type) or len(content_type) > 255 or not content_type.isprintable():
-            raise InvalidInput(
-                f"{content_type!r:.80} is not a content type.", hint="Give one like image/png."
-            )
-        changed["type"] = content_type
-    if metadata is not None:
-        if not _are_text(*metadata, *metadata.values()):
-            raise InvalidInput("metadata is text by text.", hint="Turn names and values into str.")
-        changed["meta"] = dict(metadata)
-    return {name: value for name, value in changed.items() if value}
-
-
-def _are_text(*values: object) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def pack_tail(tail: dict[str, Any]) -> bytes:
-    """The named fields as they stand in a row: compact JSON in UTF-8, sorted, nothing if none."""
-    if not tail:
-        return b""
-    try:
-        packed = _COMPACT.encode(tail).encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("content type or metadata are not UTF-8.", hint="Use valid Unicode.") from None
-    if len(packed) > _TAIL_BYTES_MAX:
-        raise InvalidInput(
-            f"content type and metadata take {len(packed)} bytes.", hint=f"They may take {_TAIL_BYTES_MAX}."
-        )
-    return packed
 
 
 def pack_extents(blob: Blob) -> bytes:

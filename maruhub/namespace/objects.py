@@ -9,8 +9,10 @@ from maruhub.errors import InvalidInput
 from maruhub.namespace import copying
 from maruhub.namespace.deleting import delete_change
 from maruhub.namespace.digests import Digest, start_digests
+from maruhub.namespace.editing import Edit, edit_change
+from maruhub.namespace.fields import Fields, changed, check_fields, encode_tail, pack_tail, with_user_fields
 from maruhub.namespace.names import check_bucket_name, encode_key
-from maruhub.namespace.object import ObjectInfo, encode_payload, encode_tail
+from maruhub.namespace.object import ObjectInfo, encode_payload
 from maruhub.namespace.put import (
     UNCONDITIONAL,
     Condition,
@@ -43,6 +45,7 @@ class Objects(ObjectReads):
         if_none_match: bool = False,
         request: bytes = b"",
         create_bucket: bool = False,
+        fields: Fields | None = None,
     ) -> ObjectInfo:
         """Makes ``data`` the current version of a key; durable when this returns.
 
@@ -58,8 +61,9 @@ class Objects(ObjectReads):
             request: At most 255 bytes that name this very write, so that it can be tried
                 again when its answer was lost: the same id and bytes give the version made before.
             create_bucket: Make the bucket with its defaults if there is none.
+            fields: Further named fields of the row (``docs/format-names.md``): ``tags``, ``headers``, …
         """
-        item = PutItem(key, data, content_type, metadata, mtime_ns)
+        item = PutItem(key, data, content_type, metadata, mtime_ns, fields=fields)
         free = if_match is None and not if_none_match
         condition = UNCONDITIONAL if free else Condition(if_match, if_none_match)
         return self._put(
@@ -87,7 +91,7 @@ class Objects(ObjectReads):
     ) -> list[ObjectInfo]:
         check_request(request)
         raw_keys = _distinct_keys(items)
-        tails = [encode_tail(item.content_type, item.metadata) for item in items]
+        tails = [encode_tail(item.content_type, item.metadata, item.fields) for item in items]
         self._check_early(
             bucket, raw_keys, conditions=conditions, create_bucket=create_bucket, retriable=bool(request)
         )
@@ -134,18 +138,21 @@ class Objects(ObjectReads):
         if_none_match: bool = False,
         request: bytes = b"",
         create_bucket: bool = False,
+        fields: Fields | None = None,
     ) -> Upload[ObjectInfo]:
         """Begins a put of any size: ``write`` pieces, then ``commit``. Arguments as :meth:`put`."""
         check_request(request)
         raw_key = encode_key(key)
-        tail = encode_tail(content_type, metadata)
+        tail = with_user_fields(check_fields(fields), content_type, metadata)
+        pack_tail(tail)
         condition = Condition(if_match, if_none_match)
         self._check_early(
             bucket, [raw_key], conditions=[condition], create_bucket=create_bucket, retriable=bool(request)
         )
 
-        def finish(digest: Digest, size_bytes: int, blob: Blob) -> ObjectInfo:
-            payload = encode_payload(digest, size_bytes, mtime_ns=mtime_ns, tail=tail)
+        def finish(digest: Digest, size_bytes: int, blob: Blob, more: Fields) -> ObjectInfo:
+            packed = pack_tail(changed(tail, more))
+            payload = encode_payload(digest, size_bytes, mtime_ns=mtime_ns, tail=packed)
             new = NewVersion(key, raw_key, payload, blob, condition)
             change = put_change(bucket, [new], request=request, create_bucket=create_bucket)
             return self._store.commit(change, actor=self._actor, request=request)[0]
@@ -161,7 +168,10 @@ class Objects(ObjectReads):
 
         Takes ``content_type``, ``metadata`` and ``mtime_ns`` (None keeps the source's),
         ``if_match`` and ``if_none_match`` (of the destination), ``request`` and
-        ``create_bucket`` as :meth:`put`.
+        ``create_bucket`` as :meth:`put`; and of the source ``source_version`` (an id as S3
+        shows it: NoSuchVersion), ``expect_etag`` (else PreconditionFailed) and ``retail``, a
+        pure function from its named fields to those of the new version. A lock and an ACL
+        are never taken over.
         """
         source, target = (src_bucket, src_key), (dst_bucket, dst_key)
         change = copying.copy_change(source, target, **how)
@@ -194,6 +204,34 @@ class Objects(ObjectReads):
         """
         change = copying.metadata_change(bucket, key, **how)
         return self._store.commit(change, actor=self._actor, request=how.get("request", b""))
+
+    def edit(
+        self,
+        bucket: str,
+        key: str,
+        edit: Edit,
+        *,
+        version_id: str | None = None,
+        bypass_governance: bool = False,
+    ) -> ObjectInfo:
+        """Changes named fields of one version where it stands: tags, lock, hold, ACL.
+
+        Its id, time, maker and bytes stay as they are.
+
+        Args:
+            bucket: Its bucket.
+            key: Its key.
+            edit: A pure function from the version to the fields to be changed; None removes one.
+            version_id: As S3 shows it: hex, or ``null``; None: the current one.
+            bypass_governance: Whether a GOVERNANCE retention may be made shorter.
+
+        Raises:
+            NoSuchKey: The key holds nothing.
+            NoSuchVersion: No such version is current or listed.
+            Refused: A retention would become shorter.
+        """
+        change = edit_change(bucket, key, edit, version_id, bypass=bypass_governance)
+        return self._store.commit(change, actor=self._actor)
 
     def delete(self, bucket: str, key: str, *, if_match: str | None = None) -> bool:
         """Hides what a key holds; whether it held something."""

@@ -16,8 +16,8 @@ from typing import Any, Final
 from maruhub.errors import UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.digests import Digest
+from maruhub.namespace.fields import pack_tail
 from maruhub.namespace.hidden import KEY_DOWN, KEY_UP
-from maruhub.namespace.object import pack_tail
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
 
@@ -28,6 +28,7 @@ _PART: Final = struct.Struct("<BBHIQ16s32s")
 _UPLOAD: Final = struct.Struct("<BBHI")
 _VERSION: Final = 1
 _KEY_AT: Final = 9
+_HEX: Final = frozenset("0123456789abcdef")
 _ENDING: Final = struct.Struct(">BQH")
 """Behind the key: 0, upload id, part number."""
 
@@ -138,6 +139,11 @@ def split_row_key(row_key: bytes) -> tuple[bytes, int, int]:
     """The object's key, the upload's number and the part's (0: the upload itself)."""
     _, number, part = _ENDING.unpack_from(row_key, len(row_key) - _ENDING.size)
     return row_key[_KEY_AT : -_ENDING.size].translate(KEY_DOWN), number, part
+
+
+def parse_upload_id(upload_id: str) -> int:
+    """The upload's number; 0, which none has, for what is no upload id."""
+    return int(upload_id, 16) if len(upload_id) == 16 and _HEX.issuperset(upload_id) else 0
 
 
 def uploads_prefix(bucket: Bucket) -> bytes:

@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 from maruhub.errors import InvalidInput, PreconditionFailed
 from maruhub.namespace.bucket import Bucket, Versioning, find_or_stage_bucket
 from maruhub.namespace.deleting import supersede
+from maruhub.namespace.fields import Fields
 from maruhub.namespace.hidden import Why, decode_hidden, hidden_range
+from maruhub.namespace.lock import stamped
 from maruhub.namespace.object import Flag, ObjectInfo, decode_head, object_prefix, pack_extents, with_flags
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
@@ -35,6 +37,7 @@ class PutItem:
         metadata: The user's own fields.
         mtime_ns: Time of change of the file it came from, nanoseconds since 1970.
         if_none_match: Only if the key holds nothing.
+        fields: Further named fields of its row.
     """
 
     key: str
@@ -43,6 +46,7 @@ class PutItem:
     metadata: Mapping[str, str] | None = None
     mtime_ns: int | None = None
     if_none_match: bool = False
+    fields: Fields | None = None
 
 
 class Condition(NamedTuple):
@@ -116,7 +120,7 @@ def place(
         return done
     if new.condition is not UNCONDITIONAL:
         check_condition(new.condition, current, where=f"maru://{bucket.name}/{new.key}")
-    payload = new.payload
+    payload = stamped(rows, bucket, new.payload)
     supersede(rows, bucket, new.raw_key, current, Why.OVERWRITTEN)
     if bucket.versioning is Versioning.ENABLED:
         payload = with_flags(payload, Flag.VERSIONED)

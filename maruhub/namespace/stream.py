@@ -6,8 +6,8 @@ behind, and its bytes are reclaimed as any that no row names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from maruhub.errors import InvalidInput
 from maruhub.namespace.digests import Digest, Hasher
@@ -19,7 +19,7 @@ PIECE_BYTES: Final = 8 << 20
 
 T = TypeVar("T")
 
-Finish = Callable[[Digest, int, Blob], T]
+Finish = Callable[[Digest, int, Blob, Mapping[str, Any]], T]
 
 
 class Readable(Protocol):
@@ -34,7 +34,7 @@ class Upload(Generic[T]):
 
     Args:
         store: Where pieces are appended.
-        finish: Puts the whole on record: (digest, size_bytes, blob).
+        finish: Puts the whole on record: (digest, size_bytes, blob, fields).
     """
 
     def __init__(self, store: Store, finish: Finish[T]) -> None:
@@ -59,14 +59,18 @@ class Upload(Generic[T]):
             if len(self._held) == PIECE_BYTES:
                 self._flush()
 
-    def commit(self) -> T:
-        """Puts it on record; durable when this returns."""
+    def commit(self, fields: Mapping[str, Any] | None = None) -> T:
+        """Puts it on record; durable when this returns.
+
+        Args:
+            fields: Further named fields, known only now: sums of what was written.
+        """
         if self._closed:
             raise InvalidInput("this upload has ended.", hint="Begin another one.")
         if self._held:
             self._flush()
         self._closed = True
-        return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents))
+        return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents), fields or {})
 
     def abort(self) -> None:
         """Gives it up; no name was taken."""

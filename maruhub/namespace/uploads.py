@@ -14,14 +14,13 @@ from maruhub.errors import InvalidInput, InvalidPart, NoSuchUpload
 from maruhub.namespace.assembly import Assembled, assemble
 from maruhub.namespace.bucket import Bucket, find_bucket, find_or_stage_bucket
 from maruhub.namespace.digests import Digest
+from maruhub.namespace.fields import Fields, check_fields, pack_tail, with_user_fields
 from maruhub.namespace.hidden import decode_hidden, hidden_range
 from maruhub.namespace.names import encode_key, encode_text
 from maruhub.namespace.object import (
     ObjectInfo,
     encode_payload,
     object_prefix,
-    pack_tail,
-    with_user_fields,
 )
 from maruhub.namespace.part import (
     PART_NUMBER_MAX,
@@ -32,12 +31,13 @@ from maruhub.namespace.part import (
     encode_part,
     encode_upload,
     pack_sizes,
+    parse_upload_id,
     split_row_key,
     upload_row_key,
-    uploads_range,
 )
 from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, place
 from maruhub.namespace.stream import Readable, Upload, pour
+from maruhub.namespace.upload_listing import UploadPage, UploadWalk, all_uploads
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
@@ -46,7 +46,6 @@ PART_BYTES_MIN: Final = 5 << 20
 """Least size of every part but the last, as S3 has it."""
 
 _RETRY_DEPTH: Final = 8
-_HEX: Final = frozenset("0123456789abcdef")
 
 
 class Uploads:
@@ -63,7 +62,7 @@ class Uploads:
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
-        fields: Mapping[str, Any] | None = None,
+        fields: Fields | None = None,
         create_bucket: bool = False,
     ) -> MultipartUpload:
         """Begins an upload to a key.
@@ -77,7 +76,7 @@ class Uploads:
             create_bucket: Make the bucket with its defaults if there is none.
         """
         raw_key = encode_key(key)
-        tail = with_user_fields(dict(fields or {}), content_type, metadata)
+        tail = with_user_fields(check_fields(fields), content_type, metadata)
         payload = encode_upload(tail)
 
         def change(rows: Rows) -> MultipartUpload:
@@ -90,22 +89,22 @@ class Uploads:
     def get(self, bucket: str, key: str, upload_id: str) -> MultipartUpload:
         """The upload; raises NoSuchUpload, NoSuchBucket."""
         found = find_bucket(self._store, bucket)
-        row = get(self._store, upload_row_key(found, encode_key(key), _number(upload_id)))
+        row = get(self._store, upload_row_key(found, encode_key(key), parse_upload_id(upload_id)))
         if row is None:
             raise _no_upload(bucket, key, upload_id)
         return decode_upload(found, row)
 
     def part(
-        self, bucket: str, key: str, upload_id: str, number: int, *, fields: Mapping[str, Any] | None = None
+        self, bucket: str, key: str, upload_id: str, number: int, *, fields: Fields | None = None
     ) -> Upload[PartInfo]:
         """Begins part ``number``: ``write`` its bytes, then ``commit``; it replaces one of that number."""
         if not 1 <= number <= PART_NUMBER_MAX:
             raise InvalidInput(f"a part has a number of 1 to {PART_NUMBER_MAX}, not {number}.")
         self.get(bucket, key, upload_id)
-        raw_key, upload = encode_key(key), _number(upload_id)
+        raw_key, upload = encode_key(key), parse_upload_id(upload_id)
 
-        def finish(digest: Digest, size: int, blob: Blob) -> PartInfo:
-            payload = encode_part(size, digest, dict(fields or {}))
+        def finish(digest: Digest, size: int, blob: Blob, more: Fields) -> PartInfo:
+            payload = encode_part(size, digest, {**(fields or {}), **more})
 
             def change(rows: Rows) -> Row:
                 found = find_bucket(rows, bucket)
@@ -133,22 +132,41 @@ class Uploads:
         """At most ``limit`` parts with a number above ``after``, in order; raises NoSuchUpload."""
         self.get(bucket, key, upload_id)
         found = find_bucket(self._store, bucket)
-        base = upload_row_key(found, encode_key(key), _number(upload_id))[:-2]
+        base = upload_row_key(found, encode_key(key), parse_upload_id(upload_id))[:-2]
         start = base + (min(max(after, 0), PART_NUMBER_MAX) + 1).to_bytes(2, "big")
         return [decode_part(row) for row in self._store.scan(start, prefix_end(base), limit)]
 
     def all(self, bucket: str, prefix: str = "") -> Iterator[MultipartUpload]:
         """Uploads under way to keys with a prefix: by key, and the oldest first."""
         found = find_bucket(self._store, bucket)
-        start, stop = uploads_range(found, encode_text(prefix, "prefix"))
-        while rows := self._store.scan(start, stop, 1):
-            yield decode_upload(found, rows[0])
-            # Its parts, up to ten thousand rows, are passed over by one seek.
-            start = prefix_end(rows[0].key[:-2])
+        return all_uploads(self._store, found, encode_text(prefix, "prefix"))
+
+    def page(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        key_marker: str = "",
+        upload_marker: str = "",
+        limit: int = 1000,
+    ) -> UploadPage:
+        """Uploads under way behind ``key_marker`` (and of that key behind ``upload_marker``).
+
+        A key's uploads come oldest first. Keys that hold ``delimiter`` after the prefix are
+        rolled up as in a listing.
+        """
+        if limit < 0:
+            raise InvalidInput(f"a page cannot have {limit} entries.", hint="Use a limit of 0 or more.")
+        found = find_bucket(self._store, bucket)
+        walk = UploadWalk(
+            self._store, found, encode_text(prefix, "prefix"), encode_text(delimiter, "delimiter")
+        )
+        return walk.page(encode_text(key_marker, "key_marker"), parse_upload_id(upload_marker), limit)
 
     def abort(self, bucket: str, key: str, upload_id: str) -> None:
         """Ends an upload; its bytes are let go of at once. Raises NoSuchUpload."""
-        raw_key, upload = encode_key(key), _number(upload_id)
+        raw_key, upload = encode_key(key), parse_upload_id(upload_id)
 
         def change(rows: Rows) -> None:
             found = find_bucket(rows, bucket)
@@ -166,7 +184,7 @@ class Uploads:
         *,
         if_match: str | None = None,
         if_none_match: bool = False,
-        fields: Mapping[str, Any] | None = None,
+        fields: Fields | None = None,
         part_bytes_min: int = PART_BYTES_MIN,
     ) -> ObjectInfo:
         """Makes the object of the parts named, and ends the upload; durable when this returns.
@@ -188,7 +206,7 @@ class Uploads:
             InvalidPart: A part is missing, has another ETag or is too small.
             PreconditionFailed: The condition fails; the upload goes on.
         """
-        raw_key, number = encode_key(key), _number(upload_id)
+        raw_key, number = encode_key(key), parse_upload_id(upload_id)
         request = _request(number)
         found = find_bucket(self._store, bucket)
         row = get(self._store, upload_row_key(found, raw_key, number))
@@ -197,7 +215,7 @@ class Uploads:
         upload = decode_upload(found, row)
         rows, infos = self._parts_named(found, raw_key, number, parts, part_bytes_min)
         whole = assemble(self._store, infos)
-        payload = _payload_of(whole, infos, upload.tail | dict(fields or {}))
+        payload = _payload_of(whole, infos, upload.tail | check_fields(fields))
         free = if_match is None and not if_none_match
         condition = UNCONDITIONAL if free else Condition(if_match, if_none_match)
         new = NewVersion(key, raw_key, payload, whole.blob, condition)
@@ -236,7 +254,7 @@ class Uploads:
 
     def _completed_before(self, bucket: Bucket, key: str, upload_id: str) -> ObjectInfo:
         """The version that an earlier try made; raises NoSuchUpload."""
-        request = _request(_number(upload_id))
+        request = _request(parse_upload_id(upload_id))
         current = get(self._store, object_prefix(bucket) + encode_key(key))
         if current is not None and current.request == request:
             return ObjectInfo.of_row(bucket.name, current, key)
@@ -266,11 +284,6 @@ def _remove(rows: Rows, bucket: Bucket, raw_key: bytes, number: int) -> bool:
 
 def _request(number: int) -> bytes:
     return b"upload " + number.to_bytes(8, "big")
-
-
-def _number(upload_id: str) -> int:
-    """The upload's number; 0, which none has, for what is no upload id."""
-    return int(upload_id, 16) if len(upload_id) == 16 and _HEX.issuperset(upload_id) else 0
 
 
 def _no_upload(bucket: str, key: str, upload_id: str) -> NoSuchUpload:

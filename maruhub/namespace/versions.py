@@ -118,15 +118,26 @@ class Versions:
         change = delete_change(bucket, [encode_key(key) for key in keys], refuse)
         return self._store.commit(change, actor=self._actor)
 
-    def delete(self, bucket: str, key: str, version_id: str, *, refuse: Refuse = _allow) -> Deleted:
+    def delete(
+        self,
+        bucket: str,
+        key: str,
+        version_id: str,
+        *,
+        refuse: Refuse = _allow,
+        bypass_governance: bool = False,
+    ) -> Deleted:
         """Takes one version out of sight, restorable for the bucket's delay, or a marker away.
 
         What is newest then is current again, unless it is a marker. No error if there is none.
+        Refused for a version that is held or retained; ``bypass_governance`` ends a retention
+        of that mode.
         """
         raw_key = encode_key(key)
 
         def change(rows: Rows) -> Deleted:
-            return delete_version(rows, find_bucket(rows, bucket), raw_key, version_id, refuse)
+            found = find_bucket(rows, bucket)
+            return delete_version(rows, found, raw_key, version_id, refuse=refuse, bypass=bypass_governance)
 
         return self._store.commit(change, actor=self._actor)
 

@@ -78,12 +78,12 @@ def test_unknown_fields_are_kept(store: Store, ns: Namespace) -> None:
     info = ns.objects.put("photos", "k", b"x", metadata={"a": "1"})
     bucket = ns.buckets.get("photos")
     key = b"K" + bucket.id_bytes + b"k"
-    payload = info.payload[:96] + b'{"meta":{"a":"1"},"retain_until_us":7}'
+    payload = info.payload[:96] + b'{"meta":{"a":"1"},"shelf":7}'
     store.commit(lambda rows: rows.put(key, payload, extents=info.extents))
     ns.objects.update_metadata("photos", "k", metadata={"a": "2"})
-    assert ns.objects.copy("photos", "k", "photos", "copy").tail["retain_until_us"] == 7
+    assert ns.objects.copy("photos", "k", "photos", "copy").tail["shelf"] == 7
     ns.objects.delete("photos", "k")
-    assert ns.past.undelete("photos", "k").tail == {"meta": {"a": "2"}, "retain_until_us": 7}
+    assert ns.past.undelete("photos", "k").tail == {"meta": {"a": "2"}, "shelf": 7}
 
 
 def test_rows_of_a_newer_release_are_refused() -> None:
