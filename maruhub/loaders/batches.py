@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
 from maruhub.errors import InvalidInput
+from maruhub.loaders.ahead import Window
 from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.order import GlobalOrder
 from maruhub.loaders.permutation import SEED_MAX
 from maruhub.loaders.plan import Place, Plan
 from maruhub.loaders.prefetch import Prefetcher
-from maruhub.loaders.reading import OnError, Reader, Ready, Window, check_on_error
+from maruhub.loaders.reading import OnError, Reader, Ready, check_on_error
 from maruhub.loaders.state import LoaderState
 from maruhub.loaders.stats import LoaderStats, Meter
 

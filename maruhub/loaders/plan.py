@@ -9,6 +9,7 @@ is left, so one rank may get a short batch and later ranks none.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -121,3 +122,11 @@ class StepWalk:
             if self.last_epoch is None and self.plan.rank * self.plan.batch_size >= self.plan.size:
                 break
         raise StopIteration
+
+
+def take(steps: Iterator[Step], samples: int) -> Iterator[Step]:
+    """Whole steps until they hold ``samples`` samples, at least one step."""
+    taken = 0
+    while taken < samples and (step := next(steps, None)) is not None:
+        taken += step.stop - step.start
+        yield step

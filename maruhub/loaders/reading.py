@@ -14,18 +14,17 @@ thread, or the trainer runs it as it asks. The stages:
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from maruhub.errors import InvalidInput, MaruError
+from maruhub.loaders.ahead import Window, cut, read_ahead
 from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.order import GlobalOrder
-from maruhub.loaders.plan import Place, Plan, Step
+from maruhub.loaders.plan import Place, Plan, Step, take
 from maruhub.loaders.stats import Meter
 from maruhub.store.format.extent import Blobs
 
@@ -40,23 +39,6 @@ OnError = Literal["raise", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """How far the reader looks ahead.
-
-    Attributes:
-        chunk_samples: Samples planned at once (at least a batch).
-        piece_extents: Extents announced in one call; 64–256 keep a drive's queue full.
-        piece_bytes: Bytes announced in one call at most (at least one sample).
-        pieces_ahead: Pieces announced but not read yet.
-    """
-
-    chunk_samples: int = 2048
-    piece_extents: int = 128
-    piece_bytes: int = 16 << 20
-    pieces_ahead: int = 4
-
-
-@dataclass(frozen=True, slots=True)
 class Ready:
     """A batch on its way to the trainer, and what handing it out means."""
 
@@ -66,13 +48,20 @@ class Ready:
     skipped: tuple[Skipped, ...]
 
 
+class Samples(NamedTuple):
+    """What the samples of a batch are, in order, apart from their bytes."""
+
+    ids: list[str]
+    rows: Positions
+    columns: pa.Table
+
+
 @dataclass(slots=True)
 class Chunk:
     """The samples of some steps, one after the other: n in all, step i from ``starts[i]``."""
 
     steps: list[Step]
     starts: list[int]
-    order_positions: Positions
     rows: Positions
     ids: list[str]
     columns: pa.Table
@@ -106,27 +95,23 @@ class Reader:
     meter: Meter
     verify: bool = True
     on_error: OnError = "raise"
-    window: Window = Window()
+    window: Window = field(default_factory=Window)
 
     def batches(self, place: Place, epochs: int | None) -> Iterator[Ready]:
         """Batches from ``place`` on, lazily; raises the first unreadable sample's error."""
-        announced: deque[Piece] = deque()
-        ahead = 1  # The first batch need not wait until the whole window is announced.
-        for piece in self._pieces(place, epochs):
-            with self.meter.stage("announce"):
-                self.store.announce(piece.blobs().extents)
-            announced.append(piece)
-            if len(announced) >= ahead:
-                yield from self._read(announced.popleft())
-                ahead = min(ahead + 1, max(1, self.window.pieces_ahead))
-        while announced:
-            yield from self._read(announced.popleft())
+        pieces = self._pieces(place, epochs)
+        for piece, results in read_ahead(
+            self.store, pieces, window=self.window, verify=self.verify, meter=self.meter
+        ):
+            piece.chunk.results += results
+            del results  # what goes out belongs to the trainer
+            yield from self._emit(piece.chunk)
 
     def _pieces(self, place: Place, epochs: int | None) -> Iterator[Piece]:
         steps = self.plan.walk(place, epochs)
         while True:
             with self.meter.stage("plan"):
-                chunk = self._chunk(list(_take(steps, self.window.chunk_samples)))
+                chunk = self._chunk(list(take(steps, self.window.chunk_samples)))
             if chunk is None:
                 return
             for lo, hi in cut(chunk.blobs, self.window):
@@ -135,120 +120,65 @@ class Reader:
     def _chunk(self, steps: list[Step]) -> Chunk | None:
         if not steps:
             return None
-        runs = [np.arange(step.start, step.stop, dtype=np.uint64) for step in steps]
-        positions = np.concatenate(runs)
-        ends = np.cumsum([len(run) for run in runs]).tolist()
-        rows = np.concatenate([self.order.rows(e, p) for e, p in _by_epoch(steps, runs)])
+        ends = np.cumsum([step.stop - step.start for step in steps]).tolist()
+        rows = self.order.rows_of(steps)
         ids, blobs = self.source.ids(rows), self.source.blobs(rows)
         assert len(ids) == len(blobs) == len(rows), "a source answers for every row"
-        return Chunk(steps, [0, *ends], positions, rows, ids, self.source.columns(rows), blobs)
+        return Chunk(steps, [0, *ends], rows, ids, self.source.columns(rows), blobs)
 
-    def _read(self, piece: Piece) -> Iterator[Ready]:
-        chunk = piece.chunk
-        with self.meter.stage("read"):
-            chunk.results += read_by_place(self.store, piece.blobs(), verify=self.verify)
+    def _emit(self, chunk: Chunk) -> Iterator[Ready]:
         while chunk.emitted < len(chunk.steps) and chunk.starts[chunk.emitted + 1] <= len(chunk.results):
-            yield self._emit(chunk, chunk.emitted)
+            yield self._ready(chunk, chunk.emitted)
             chunk.emitted += 1
 
-    def _emit(self, chunk: Chunk, i: int) -> Ready:
+    def _ready(self, chunk: Chunk, i: int) -> Ready:
         lo, hi = chunk.starts[i], chunk.starts[i + 1]
         step, results = chunk.steps[i], chunk.results[lo:hi]
         # The chunk lives until its last batch is out; what went out belongs to the trainer.
         chunk.results[lo:hi] = [_HANDED_OUT] * (hi - lo)
-        blobs = [result for result in results if not isinstance(result, MaruError)]
-        batch = Batch(
-            ids=chunk.ids[lo:hi],
-            blobs=blobs,
-            columns=chunk.columns.slice(lo, hi - lo),
-            positions=chunk.rows[lo:hi],
-            epoch=step.epoch,
-            step=step.number,
-        )
-        skipped: tuple[Skipped, ...] = ()
-        if len(blobs) < len(results):
-            batch, skipped = self._without_bad(batch, results, chunk.order_positions[lo:hi])
-        return Ready(batch, step, sum(map(len, blobs)), skipped)
+        samples = Samples(chunk.ids[lo:hi], chunk.rows[lo:hi], chunk.columns.slice(lo, hi - lo))
+        return make_ready(step, samples, results, on_error=self.on_error)
 
-    def _without_bad(
-        self, batch: Batch, results: list[memoryview | MaruError], positions: Positions
-    ) -> tuple[Batch, tuple[Skipped, ...]]:
-        bad = {i: result for i, result in enumerate(results) if isinstance(result, MaruError)}
-        if self.on_error == "raise":
-            first, error = next(iter(bad.items()))
-            hint = f"{error.hint} Or pass on_error='skip' to pass over unreadable samples.".strip()
-            raise type(error)(f"sample {batch.ids[first]}: {error.what}", hint=hint) from error
-        good = np.array([i for i in range(len(results)) if i not in bad], dtype=np.int64)
-        skipped = tuple(Skipped(batch.ids[i], str(bad[i]), batch.epoch, int(positions[i])) for i in bad)
-        kept = replace(
-            batch,
-            ids=[batch.ids[i] for i in good],
-            columns=batch.columns.take(good),
-            positions=batch.positions[good],
-        )
-        return kept, skipped
+
+def make_ready(
+    step: Step, samples: Samples, results: list[memoryview | MaruError], *, on_error: OnError
+) -> Ready:
+    """A step's batch of what was read for it; raises the first error, or passes over what is bad."""
+    blobs = [result for result in results if not isinstance(result, MaruError)]
+    batch = Batch(
+        ids=samples.ids,
+        blobs=blobs,
+        columns=samples.columns,
+        positions=samples.rows,
+        epoch=step.epoch,
+        step=step.number,
+    )
+    skipped: tuple[Skipped, ...] = ()
+    if len(blobs) < len(results):
+        batch, skipped = _without_bad(batch, step, results, on_error)
+    return Ready(batch, step, sum(map(len, blobs)), skipped)
+
+
+def _without_bad(
+    batch: Batch, step: Step, results: list[memoryview | MaruError], on_error: OnError
+) -> tuple[Batch, tuple[Skipped, ...]]:
+    bad = {i: result for i, result in enumerate(results) if isinstance(result, MaruError)}
+    if on_error == "raise":
+        first, error = next(iter(bad.items()))
+        hint = f"{error.hint} Or pass on_error='skip' to pass over unreadable samples.".strip()
+        raise type(error)(f"sample {batch.ids[first]}: {error.what}", hint=hint) from error
+    good = np.array([i for i in range(len(results)) if i not in bad], dtype=np.int64)
+    skipped = tuple(Skipped(batch.ids[i], str(bad[i]), batch.epoch, step.start + i) for i in bad)
+    kept = replace(
+        batch,
+        ids=[batch.ids[i] for i in good],
+        columns=batch.columns.take(good),
+        positions=batch.positions[good],
+    )
+    return kept, skipped
 
 
 _HANDED_OUT = memoryview(b"")
-
-
-def _take(steps: Iterator[Step], samples: int) -> Iterator[Step]:
-    """Whole steps until they hold ``samples`` samples, at least one step."""
-    taken = 0
-    while taken < samples and (step := next(steps, None)) is not None:
-        taken += step.stop - step.start
-        yield step
-
-
-def _by_epoch(steps: list[Step], runs: list[Positions]) -> Iterator[tuple[int, Positions]]:
-    """The steps' positions, joined for each run of steps of one epoch."""
-    at = 0
-    while at < len(steps):
-        epoch, end = steps[at].epoch, at
-        while end < len(steps) and steps[end].epoch == epoch:
-            end += 1
-        yield epoch, np.concatenate(runs[at:end])
-        at = end
-
-
-def cut(blobs: Blobs, window: Window) -> Iterator[tuple[int, int]]:
-    """Cuts blobs into runs of at most the window's extents and bytes, at least one blob."""
-    extents = blobs.starts
-    size_bytes = np.concatenate(([0], np.cumsum(blobs.sizes())))
-    lo, n = 0, len(blobs)
-    while lo < n:
-        by_extents = int(np.searchsorted(extents, extents[lo] + window.piece_extents, side="right")) - 1
-        by_bytes = int(np.searchsorted(size_bytes, size_bytes[lo] + window.piece_bytes, side="right")) - 1
-        hi = min(n, max(lo + 1, min(by_extents, by_bytes)))
-        yield lo, hi
-        lo = hi
-
-
-def read_by_place(store: Store, blobs: Blobs, *, verify: bool) -> list[memoryview | MaruError]:
-    """Reads blobs in the order of their addresses; results stand in the order asked."""
-    order = place_order(blobs)
-    results = store.read_many(take_blobs(blobs, order), verify=verify)
-    in_order: list[memoryview | MaruError] = [_HANDED_OUT] * len(results)
-    for i, result in zip(order.tolist(), results, strict=True):
-        in_order[i] = result
-    return in_order
-
-
-def place_order(blobs: Blobs) -> npt.NDArray[np.int64]:
-    """Indices that sort blobs by the segment and offset of their first extent."""
-    if not len(blobs.extents):
-        return np.arange(len(blobs))
-    first = blobs.extents[np.minimum(blobs.starts[:-1], len(blobs.extents) - 1)]
-    return np.lexsort((first["offset"], first["segment"]))
-
-
-def take_blobs(blobs: Blobs, indices: npt.NDArray[np.int64]) -> Blobs:
-    """The blobs at ``indices``, with extents copied into a new array."""
-    counts = np.diff(blobs.starts)[indices]
-    starts = np.zeros(len(indices) + 1, dtype=np.int64)
-    np.cumsum(counts, out=starts[1:])
-    shift = np.repeat(blobs.starts[:-1][indices] - starts[:-1], counts)
-    return Blobs(blobs.extents[np.arange(starts[-1]) + shift], starts)
 
 
 def check_on_error(on_error: str) -> OnError:

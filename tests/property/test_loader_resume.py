@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maruhub.loaders import Batches
+from maruhub.loaders.ahead import Window
 from maruhub.loaders.plan import Place, Plan
-from maruhub.loaders.reading import Window
 from tests.unit.loaders.sources import BlankStore, SyntheticSource
 
 WORLDS = (1, 2, 3, 5, 8)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from maruhub.loaders.reading import take_blobs
+from maruhub.loaders.ahead import take_blobs
 from maruhub.store.format.extent import EXTENT_DTYPE, Blob, Blobs, ExtentArray
 from maruhub.store.protocol import Store
 

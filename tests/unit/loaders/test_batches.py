@@ -14,7 +14,7 @@ import pytest
 
 from maruhub.errors import Corrupt, InvalidInput, StateMismatch, Unavailable, UnsupportedFormat
 from maruhub.loaders import Batch, Batches
-from maruhub.loaders.reading import Window
+from maruhub.loaders.ahead import Window
 from maruhub.store.format.extent import Blobs, ExtentArray
 from maruhub.store.protocol import Store
 from maruhub.testing.memory_store import MemoryStore
