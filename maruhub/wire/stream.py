@@ -1,0 +1,195 @@
+"""The law of a stream: which frame may follow which, and when it is whole. Pure.
+
+    BEGIN (SAMPLES | WINDOW)* (END | FAULT)
+
+The writer counts and sums what it sends; the reader does the same, and believes END only if
+both agree. So a stream that is cut, joined from two, or lacks a frame is never taken for whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import xxhash
+
+from maruhub.errors import InvalidData, MaruError
+from maruhub.wire import fault
+from maruhub.wire.frame import MORE, NO_ROWS, OK, Buffer, Decoder, Frame, Kind, RowTable, encode
+
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What a stream says of itself."""
+
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What the next items are: an Arrow IPC stream."""
+
+    arrow: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows whose bytes are verified.
+
+    Attributes:
+        items: Which item each row belongs to.
+        parts: A row's bytes, or the error of its item.
+        more: Whether the item goes on in the next row.
+        whole: Every row is an item of its own, with its bytes.
+    """
+
+    items: list[int]
+    parts: list[memoryview | MaruError]
+    more: list[bool]
+    whole: bool
+
+
+Event = Begin | Samples | Window
+
+
+class StreamWriter:
+    """Encodes a stream's frames in order, and remembers what END must say."""
+
+    def __init__(self) -> None:
+        self._order = xxhash.xxh3_64()
+        self._items = 0
+        self._bytes = 0
+
+    def begin(self, about: dict[str, Any]) -> bytes:
+        """The first frame."""
+        return self._frame(Kind.BEGIN, text=_json({"format": FORMAT, **about}))
+
+    def samples(self, arrow: Buffer) -> bytes:
+        """What the next items are."""
+        return self._frame(Kind.SAMPLES, text=bytes(arrow))
+
+    def window(self, rows: RowTable, parts: Sequence[Buffer | MaruError]) -> bytes:
+        """Rows and their bytes or errors.
+
+        Of ``rows`` items, sums and flags are set; lengths, and what failed rows need, are set here.
+        """
+        texts: list[bytes] = []
+        if any(isinstance(part, MaruError) for part in parts):
+            rows = rows.copy()
+        rows["length"] = [0 if isinstance(part, MaruError) else len(part) for part in parts]
+        rows["status"] = OK
+        for i, part in enumerate(parts):
+            if isinstance(part, MaruError):
+                texts.append(fault.encode(part))
+                rows[i] = (rows["item"][i], 0, len(texts[-1]), fault.status_of(part), 0)
+        payload = [part for part in parts if not isinstance(part, MaruError)]
+        self._items += int(np.count_nonzero(rows["flags"] & MORE == 0))
+        self._bytes += sum(map(len, payload))
+        return self._frame(Kind.WINDOW, rows=rows, text=b"".join(texts), payload=payload)
+
+    def end(self) -> bytes:
+        """The last frame, which vouches for all before."""
+        about = {"items": self._items, "bytes": self._bytes, "order": f"{self._order.intdigest():016x}"}
+        return encode(Kind.END, text=_json(about))[0]
+
+    def fault(self, error: MaruError) -> bytes:
+        """Instead of END: why nothing follows."""
+        return encode(Kind.FAULT, text=fault.encode(error))[0]
+
+    def _frame(
+        self, kind: Kind, *, rows: RowTable = NO_ROWS, text: bytes = b"", payload: Sequence[Buffer] = ()
+    ) -> bytes:
+        data, digest = encode(kind, rows=rows, text=text, payload=payload)
+        self._order.update(digest.to_bytes(8, "little"))
+        return data
+
+
+class StreamReader:
+    """Events of a stream that comes in pieces of any size.
+
+    Attributes:
+        ended: END has come, and agrees with everything before.
+    """
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._decoder = Decoder()
+        self._order = xxhash.xxh3_64()
+        self._began = False
+        self._next = 0
+        self._open = False
+        self._bytes = 0
+
+    def feed(self, data: Buffer) -> Iterator[Event]:
+        """The events that are complete with ``data``.
+
+        Raises:
+            InvalidData: The stream breaks its law; of no use from here on.
+            MaruError: What FAULT says.
+        """
+        for frame in self._decoder.feed(data):
+            event = self._event(frame)
+            self._order.update(frame.sum.to_bytes(8, "little"))
+            if event is not None:
+                yield event
+
+    def _event(self, frame: Frame) -> Event | None:
+        if self.ended or self._began == (frame.kind is Kind.BEGIN):
+            raise InvalidData(f"a frame {frame.kind.name} stands where none may stand.")
+        if frame.kind is Kind.BEGIN:
+            self._began = True
+            return Begin(_begin(frame.text))
+        if frame.kind is Kind.SAMPLES:
+            return Samples(frame.text)
+        if frame.kind is Kind.WINDOW:
+            return self._window(frame)
+        if frame.kind is Kind.FAULT:
+            raise fault.decode(frame.text)
+        self._end(frame.text)
+        return None
+
+    def _window(self, frame: Frame) -> Window:
+        rows = frame.rows
+        last = (rows["flags"] & MORE) == 0
+        starts = np.concatenate(([0], np.cumsum(last)))
+        expected = starts[:-1] + self._next
+        if not np.array_equal(rows["item"], expected.astype(np.uint64)):
+            raise InvalidData("items of a stream are out of order.")
+        pieces = frame.checked_pieces()
+        whole = len(pieces) == len(rows) and bool(last.all()) and not self._open
+        parts: list[memoryview | MaruError] = [*pieces]
+        if len(pieces) < len(rows):
+            parts = _with_errors(frame, pieces)
+        self._next += int(starts[-1])
+        if len(rows):
+            self._open = not bool(last[-1])
+        self._bytes += len(frame.payload)
+        return Window(rows["item"].tolist(), parts, (~last).tolist(), whole)
+
+    def _end(self, text: bytes) -> None:
+        told = {"items": self._next, "bytes": self._bytes, "order": f"{self._order.intdigest():016x}"}
+        if self._open or fault.decode_json(text) != told:
+            raise InvalidData("the end of a stream does not fit what came before.")
+        self.ended = True
+
+
+def _with_errors(frame: Frame, pieces: list[memoryview]) -> list[memoryview | MaruError]:
+    good, failed = iter(pieces), iter(frame.texts())
+    statuses = frame.rows["status"].tolist()
+    return [next(good) if status == OK else fault.decode(next(failed)) for status in statuses]
+
+
+def _begin(text: bytes) -> dict[str, Any]:
+    about = fault.decode_json(text)
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise InvalidData(f"the stream is not of format {FORMAT}.", hint="Upgrade the older end.")
+    return about
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
