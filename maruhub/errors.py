@@ -65,6 +65,12 @@ class InvalidPart(InvalidInput):
     code = "InvalidPart"
 
 
+class PartTooSmall(InvalidPart):
+    """A part but the last is smaller than S3 lets parts be."""
+
+    code = "PartTooSmall"
+
+
 class StateMismatch(InvalidInput):
     """A loader's state belongs to another version or view."""
 

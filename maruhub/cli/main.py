@@ -41,6 +41,9 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "retain": ("gc", "Let nobody remove a bucket, dataset or version until a date."),
         "blade": ("blades", "List, add, drain, remove and replace blades."),
     },
+    "Doors": {
+        "serve": ("serve", "Serve buckets and datasets over HTTP: S3 and batches."),
+    },
     "Access over HTTP": {
         "key": ("access", "Issue, list, disable, rotate and delete access keys."),
         "user": ("access", "List users; give them policies."),

@@ -74,16 +74,28 @@ class ObjectReads:
         """The bytes of exactly these versions, current or not, without looking up names."""
         return self._store.read_many(Blobs.of_raw([info.extents_raw for info in infos]), verify=verify)
 
-    def chunks(self, info: ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
-        """The bytes of one version, at most 8 MiB at a time, for objects larger than memory."""
+    def chunks(
+        self, info: ObjectInfo, *, offset: int = 0, length: int | None = None, verify: bool = True
+    ) -> Iterator[memoryview]:
+        """The bytes of one version or of a range of it, for objects larger than memory.
+
+        Views of at most 1 MiB; at most 8 MiB are read at a time, and of extents that the range
+        does not touch nothing.
+        """
         extents = np.frombuffer(info.extents_raw, dtype=EXTENT_DTYPE)
-        for at in range(0, len(extents), _CHUNK_EXTENTS):
-            part = extents[at : at + _CHUNK_EXTENTS]
+        end = info.size if length is None else offset + length
+        ends = np.cumsum(extents["length"], dtype=np.int64)
+        first, last = np.searchsorted(ends, (offset, end - 1), side="right").tolist()
+        for at in range(first, min(last + 1, len(extents)), _CHUNK_EXTENTS):
+            part = extents[at : min(at + _CHUNK_EXTENTS, last + 1)]
             blobs = Blobs(part, np.arange(len(part) + 1, dtype=np.int64))
-            for result in self._store.read_many(blobs, verify=verify):
+            for number, result in enumerate(self._store.read_many(blobs, verify=verify), at):
                 if isinstance(result, MaruError):
                     raise result
-                yield result
+                start = int(ends[number]) - len(result)
+                cut = result[max(offset - start, 0) : end - start]
+                if len(cut):
+                    yield cut
 
     def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> RowBatch:
         """Rows of keys, in one moment with the bucket's own: its id may have changed since."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from maruhub.errors import InvalidInput, InvalidPart, NoSuchUpload
+from maruhub.errors import InvalidInput, InvalidPart, NoSuchUpload, PartTooSmall
 from maruhub.namespace.assembly import Assembled, assemble
 from maruhub.namespace.bucket import Bucket, find_bucket, find_or_stage_bucket
 from maruhub.namespace.digests import Digest
@@ -203,7 +203,7 @@ class Uploads:
 
         Raises:
             NoSuchUpload: There is none.
-            InvalidPart: A part is missing, has another ETag or is too small.
+            InvalidPart: A part is missing or has another ETag; PartTooSmall.
             PreconditionFailed: The condition fails; the upload goes on.
         """
         raw_key, number = encode_key(key), parse_upload_id(upload_id)
@@ -247,7 +247,7 @@ class Uploads:
             if row is None or info is None or etag.strip('"') != info.etag:
                 raise InvalidPart(f"part {part} was not uploaded, or its ETag is not {etag:.80}.")
             if info.size < least and part != numbers[-1]:
-                raise InvalidPart(f"part {part} has {info.size} bytes; all but the last need {least}.")
+                raise PartTooSmall(f"part {part} has {info.size} bytes; all but the last need {least}.")
             rows.append(row)
             infos.append(info)
         return rows, infos

@@ -7,6 +7,7 @@ billing or a second region can meet them. A code that is not in the table is a b
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Self
 
 from maruhub.errors import MaruError
 
@@ -62,6 +63,7 @@ _TABLE: dict[int, dict[str, str]] = {
     },
     403: {
         "AccessDenied": "Access Denied",
+        "QuotaExceeded": "The quota of the bucket or of its owner is used up.",
         "InvalidAccessKeyId": "The access key ID that you provided does not exist in our records.",
         "InvalidObjectState": "The operation is not valid for the current state of the object.",
         "RequestTimeTooSkewed": "The difference between the request time and the current time is too large.",
@@ -101,7 +103,10 @@ _TABLE: dict[int, dict[str, str]] = {
     411: {"MissingContentLength": "You must provide the Content-Length HTTP header."},
     412: {"PreconditionFailed": "At least one of the preconditions that you specified did not hold."},
     413: {"RequestEntityTooLarge": "The body of the request is larger than this server accepts."},
-    416: {"InvalidRange": "The requested range is not satisfiable."},
+    416: {
+        "InvalidPartNumber": "The requested partnumber is not satisfiable.",
+        "InvalidRange": "The requested range is not satisfiable.",
+    },
     431: {"RequestHeaderSectionTooLarge": "Your request header section exceeds the maximum allowed size."},
     500: {"InternalError": "An internal error occurred. Try again."},
     501: {
@@ -136,6 +141,12 @@ class S3Failure(MaruError):
         super().__init__(message or _MESSAGES[code])
         self.code = code
         self.fields = fields
+        self.headers: list[tuple[str, str]] = []
+
+    def answered(self, *headers: tuple[str, str]) -> Self:
+        """This failure, with headers that go with its answer."""
+        self.headers += headers
+        return self
 
     @property
     def status(self) -> int:

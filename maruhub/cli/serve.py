@@ -1,0 +1,70 @@
+"""``maru serve``: the doors over HTTP, until it is told to stop."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from maruhub.cli.session import Session, with_session
+from maruhub.errors import Unavailable
+
+
+@click.command("serve", short_help="Serve buckets and datasets over HTTP: S3 and batches.")
+@click.option("--listen", default="127.0.0.1:9000", show_default=True, metavar="HOST:PORT", help="Where.")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Processes; default one a core.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM); serves HTTPS.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key (PEM).")
+@click.option(
+    "--host", "hosts", multiple=True, metavar="NAME", help="Base name: BUCKET.NAME is a bucket; repeatable."
+)
+@click.option(
+    "--access-log", default="", metavar="FILE", help="A line of JSON a request; - is standard output."
+)
+@click.option("--no-care", is_flag=True, help="Leave sealing, repair and expiry to `maru care`.")
+@with_session
+def serve_command(
+    session: Session,
+    *,
+    listen: str,
+    workers: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    hosts: tuple[str, ...],
+    access_log: str,
+    no_care: bool,
+) -> None:
+    """Serve the hub over HTTP: S3 for whatever speaks it, batches for training.
+
+    Requests are signed with keys of `maru key create`. SIGHUP replaces the workers without a
+    failed request, SIGTERM and Ctrl-C end the server behind the requests it is at.
+    """
+    try:
+        from maruhub.gateway.serve.options import ServeOptions, listen_address
+        from maruhub.gateway.serve.supervisor import Supervisor
+    except ImportError as missing:
+        raise Unavailable(
+            f"serving needs {missing.name}, which is not installed.", hint="pip install 'maruhub[serve]'"
+        ) from None
+    host, port = listen_address(listen)
+    hub = session.hub()
+    path = hub.path
+    # The workers open it themselves; opening it here brought it up to date, and found mistakes.
+    hub.close()
+    options = ServeOptions(
+        hub=path,
+        host=host,
+        port=port,
+        workers=workers,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        base_hosts=hosts,
+        access_log=access_log,
+        care=not no_care,
+    )
+    with tempfile.TemporaryDirectory(prefix="maru-metrics-") as metrics:
+        supervisor = Supervisor(options, metrics, session.output.note)
+        if session.output.as_json:
+            session.output.record({"url": supervisor.address, "hub": str(path)})
+        supervisor.run()

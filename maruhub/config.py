@@ -1,0 +1,16 @@
+"""The environment: the only module that reads it, or writes it.
+
+Everything else gets what it needs as arguments.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def share_metrics_in(folder: str) -> None:
+    """Lets this process's metrics be summed with those of others that share ``folder``.
+
+    To be called before ``prometheus_client`` is imported, which looks for it then.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder

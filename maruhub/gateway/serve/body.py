@@ -1,0 +1,118 @@
+"""The body of a request as it comes in: bounded in size and in patience."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from maruhub.gateway.head import Head
+from maruhub.gateway.s3.failure import S3Failure
+
+_GATHER_BYTES = 1 << 20
+_LINGER_BYTES = 4 << 20
+
+
+class Body:
+    """One request's body; read once, by one task.
+
+    Args:
+        head: Of the request.
+        protocol: Granian's, whose iteration gives the bytes.
+        idle_s: Seconds in which something must arrive.
+    """
+
+    def __init__(self, head: Head, protocol: Any, idle_s: float) -> None:
+        self._protocol = protocol
+        self._idle_s = idle_s
+        self._chunks: AsyncIterator[bytes] | None = None
+        self._ended = False
+        self.size_bytes = _length(head)
+        self.received_bytes = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is none, as its head says."""
+        return self.size_bytes == 0
+
+    async def whole(self, most_bytes: int) -> bytes:
+        """All of it.
+
+        Raises:
+            S3Failure: ``MaxMessageLengthExceeded`` beyond ``most_bytes``; ``RequestTimeout``,
+                ``IncompleteBody``.
+        """
+        if self.size_bytes == 0:
+            return b""
+        if self.size_bytes is not None and self.size_bytes > most_bytes:
+            raise S3Failure("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(most_bytes))
+        pieces = []
+        async for piece in self.pieces():
+            if self.received_bytes > most_bytes:
+                raise S3Failure("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(most_bytes))
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """What comes in, gathered to about a megabyte, so that each piece is worth a thread."""
+        held: list[bytes] = []
+        size = 0
+        while True:
+            chunk = await self._next()
+            if chunk is None:
+                break
+            held.append(chunk)
+            size += len(chunk)
+            if size >= _GATHER_BYTES:
+                yield b"".join(held)
+                held, size = [], 0
+        if held:
+            yield held[0] if len(held) == 1 else b"".join(held)
+
+    async def pass_over(self) -> bool:
+        """Reads what is left, if that is little, so that an early answer reaches its client.
+
+        Returns:
+            Whether the body has been read to its end.
+        """
+        if self._ended or self.size_bytes == 0:
+            return True
+        if self.size_bytes is None or self.size_bytes - self.received_bytes > _LINGER_BYTES:
+            return False
+        try:
+            while await self._next() is not None:
+                pass
+        except S3Failure:
+            return False
+        return True
+
+    async def _next(self) -> bytes | None:
+        if self._ended:
+            return None
+        if self._chunks is None:
+            self._chunks = aiter(self._protocol)
+        try:
+            async with asyncio.timeout(self._idle_s):
+                chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self._ended = True
+            if self.size_bytes is not None and self.received_bytes < self.size_bytes:
+                raise S3Failure("IncompleteBody") from None
+            return None
+        except TimeoutError:
+            self._ended = True
+            raise S3Failure("RequestTimeout") from None
+        except RuntimeError:
+            # Granian's word for a peer that left in mid-body.
+            self._ended = True
+            raise S3Failure("IncompleteBody") from None
+        self.received_bytes += len(chunk)
+        return chunk
+
+
+def _length(head: Head) -> int | None:
+    """The promised size; 0 if there is no body; None for one of unknown size."""
+    text = head.by_name.get("content-length")
+    if text is not None and text.isascii() and text.isdigit() and len(text) < 20:
+        return int(text)
+    return None if "transfer-encoding" in head.by_name else 0

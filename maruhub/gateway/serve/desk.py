@@ -1,0 +1,43 @@
+"""What all requests of one worker share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from maruhub.gateway.serve.access_log import AccessLog
+from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.gate import Gate
+from maruhub.gateway.serve.metrics import Metrics
+from maruhub.gateway.serve.pace import Pace
+from maruhub.gateway.service.service import Service
+
+if TYPE_CHECKING:
+    from maruhub.api import Hub
+    from maruhub.gateway.serve.options import ServeOptions
+
+
+class Desk:
+    """The worker's one of each; used from its event loop.
+
+    Attributes:
+        uploads: How many large bodies may be taken in at a time.
+        draining: Whether each answer shall be the last on its connection.
+    """
+
+    def __init__(self, hub: Hub, options: ServeOptions) -> None:
+        self.hub = hub
+        self.options = options
+        self.gate = Gate(hub)
+        self.service = Service(hub)
+        self.crossing = Crossing(options.threads, options.waiting)
+        self.uploads = asyncio.Semaphore(options.uploads)
+        self.pace = Pace()
+        self.metrics = Metrics()
+        self.access = AccessLog(options.access_log)
+        self.draining = False
+
+    def close(self) -> None:
+        """Waits for what runs in threads."""
+        self.crossing.close()
+        self.access.close()

@@ -1,0 +1,250 @@
+"""One request and its answer, on the wire.
+
+Everything here runs in the event loop and only there. What is decided here is cheap: which door
+is meant, whether the signature is right, what to do with the body. The rest runs in threads, but
+for reads of objects that have been quick lately (see ``Pace``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from maruhub.errors import MaruError
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.head import Head
+from maruhub.gateway.s3 import answers
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.route import route
+from maruhub.gateway.serve.body import Body
+from maruhub.gateway.serve.desk import Desk
+from maruhub.gateway.serve.gate import Passed
+from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.service import READS, SINKS, Service
+from maruhub.gateway.service.sinks import SMALL_BYTES, Sink
+from maruhub.gateway.service.translation import failure_of
+
+_log = logging.getLogger(__name__)
+
+_DOCUMENT_BYTES: Final = 8 << 20
+_SERVER: Final = ("server", "MaruHub")
+_RETRY: Final = ("retry-after", "1")
+_OWN: Final = "/-/"
+
+
+class Exchange:
+    """One request and its answer.
+
+    ``name`` is what logs and metrics call it; ``status`` and ``sent_bytes`` what was answered.
+    """
+
+    def __init__(self, desk: Desk, scope: Any, protocol: Any) -> None:
+        self._desk = desk
+        self._protocol = protocol
+        self._started_s = time.perf_counter()
+        self._head = Head(
+            scope.method,
+            scope.path,
+            scope.query_string,
+            tuple(scope.headers.items()),
+            scope.scheme,
+            scope.client,
+        )
+        self._id = secrets.token_hex(8).upper()
+        self._body = Body(self._head, protocol, desk.options.idle_s)
+        self._name = "unknown"
+        self._user = ""
+        self._status = 0
+        self._sent_bytes = 0
+        self._cors: list[tuple[str, str]] = []
+
+    async def run(self) -> None:
+        """Answers, whatever happens."""
+        try:
+            await self._answer_or_fail()
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            _log.exception("request %s broke off", self._id)
+            raise
+        finally:
+            self._count()
+
+    async def _answer_or_fail(self) -> None:
+        try:
+            answer = await self._decide()
+        except S3Failure as failure:
+            answer = await self._failed(failure)
+        except MaruError as error:
+            answer = await self._failed(failure_of(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001 - see below
+            # A bug of ours: the client gets S3's word for it, the log the rest.
+            _log.exception("request %s: %s %s", self._id, self._head.method, self._head.path)
+            answer = await self._failed(S3Failure("InternalError"))
+        await self._send(answer)
+
+    async def _decide(self) -> Answer:
+        head, desk = self._head, self._desk
+        if sum(len(name) + len(value) for name, value in head.headers) > desk.options.header_bytes:
+            raise S3Failure("RequestHeaderSectionTooLarge")
+        if head.path.startswith(_OWN) or (head.path == "/metrics" and not head.query):
+            own = await self._own(head)
+            if own is not None:
+                return own
+        asked = route(head, hosts=desk.options.base_hosts)
+        self._name = asked.operation.api_name
+        passed = desk.gate.passed(head, now_s=time.time())
+        self._user = passed.caller.access_key
+        request = Request(asked, head, passed.caller, passed.names, time.time_ns() // 1000, self._id)
+        if "origin" in head.by_name:
+            self._cors = await desk.crossing.run(desk.service.cors, request)
+        if asked.operation in SINKS:
+            return await self._take_in(request, passed)
+        if asked.operation is Operation.POST_OBJECT:
+            return await self._form(request)
+        return await self._act(request, passed)
+
+    async def _act(self, request: Request, passed: Passed) -> Answer:
+        """An operation without a body, or with a document."""
+        desk = self._desk
+        if not self._body.is_empty:
+            raw = await self._body.whole(_DOCUMENT_BYTES)
+            document = desk.gate.document(self._head, passed, raw)
+            request = dataclasses.replace(request, body=document)
+        elif passed.payload is not None:
+            desk.gate.document(self._head, passed, b"")
+        if request.asked.operation in READS and desk.pace.quick:
+            with desk.pace:
+                return desk.service.answer(request)
+        return await desk.crossing.run(desk.service.answer, request)
+
+    # ------------------------------------------------------------ bodies
+
+    async def _take_in(self, request: Request, passed: Passed) -> Answer:
+        """A body that is an object's bytes: begun before it is read, so that no byte is sent in vain."""
+        desk, crossing = self._desk, self._desk.crossing
+        small = self._body.size_bytes is not None and self._body.size_bytes <= SMALL_BYTES
+        if small:
+            raw = await self._body.whole(SMALL_BYTES)
+            return await crossing.run(_put_small, desk.service, request, passed, raw)
+        async with desk.uploads:
+            sink: Sink = await crossing.run(desk.service.sink, request, passed.payload, passed.signer)
+            try:
+                async for piece in self._body.pieces():
+                    await crossing.finish(sink.write, piece)
+                return await crossing.finish(sink.finish)
+            except BaseException:
+                await asyncio.shield(crossing.finish(sink.abort))
+                raise
+
+    async def _form(self, request: Request) -> Answer:
+        raise S3Failure("NotImplemented", "Form uploads are not implemented.")
+
+    async def _own(self, head: Head) -> Answer | None:
+        """What is no bucket's: health, readiness, metrics, the batch door."""
+        desk = self._desk
+        plain = ("content-type", "text/plain; charset=utf-8")
+        if head.path == "/-/health":
+            self._name = "health"
+            return Answer(200, [plain], b"ok\n")
+        if head.path == "/-/ready":
+            self._name = "ready"
+            if desk.draining:
+                return Answer(503, [plain, _RETRY], b"draining\n")
+            await desk.crossing.run(desk.hub.namespace.buckets.all)
+            return Answer(200, [plain], b"ready\n")
+        if head.path == "/metrics" and "authorization" not in head.by_name:
+            self._name = "metrics"
+            kind, text = await desk.crossing.run(desk.metrics.text)
+            return Answer(200, [("content-type", kind)], text)
+        return None
+
+    # ------------------------------------------------------------ answers
+
+    async def _failed(self, failure: S3Failure) -> Answer:
+        """The document of an error. The body is passed over first, or the connection is closed."""
+        headers = [("content-type", "application/xml"), *failure.headers]
+        if failure.status == 503:
+            headers.append(_RETRY)
+        if failure.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            self._desk.metrics.refused.inc()
+        waits = (
+            self._head.by_name.get("expect", "").lower() == "100-continue" and not self._body.received_bytes
+        )
+        if waits or not await self._body.pass_over():
+            headers.append(("connection", "close"))
+        if failure.status == 304:
+            return Answer(304, failure.headers)
+        body = answers.error(failure, resource=self._head.path[:1024], request_id=self._id, host_id="maruhub")
+        return Answer(failure.status, headers, body)
+
+    async def _send(self, answer: Answer) -> None:
+        headers = [*answer.headers, _SERVER, ("x-amz-request-id", self._id), *self._cors]
+        if self._desk.draining and ("connection", "close") not in headers:
+            headers.append(("connection", "close"))
+        self._status = answer.status
+        if self._head.method == "HEAD" or answer.status in (204, 304):
+            self._protocol.response_empty(answer.status, headers)
+        elif isinstance(answer.body, bytes):
+            self._sent_bytes = len(answer.body)
+            self._protocol.response_bytes(answer.status, headers, answer.body)
+        else:
+            await self._stream(answer.status, headers, answer.body)
+
+    async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterator[bytes]) -> None:
+        """Sends piece by piece: the next is read while nobody holds more than one.
+
+        The first is read before the head is sent, so that what can't be read at all is an error.
+        """
+        crossing = self._desk.crossing
+        try:
+            piece = await crossing.run(next, pieces, None)
+            transport = self._protocol.response_stream(status, headers)
+            while piece is not None:
+                await transport.send_bytes(piece)
+                self._sent_bytes += len(piece)
+                piece = await crossing.finish(next, pieces, None)
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                await asyncio.shield(crossing.finish(close))
+
+    def _count(self) -> None:
+        desk, seconds = self._desk, time.perf_counter() - self._started_s
+        desk.metrics.answered(self._name, self._status, seconds)
+        desk.metrics.received.inc(self._body.received_bytes)
+        desk.metrics.sent.inc(self._sent_bytes)
+        desk.access.write(
+            id=self._id,
+            client=self._head.client,
+            key=self._user,
+            operation=self._name,
+            method=self._head.method,
+            path=self._head.path,
+            status=self._status,
+            received=self._body.received_bytes,
+            sent=self._sent_bytes,
+            ms=round(seconds * 1000, 3),
+        )
+
+
+def _put_small(service: Service, request: Request, passed: Passed, raw: bytes) -> Answer:
+    """A whole small upload, in one thread at one go."""
+    sink = service.sink(request, passed.payload, passed.signer)
+    try:
+        sink.write(raw)
+        return sink.finish()
+    except MaruError as error:
+        sink.abort()
+        raise failure_of(error) from error
+    except BaseException:
+        sink.abort()
+        raise

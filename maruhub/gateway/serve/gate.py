@@ -1,0 +1,127 @@
+"""The gate: who signed a request, and whether what it says of its body is so."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from maruhub.gateway.guessing import Guesses
+from maruhub.gateway.head import Head
+from maruhub.gateway.identity import Keyring
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.presigned import is_presigned, verify_query
+from maruhub.gateway.s3.signature import Payload, PayloadMode, Verified, verify_header
+from maruhub.gateway.service.request import Caller
+from maruhub.gateway.service.sinks import Intake
+from maruhub.namespace import Namespace
+from maruhub.wire.signing import Signer
+
+if TYPE_CHECKING:
+    from maruhub.api import Hub
+
+_NAMES_MAX: Final = 1024
+_GUESSED: Final = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A request that may come in.
+
+    Attributes:
+        caller: Who it is.
+        names: The hub's names, in the caller's name.
+        payload: What the signature says of the body; None without one.
+        signer: Who signed, with what a chain of chunks goes on from; None without a signature.
+    """
+
+    caller: Caller
+    names: Namespace
+    payload: Payload | None = None
+    signer: Signer | None = None
+
+
+class Gate:
+    """Lets requests in. Used from one event loop.
+
+    Args:
+        hub: Whose users.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._store = hub.store
+        self._keys = Keyring(hub.users)
+        self._guesses = Guesses(time.monotonic)
+        self._names: OrderedDict[str, Namespace] = OrderedDict()
+
+    def passed(self, head: Head, *, now_s: float) -> Passed:
+        """Who sent a request.
+
+        Raises:
+            S3Failure: The signature is wrong, the key unknown or disabled, or there were too many such.
+        """
+        if "authorization" not in head.by_name and not is_presigned(head):
+            return Passed(Caller(), self._namespace("anonymous"))
+        verified = self._verified(head, now_s)
+        key = self._keys.key(verified.signer.access_key)
+        if key is None:
+            raise S3Failure("InvalidAccessKeyId", AWSAccessKeyId=verified.signer.access_key)
+        caller = Caller(key.user, key.access_key, key.admin, key.policy, key.user_policy)
+        return Passed(caller, self._namespace(key.user), verified.payload, verified.signer)
+
+    def _verified(self, head: Head, now_s: float) -> Verified:
+        client, said = head.client.rpartition(":")[0].strip("[]"), _access_key_said(head)
+        self._guesses.check(client, said)
+        verify = verify_header if "authorization" in head.by_name else verify_query
+        try:
+            verified = verify(head, now=now_s, secrets=self._keys.secret)
+        except S3Failure as failure:
+            if failure.code in _GUESSED:
+                self._guesses.failed(client, said)
+            raise
+        self._guesses.succeeded(client, said)
+        return verified
+
+    @staticmethod
+    def document(head: Head, passed: Passed, raw: bytes) -> bytes:
+        """A document that a request has brought, unframed and checked against what was promised.
+
+        Raises:
+            S3Failure: It is not what was signed or summed.
+        """
+        promised = passed.payload is not None and passed.payload.mode is not PayloadMode.UNSIGNED
+        if not raw and not promised and "content-length" not in head.by_name:
+            return b""
+        headers = (
+            head.by_name
+            if "content-length" in head.by_name
+            else {**head.by_name, "content-length": str(len(raw))}
+        )
+        if passed.payload is not None and passed.payload.mode is PayloadMode.SIGNED and not raw:
+            if passed.payload.sha256.lower() != _NOTHING:
+                raise S3Failure("XAmzContentSHA256Mismatch")
+            return b""
+        intake = Intake(headers, passed.payload, passed.signer)
+        document = b"".join(intake.payload(raw))
+        intake.finish()
+        return document
+
+    def _namespace(self, actor: str) -> Namespace:
+        names = self._names.get(actor)
+        if names is None:
+            names = self._names[actor] = Namespace(self._store, actor=actor)
+            if len(self._names) > _NAMES_MAX:
+                self._names.popitem(last=False)
+        return names
+
+
+def _access_key_said(head: Head) -> str:
+    """The access key that a request says it is signed with; empty if none can be made out."""
+    text = head.by_name.get("authorization") or head.query
+    name = "Credential=" if "authorization" in head.by_name else "X-Amz-Credential="
+    return text.partition(name)[2].partition("/")[0].partition("%2F")[0]
+
+
+_NOTHING: Final = hashlib.sha256(b"").hexdigest()

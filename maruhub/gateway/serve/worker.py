@@ -1,0 +1,92 @@
+"""One worker: a process that opens the hub and answers on the inherited socket.
+
+Run by the supervisor as ``python -m maruhub.gateway.serve.worker OPTIONS LISTENER READY ALIVE METRICS``.
+SIGTERM ends it behind the requests it is at. SIGUSR1 (drain) first gives clients time: it takes no
+new connections, and tells each open one with its next answer that it is the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+from maruhub import config
+from maruhub.gateway.serve.listener import stop_accepting
+from maruhub.gateway.serve.options import ServeOptions
+from maruhub.gateway.serve.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+_LINGER_TICK_S = 0.05
+
+
+def main(arguments: list[str]) -> int:
+    """Serves until told to stop; its exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    options = ServeOptions.from_json(arguments[0])
+    listener, ready, alive = map(int, arguments[1:4])
+    # Before anything imports the library that counts.
+    config.share_metrics_in(arguments[4])
+    from maruhub.gateway.serve.app import App
+    from maruhub.gateway.serve.opening import open_hub
+
+    with open_hub(options) as hub:
+        app = App(hub, options)
+        _Server(app, options, listener, ready=ready, alive=alive).run()
+        app.close()
+    return 0
+
+
+class _Server:
+    """Granian's runtime around an app, with our own way to stop."""
+
+    def __init__(self, app: Any, options: ServeOptions, listener: int, *, ready: int, alive: int) -> None:
+        self._app = app
+        self._options = options
+        self._listener = listener
+        self._ready = ready
+        self._alive = alive
+        self._runtime = Runtime(app.answer, options, listener)
+        self._draining: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        loop = self._runtime.loop
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGUSR1, self._drain, loop)
+        # The other end closes when the parent is gone, whatever became of it.
+        loop.add_reader(self._alive, self._end)
+        loop.call_soon(self._say_ready)
+        self._runtime.run()
+
+    def _say_ready(self) -> None:
+        os.write(self._ready, b"r")
+        os.close(self._ready)
+
+    def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._draining is None:
+            self._draining = loop.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        stop_accepting(self._listener)
+        self._app.drain()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._options.drain_s
+        while loop.time() < until:
+            await asyncio.sleep(_LINGER_TICK_S)
+        self._end()
+
+    def _end(self) -> None:
+        with contextlib.suppress(ValueError, OSError):
+            asyncio.get_running_loop().remove_reader(self._alive)
+        self._app.drain()
+        self._runtime.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,160 @@
+"""Who may do what: policies of buckets, users and keys, canned ACLs, ownership.
+
+An admin's key may everything; the owner of a bucket everything in it; others what policies give.
+An explicit deny wins over every allow (but an admin's). A key with a policy of its own may do
+what that says and nothing else, whoever owns the bucket.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from maruhub.errors import MaruError, NoSuchBucket
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.permission import Need, canned_acl_statements, needs, policy_keys
+from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
+from maruhub.gateway.s3.policy_document import read_policy
+from maruhub.gateway.s3.tags import read_tagging_header
+from maruhub.gateway.service.request import Request
+from maruhub.namespace import Namespace
+from maruhub.namespace.bucket import Bucket
+
+_EVERY_USER = frozenset({"s3:CreateBucket", "s3:ListAllMyBuckets"})
+"""What whoever has a key may do without a policy."""
+
+
+class Authority:
+    """Decides for one request; made anew for each.
+
+    Args:
+        request: The request.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._names: Namespace = request.names
+        self._buckets: dict[str, Bucket | None] = {}
+
+    def require_all(self) -> None:
+        """Nothing, if the caller may do what is asked.
+
+        Raises:
+            S3Failure: ``AccessDenied``; ``NoSuchBucket`` where there is none.
+        """
+        for need in needs(self._request.asked):
+            self.require(need)
+
+    def require(self, need: Need) -> None:
+        """The same for one right."""
+        if not self.allows(need):
+            raise S3Failure("AccessDenied")
+
+    def allows(self, need: Need) -> bool:
+        """Whether the caller has a right. Raises NoSuchBucket."""
+        caller = self._request.caller
+        if caller.admin and caller.key_policy is None:
+            return True
+        bucket = self._bucket(need)
+        asked = PolicyRequest(caller.user, need.action, need.resource, self._keys(need))
+        if caller.key_policy is not None:
+            own = _policy(caller.key_policy, None).statements
+            if evaluate(own, asked) is not Decision.ALLOW:
+                return False
+            if caller.admin:
+                return True
+            return evaluate(self._statements(bucket, need), asked) is not Decision.DENY
+        decision = evaluate(self._statements(bucket, need), asked)
+        if decision is not Decision.NONE:
+            return decision is Decision.ALLOW
+        if caller.anonymous:
+            return False
+        return need.action in _EVERY_USER or (bucket is not None and bucket.owner == caller.user)
+
+    def bucket(self, name: str) -> Bucket:
+        """A bucket; raises NoSuchBucket."""
+        if name not in self._buckets:
+            self._buckets[name] = self._names.buckets.get(name)
+        found = self._buckets[name]
+        assert found is not None
+        return found
+
+    def owns(self, bucket: Bucket) -> bool:
+        """Whether the caller is the bucket's owner, or an admin."""
+        caller = self._request.caller
+        return caller.admin or (not caller.anonymous and bucket.owner == caller.user)
+
+    def _bucket(self, need: Need) -> Bucket | None:
+        if not need.bucket or need.bucket == "dataset" or need.action == "s3:CreateBucket":
+            return None
+        return self.bucket(need.bucket)
+
+    def _statements(self, bucket: Bucket | None, need: Need) -> Iterator[Statement]:
+        if self._request.caller.user_policy is not None:
+            yield from _policy(self._request.caller.user_policy, None).statements
+        if bucket is None:
+            return
+        blocked = bucket.tail.get("public_access", {})
+        text = bucket.tail.get("policy")
+        if text is not None:
+            policy = _policy(text, bucket.name)
+            if not (blocked.get("RestrictPublicBuckets") and policy.is_public and not self.owns(bucket)):
+                yield from policy.statements
+            else:
+                yield from (statement for statement in policy.statements if not statement.allow)
+        if not blocked.get("IgnorePublicAcls"):
+            yield from canned_acl_statements(bucket.tail.get("acl", ""), bucket.name)
+            if need.key and self._asks_for_reading(need):
+                yield from canned_acl_statements(self._object_field(need, "acl") or "", bucket.name, need.key)
+
+    @staticmethod
+    def _asks_for_reading(need: Need) -> bool:
+        return need.action in ("s3:GetObject", "s3:GetObjectVersion")
+
+    def _keys(self, need: Need) -> Mapping[str, str]:
+        request = self._request
+        texts = [request.caller.key_policy, request.caller.user_policy]
+        if need.bucket in self._buckets and (found := self._buckets[need.bucket]) is not None:
+            texts.append(found.tail.get("policy"))
+        if not any(texts):
+            return {}
+        tags = None
+        if need.key and any(text and "existingobjecttag" in text.lower() for text in texts):
+            tags = self._object_field(need, "tags")
+        given = request.asked.headers.get("x-amz-tagging")
+        return policy_keys(
+            request.asked,
+            user=request.caller.user,
+            client_address=request.head.client.rpartition(":")[0].strip("[]"),
+            scheme=request.head.scheme,
+            now_us=request.now_us,
+            object_tags=tags,
+            request_tags=read_tagging_header(given) if given else None,
+        )
+
+    def _object_field(self, need: Need, name: str) -> Any:
+        try:
+            version = self._request.asked.version_id if need.key == self._request.key else None
+            if version is None:
+                return self._names.objects.head(need.bucket, need.key).tail.get(name)
+            return self._names.versions.head(need.bucket, need.key, version).info.tail.get(name)
+        except NoSuchBucket:
+            raise
+        except MaruError:
+            return None
+
+
+@functools.lru_cache(maxsize=4096)
+def _policy(text: str, bucket: str | None) -> Policy:
+    """Policies are texts that were checked when they were put; here each is read once."""
+    return read_policy(text.encode(), bucket=bucket)
+
+
+def allowed_buckets(authority: Authority, buckets: Iterable[Bucket]) -> list[Bucket]:
+    """Those of the buckets that the caller owns, or may list."""
+    return [
+        bucket
+        for bucket in buckets
+        if authority.owns(bucket) or authority.allows(Need("s3:ListBucket", bucket.name))
+    ]

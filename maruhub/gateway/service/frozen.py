@@ -1,0 +1,176 @@
+"""The bucket ``dataset``: committed versions of datasets, to be read as objects are.
+
+Its keys are ``NAME/VERSION/BUCKET/KEY``: a version that an S3-only tool reads is exact, whatever
+becomes of the keys since. Nothing here can be changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from maruhub.api.frozen import FrozenBucket, FrozenObject, frozen_bucket, version_folders
+from maruhub.errors import NotFound
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.s3 import listing, listing_answers, settings
+from maruhub.gateway.s3.byte_range import content_range, read_range
+from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.listing_answers import ListedObject
+from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.properties import DEFAULT_TYPE, response_overrides
+from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.listings import xml
+from maruhub.gateway.service.request import Request
+from maruhub.namespace.address import DatasetAddress
+
+if TYPE_CHECKING:
+    from maruhub.api import Hub
+
+BUCKET: Final = "dataset"
+
+
+class FrozenDoor:
+    """Answers for the bucket ``dataset``.
+
+    Args:
+        hub: Whose datasets.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._table: dict[Operation, Callable[[Request, Authority], Answer]] = {
+            Operation.GET_OBJECT: self._get,
+            Operation.HEAD_OBJECT: self._head,
+            Operation.LIST_OBJECTS: self._list_v1,
+            Operation.LIST_OBJECTS_V2: self._list_v2,
+            Operation.HEAD_BUCKET: lambda _r, _a: Answer(200, [("x-amz-bucket-region", "us-east-1")]),
+            Operation.GET_BUCKET_LOCATION: lambda _r, _a: xml(settings.location("us-east-1")),
+            Operation.GET_BUCKET_VERSIONING: lambda _r, _a: xml(settings.versioning(None)),
+        }
+
+    def answer(self, request: Request, authority: Authority) -> Answer:
+        """What reading asks for. Raises: S3Failure: ``AccessDenied`` for whatever would change something."""
+        operation = request.asked.operation
+        if operation not in self._table:
+            raise S3Failure(
+                "AccessDenied", "The bucket 'dataset' shows versions of datasets: it can only be read."
+            )
+        try:
+            return self._table[operation](request, authority)
+        except NotFound as missing:
+            raise S3Failure("NoSuchKey", missing.what, Key=request.key) from None
+
+    # ------------------------------------------------------------ objects
+
+    def _get(self, request: Request, _authority: Authority) -> Answer:
+        return self._read(request, with_body=True)
+
+    def _head(self, request: Request, _authority: Authority) -> Answer:
+        return self._read(request, with_body=False)
+
+    def _read(self, request: Request, *, with_body: bool) -> Answer:
+        overrides = response_overrides(request.asked, anonymous=request.caller.anonymous)
+        name, version, path = (*request.key.split("/", 2), "", "")[:3]
+        if not path:
+            raise S3Failure("NoSuchKey", Key=request.key)
+        bucket = self._version(name, version)
+        found = bucket.stat(path)
+        etag, modified_us = found.sha256.hex(), found.created_us or 0
+        headers = [("etag", f'"{etag}"'), ("last-modified", to_http_date(modified_us))]
+        verdict = read_conditions(request.asked.headers).of_read(etag, modified_us, now_us=request.now_us)
+        if verdict is Verdict.NOT_MODIFIED:
+            return Answer(304, headers)
+        if verdict is Verdict.FAILED:
+            raise S3Failure("PreconditionFailed")
+        asked = read_range(request.asked.headers.get("range"))
+        offset, length = (0, found.size) if asked is None else asked.within(found.size)
+        headers += [
+            *({"content-type": found.content_type or DEFAULT_TYPE} | overrides).items(),
+            ("accept-ranges", "bytes"),
+            ("content-length", str(length)),
+            ("x-amz-meta-sha256", etag),
+        ]
+        if asked is not None:
+            headers.append(("content-range", content_range(offset, length, found.size)))
+        body = _cut(bucket.pieces(found), offset, length) if with_body and length else b""
+        return Answer(200 if asked is None else 206, headers, body)
+
+    def _version(self, name: str, version: str) -> FrozenBucket:
+        return frozen_bucket(self._hub, DatasetAddress(name, version))
+
+    # ------------------------------------------------------------ listings
+
+    def _list_v1(self, request: Request, _authority: Authority) -> Answer:
+        page = listing.objects_v1_page(request.asked)
+        objects, prefixes, more = self._page(page)
+        return xml(listing_answers.objects_v1(BUCKET, page, objects, prefixes, more=more))
+
+    def _list_v2(self, request: Request, _authority: Authority) -> Answer:
+        page = listing.objects_page(request.asked)
+        objects, prefixes, more = self._page(page)
+        names = [o.key for o in objects[-1:]] + prefixes[-1:]
+        token = listing.make_token(max(names, key=str.encode), BUCKET) if more and names else ""
+        return xml(listing_answers.objects_v2(BUCKET, page, objects, prefixes, next_token=token))
+
+    def _page(self, page: listing.ObjectsPage) -> tuple[list[ListedObject], list[str], bool]:
+        """Entries behind ``page.after``; with the delimiter ``/`` folders are rolled up."""
+        if page.limit == 0:
+            return [], [], False
+        if page.delimiter not in ("", "/"):
+            raise S3Failure(
+                "NotImplemented", "The bucket 'dataset' is listed with the delimiter / or without one."
+            )
+        after = page.after.encode()
+        rest = (entry for entry in self._entries(page) if _name(entry).encode() > after)
+        if page.delimiter:
+            rest = (e for e in rest if not (isinstance(e, str) and page.after.startswith(e)))
+        shown = list(islice(rest, page.limit + 1))
+        more = len(shown) > page.limit
+        objects = [
+            ListedObject(key, item.sha256.hex(), item.size, item.created_us or 0)
+            for key, item in (e for e in shown[: page.limit] if isinstance(e, tuple))
+        ]
+        return objects, [e for e in shown[: page.limit] if isinstance(e, str)], more
+
+    def _entries(self, page: listing.ObjectsPage) -> Iterator[tuple[str, FrozenObject] | str]:
+        """Names in their order, folders above the versions being walked one by one."""
+        parts = page.prefix.split("/", 2)
+        for folder in self._folders(parts):
+            name, version = folder.rstrip("/").split("/")
+            inner = parts[2] if len(parts) == 3 else ""
+            if page.delimiter and len(parts) < 3:
+                yield folder if len(parts) == 2 else f"{name}/"
+                continue
+            bucket = self._version(name, version)
+            items = bucket.folders(inner) if page.delimiter else bucket.list(inner)
+            for item in items:
+                yield f"{folder}{item}" if isinstance(item, str) else (f"{folder}{item.key}", item)
+
+    def _folders(self, parts: list[str]) -> list[str]:
+        """``NAME/VERSION/`` of all versions that a prefix may lead to, in the order of their bytes."""
+        if len(parts) == 3:
+            return [f"{parts[0]}/{parts[1]}/"]
+        names = [name.rstrip("/") for name in version_folders(self._hub)]
+        wanted = [n for n in names if (n == parts[0] if len(parts) == 2 else n.startswith(parts[0]))]
+        below = [folder for name in wanted for folder in version_folders(self._hub, name)]
+        begins = f"{parts[0]}/{parts[1]}" if len(parts) == 2 else parts[0]
+        return sorted((f for f in below if f.startswith(begins)), key=str.encode)
+
+
+def _name(entry: tuple[str, FrozenObject] | str) -> str:
+    return entry if isinstance(entry, str) else entry[0]
+
+
+def _cut(pieces: Iterator[memoryview], offset: int, length: int) -> Iterator[bytes]:
+    """A range of bytes that come in pieces."""
+    end = offset + length
+    at = 0
+    for piece in pieces:
+        start, at = at, at + len(piece)
+        cut = piece[max(offset - start, 0) : end - start]
+        if len(cut):
+            yield bytes(cut)
+        if at >= end:
+            return

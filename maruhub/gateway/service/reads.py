@@ -1,0 +1,226 @@
+"""GetObject, HeadObject, GetObjectAttributes: what an object is, and its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from maruhub.errors import NoSuchKey
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
+from maruhub.gateway.s3.byte_range import content_range, read_range
+from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.listing import whole_number
+from maruhub.gateway.s3.listing_answers import ListedPart
+from maruhub.gateway.s3.object_lock import LockMode, Retention, lock_headers
+from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.permission import Need
+from maruhub.gateway.s3.properties import (
+    DEFAULT_TYPE,
+    Properties,
+    property_headers,
+    read_part_number,
+    response_overrides,
+    wants_checksums,
+)
+from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.request import Request
+from maruhub.namespace.bucket import Bucket, Versioning
+from maruhub.namespace.deleting import NULL
+from maruhub.namespace.object import ObjectInfo
+from maruhub.namespace.part import unpack_sizes
+from maruhub.namespace.versions import Version
+
+_SMALL_BYTES: Final = 1 << 20
+_VERSION_ID_DIGITS: Final = 16
+Headers = list[tuple[str, str]]
+
+
+def get_object(request: Request, authority: Authority) -> Answer:
+    """The bytes of an object, or of a range or a part of it."""
+    return _read(request, authority, with_body=True)
+
+
+def head_object(request: Request, authority: Authority) -> Answer:
+    """The same answer without the bytes."""
+    return _read(request, authority, with_body=False)
+
+
+def get_object_attributes(request: Request, authority: Authority) -> Answer:
+    """What is asked of an object's ETag, checksums, parts, size."""
+    asked = asked_attributes(request.headers.get("x-amz-object-attributes"))
+    bucket, version = find_version(request, authority)
+    info = version.info
+    sums = info.tail.get("checksums", {})
+    sizes = unpack_sizes(info.tail.get("parts", ()))
+    after = whole_number(request.headers, "x-amz-part-number-marker", 0)
+    limit = min(whole_number(request.headers, "x-amz-max-parts", 1000), 1000)
+    page = sizes[after : after + limit]
+    parts = [ListedPart(after + n + 1, "", size, 0) for n, size in enumerate(page)] if sums else []
+    told = ObjectAttributes(
+        etag=info.etag,
+        size_bytes=info.size,
+        checksums={_element_of(kind): value for kind, value in sums.items()},
+        checksum_type=info.tail.get("checksum_type", "FULL_OBJECT") if sums else "",
+        parts=parts,
+        total_parts=len(sizes) or info.head.parts,
+        part_marker=after,
+        max_parts=limit,
+        more_parts=after + len(page) < len(sizes),
+    )
+    headers = [("content-type", "application/xml"), ("last-modified", to_http_date(info.created_us))]
+    return Answer(200, headers + version_headers(bucket, version), object_attributes(told, asked))
+
+
+def _element_of(kind: str) -> str:
+    return f"Checksum{kind.upper()}"
+
+
+def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
+    overrides = response_overrides(request.asked, anonymous=request.caller.anonymous)
+    bucket, version = find_version(request, authority)
+    info = version.info
+    common: Headers = [
+        ("etag", f'"{info.etag}"'),
+        ("last-modified", to_http_date(info.created_us)),
+        *version_headers(bucket, version),
+    ]
+    conditions = read_conditions(request.asked.headers)
+    if conditions:
+        verdict = conditions.of_read(info.etag, info.created_us, now_us=request.now_us)
+        if verdict is Verdict.NOT_MODIFIED:
+            return Answer(304, common)
+        if verdict is Verdict.FAILED:
+            raise S3Failure("PreconditionFailed")
+    span = _span(request, info)
+    offset, length = (0, info.size) if span is None else span
+    headers = common + _describing(info, overrides)
+    headers += [("accept-ranges", "bytes"), ("content-length", str(length))]
+    if span is not None:
+        headers.append(("content-range", content_range(offset, length, info.size)))
+    elif wants_checksums(request.asked.headers):
+        headers += checksum_headers(info)
+    if "partNumber" in request.asked.parameters and info.head.parts:
+        headers.append(("x-amz-mp-parts-count", str(info.head.parts)))
+    body = _body(request, info, offset, length) if with_body else b""
+    return Answer(200 if span is None else 206, headers, body)
+
+
+def _describing(info: ObjectInfo, overrides: dict[str, str]) -> Headers:
+    tail = info.tail
+    properties = Properties(
+        content_type=tail.get("type", ""),
+        headers=tail.get("headers", {}),
+        metadata=tail.get("meta", {}),
+        tags=tail.get("tags", {}),
+    )
+    if not tail and not overrides:
+        return [("content-type", DEFAULT_TYPE)]
+    return property_headers(properties, overrides) + lock_headers(retention_of(info), hold_of(info))
+
+
+def retention_of(info: ObjectInfo) -> Retention | None:
+    """The retention of a version as S3 shows it."""
+    mode = info.tail.get("lock_mode")
+    return Retention(LockMode(mode), int(info.tail.get("lock_until_us", 0))) if mode else None
+
+
+def hold_of(info: ObjectInfo) -> bool | None:
+    """Whether a version is held; None if nothing was ever said."""
+    held = info.tail.get("hold")
+    return None if held is None else bool(held)
+
+
+def checksum_headers(info: ObjectInfo) -> Headers:
+    """The checksums kept with a version."""
+    sums = info.tail.get("checksums", {})
+    headers = [(f"x-amz-checksum-{kind}", value) for kind, value in sums.items()]
+    return [*headers, ("x-amz-checksum-type", info.tail.get("checksum_type", "FULL_OBJECT"))] if sums else []
+
+
+def version_headers(bucket: Bucket, version: Version) -> Headers:
+    """The id of a version, where its bucket keeps them."""
+    return [] if bucket.versioning is Versioning.OFF else [("x-amz-version-id", version.s3_id)]
+
+
+def find_version(request: Request, authority: Authority) -> tuple[Bucket, Version]:
+    """The version that a request is about.
+
+    Raises:
+        S3Failure: ``NoSuchKey``, ``MethodNotAllowed`` for a marker; ``AccessDenied`` where the caller
+            may not know that there is none.
+    """
+    bucket, wanted = authority.bucket(request.bucket), request.asked.version_id
+    if wanted is None:
+        try:
+            return bucket, Version(request.names.objects.head(request.bucket, request.key), True)
+        except NoSuchKey:
+            raise _missing(request, authority, bucket) from None
+    check_version_id(wanted)
+    version = request.names.versions.head(request.bucket, request.key, wanted)
+    if version.is_marker:
+        raise S3Failure("MethodNotAllowed", Method=request.head.method, ResourceType="DeleteMarker").answered(
+            ("x-amz-delete-marker", "true"),
+            ("x-amz-version-id", version.s3_id),
+            ("allow", "DELETE"),
+            ("last-modified", to_http_date(version.info.created_us)),
+        )
+    return bucket, version
+
+
+def check_version_id(wanted: str) -> None:
+    """Nothing, if it may be the id of a version. Raises: S3Failure: ``InvalidArgument``."""
+    hexadecimal = len(wanted) == _VERSION_ID_DIGITS and set(wanted) <= set("0123456789abcdef")
+    if wanted != NULL and not hexadecimal:
+        raise S3Failure(
+            "InvalidArgument",
+            "Invalid version id specified",
+            ArgumentName="versionId",
+            ArgumentValue=wanted[:256],
+        )
+
+
+def _missing(request: Request, authority: Authority, bucket: Bucket) -> S3Failure:
+    if not authority.allows(Need("s3:ListBucket", request.bucket)):
+        return S3Failure("AccessDenied")
+    failure = S3Failure("NoSuchKey", Key=request.key)
+    if bucket.versioning is Versioning.OFF:
+        return failure
+    marker = request.names.versions.marker(request.bucket, request.key)
+    if marker is None:
+        return failure
+    return failure.answered(("x-amz-delete-marker", "true"), ("x-amz-version-id", marker.s3_id))
+
+
+def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
+    """Offset and length of what is asked for; None for the whole."""
+    number = read_part_number(request.asked)
+    asked = read_range(request.asked.headers.get("range"))
+    if number is not None:
+        if "range" in request.asked.headers:
+            raise S3Failure(
+                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
+            )
+        return part_span(info, number)
+    return None if asked is None else asked.within(info.size)
+
+
+def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
+    """Offset and length of a part; None for the one part of an object put whole."""
+    sizes = unpack_sizes(info.tail.get("parts", ()))
+    if number == 1 and not sizes:
+        return None
+    if number > len(sizes):
+        raise S3Failure("InvalidPartNumber")
+    offset = sum(sizes[: number - 1])
+    return offset, sizes[number - 1]
+
+
+def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> bytes | Iterator[bytes]:
+    objects = request.names.objects
+    if request.asked.operation is Operation.HEAD_OBJECT or not length:
+        return b""
+    if length <= _SMALL_BYTES:
+        return b"".join(objects.chunks(info, offset=offset, length=length))
+    return map(bytes, objects.chunks(info, offset=offset, length=length))

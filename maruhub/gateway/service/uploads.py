@@ -1,0 +1,234 @@
+"""Uploads in parts: begun, parts taken in or copied, completed, aborted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from maruhub.errors import NoSuchUpload, PreconditionFailed
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.s3.answers import begun_upload, completed_upload, copied_part
+from maruhub.gateway.s3.byte_range import read_copy_range
+from maruhub.gateway.s3.checksums import KINDS, composite, decoded, full_object
+from maruhub.gateway.s3.documents import CompletedPart, read_complete_upload
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.properties import read_copy_source, read_part_number, read_properties
+from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.listings import xml
+from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.sinks import Intake
+from maruhub.gateway.service.writes import (
+    condition_of,
+    fields_of,
+    find_source,
+    refused,
+    source_headers,
+    written_headers,
+)
+from maruhub.namespace.part import MultipartUpload, PartInfo
+from maruhub.wire.signing import Signer
+
+_OF_WHOLE = ("crc32", "crc32c", "crc64nvme")
+_OF_PARTS = ("crc32", "crc32c", "sha1", "sha256")
+
+
+def create_multipart_upload(request: Request, authority: Authority) -> Answer:
+    """Begins one; what its headers say is what the object will be."""
+    bucket = authority.bucket(request.bucket)
+    said = read_properties(request.headers, now_us=request.now_us)
+    kind, type_ = _checksum_asked(request.headers)
+    fields = fields_of(request, bucket, said)
+    if kind:
+        fields |= {"checksum_kind": kind, "checksum_type": type_}
+    upload = request.names.uploads.begin(
+        request.bucket,
+        request.key,
+        content_type=said.content_type or None,
+        metadata=dict(said.metadata) or None,
+        fields=fields,
+    )
+    headers = []
+    if kind:
+        headers = [("x-amz-checksum-algorithm", kind.upper()), ("x-amz-checksum-type", type_)]
+    return xml(begun_upload(request.bucket, request.key, upload.upload_id), *headers)
+
+
+def _checksum_asked(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Kind and type of the object's checksum; S3's defaults where one of them is left out."""
+    kind = headers.get("x-amz-checksum-algorithm", "").lower()
+    type_ = headers.get("x-amz-checksum-type", "").upper()
+    if not kind:
+        if type_:
+            raise S3Failure(
+                "InvalidRequest", "The x-amz-checksum-type header needs x-amz-checksum-algorithm."
+            )
+        return "", ""
+    if kind not in KINDS:
+        raise S3Failure("InvalidRequest", "Checksum algorithm provided is unsupported.")
+    type_ = type_ or ("FULL_OBJECT" if kind == "crc64nvme" else "COMPOSITE")
+    if kind not in {"FULL_OBJECT": _OF_WHOLE, "COMPOSITE": _OF_PARTS}.get(type_, ()):
+        raise S3Failure(
+            "InvalidRequest", f"The {type_} checksum type cannot be used with the {kind} checksum algorithm."
+        )
+    return kind, type_
+
+
+class PartSink:
+    """Takes the bytes of one part."""
+
+    def __init__(
+        self, request: Request, authority: Authority, payload: Payload | None, signer: Signer | None
+    ) -> None:
+        authority.bucket(request.bucket)
+        number, upload_id = _part_asked(request)
+        upload = request.names.uploads.get(request.bucket, request.key, upload_id)
+        self._intake = Intake(request.headers, payload, signer)
+        self._kind = upload.tail.get("checksum_kind", "")
+        if self._kind and self._intake.expected.kind not in ("", self._kind):
+            raise S3Failure(
+                "InvalidRequest",
+                f"Checksum Type mismatch occurred, expected checksum Type: {self._kind},"
+                f" actual checksum Type: {self._intake.expected.kind}",
+            )
+        self._intake.also(self._kind)
+        self._upload = request.names.uploads.part(request.bucket, request.key, upload_id, number)
+
+    def write(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        for view in self._intake.payload(data):
+            self._upload.write(view)
+
+    def finish(self) -> Answer:
+        """See :class:`Sink`."""
+        sums = self._intake.finish()
+        part = self._upload.commit(fields={"checksums": sums} if sums else {})
+        headers = [("etag", f'"{part.etag}"')]
+        return Answer(200, headers + [(f"x-amz-checksum-{kind}", value) for kind, value in sums.items()])
+
+    def abort(self) -> None:
+        """See :class:`Sink`."""
+        self._upload.abort()
+
+
+def _part_asked(request: Request) -> tuple[int, str]:
+    number = read_part_number(request.asked)
+    assert number is not None, "the route asks for one"
+    return number, request.asked.parameters["uploadId"]
+
+
+def upload_part_copy(request: Request, authority: Authority) -> Answer:
+    """A part made of an object's bytes, or of a range of them."""
+    number, upload_id = _part_asked(request)
+    uploads = request.names.uploads
+    upload = uploads.get(request.bucket, request.key, upload_id)
+    source = read_copy_source(request.headers["x-amz-copy-source"])
+    info = find_source(request, authority, source)
+    span = read_copy_range(request.headers.get("x-amz-copy-source-range"), info.size)
+    offset, length = (0, info.size) if span is None else span
+    kind = upload.tail.get("checksum_kind", "")
+    intake = Intake({"content-length": str(length)}, None, None)
+    intake.also(kind)
+    sink = uploads.part(request.bucket, request.key, upload_id, number)
+    try:
+        for piece in request.names.objects.chunks(info, offset=offset, length=length):
+            for view in intake.payload(bytes(piece)):
+                sink.write(view)
+        sums = intake.finish()
+        part = sink.commit(fields={"checksums": sums} if sums else {})
+    except BaseException:
+        sink.abort()
+        raise
+    named = {f"Checksum{name.upper()}": value for name, value in sums.items()}
+    return xml(copied_part(part.etag, part.time_us, named), *source_headers(authority, source, info))
+
+
+def complete_multipart_upload(request: Request, authority: Authority) -> Answer:
+    """Makes the object; asked again after its answer was lost, it finds what it made."""
+    bucket = authority.bucket(request.bucket)
+    named = read_complete_upload(request.body)
+    upload_id = request.asked.parameters["uploadId"]
+    conditions, condition = condition_of(request)
+    fields = _sums_of_whole(request, upload_id, named)
+    try:
+        info = request.names.uploads.complete(
+            request.bucket,
+            request.key,
+            upload_id,
+            [(part.number, part.etag) for part in named],
+            fields=fields,
+            **condition,
+        )
+    except PreconditionFailed as failure:
+        raise refused(request, conditions, failure) from None
+    sums = {f"Checksum{kind.upper()}": value for kind, value in info.tail.get("checksums", {}).items()}
+    body = completed_upload(
+        f"{request.head.scheme}://{request.headers.get('host', '')}/{request.bucket}/{request.key}",
+        request.bucket,
+        request.key,
+        etag=info.etag,
+        checksums=sums,
+        checksum_type=info.tail.get("checksum_type", "") if sums else "",
+    )
+    return xml(body, *(h for h in written_headers(bucket, info) if h[0] == "x-amz-version-id"))
+
+
+def _sums_of_whole(request: Request, upload_id: str, named: tuple[CompletedPart, ...]) -> dict[str, Any]:
+    """The checksum of the object to be, after the parts' own were compared with what the client says.
+
+    Nothing if the upload is no more: ``complete`` knows whether it was completed before.
+    """
+    uploads = request.names.uploads
+    try:
+        upload = uploads.get(request.bucket, request.key, upload_id)
+    except NoSuchUpload:
+        return {}
+    kind = upload.tail.get("checksum_kind", "")
+    parts = {part.number: part for part in _all_parts(request, upload)}
+    for each in named:
+        part = parts.get(each.number)
+        kept = {} if part is None else part.tail.get("checksums", {})
+        if any(kept.get(name, value) != value for name, value in each.checksums.items()):
+            raise S3Failure("InvalidPart", PartNumber=str(each.number))
+    used = [parts[each.number] for each in named if each.number in parts]
+    _check_size(request.headers, used)
+    if (
+        not kind
+        or len(used) != len(named)
+        or any(kind not in part.tail.get("checksums", {}) for part in used)
+    ):
+        return {"checksum_kind": None, "checksum_type": None} if kind else {}
+    type_ = upload.tail["checksum_type"]
+    value = _combined(kind, type_, used)
+    given = request.headers.get(f"x-amz-checksum-{kind}")
+    if given is not None and given != value:
+        raise S3Failure("BadDigest", f"The {kind.upper()} you specified did not match what was received.")
+    return {"checksums": {kind: value}, "checksum_type": type_}
+
+
+def _combined(kind: str, type_: str, parts: list[PartInfo]) -> str:
+    sums = [(decoded(kind, part.tail["checksums"][kind]), part.size) for part in parts]
+    return composite(kind, (value for value, _ in sums)) if type_ == "COMPOSITE" else full_object(kind, sums)
+
+
+def _check_size(headers: Mapping[str, str], parts: list[PartInfo]) -> None:
+    given = headers.get("x-amz-mp-object-size")
+    if given is not None and given != str(sum(part.size for part in parts)):
+        raise S3Failure("InvalidRequest", "The x-amz-mp-object-size is not the size of the parts.")
+
+
+def _all_parts(request: Request, upload: MultipartUpload) -> list[PartInfo]:
+    found: list[PartInfo] = []
+    while True:
+        after = found[-1].number if found else 0
+        page = request.names.uploads.parts(request.bucket, request.key, upload.upload_id, after=after)
+        found += page
+        if len(page) < 1000:
+            return found
+
+
+def abort_multipart_upload(request: Request, authority: Authority) -> Answer:
+    """Ends one; its bytes are let go of."""
+    authority.bucket(request.bucket)
+    request.names.uploads.abort(request.bucket, request.key, request.asked.parameters["uploadId"])
+    return Answer(204, [])

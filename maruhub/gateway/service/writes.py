@@ -1,0 +1,332 @@
+"""PutObject, CopyObject, DeleteObject, DeleteObjects."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Final
+
+from maruhub.errors import InvalidInput, MaruError, NoSuchKey, PreconditionFailed
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.s3.answers import (
+    DeletedObject,
+    DeleteError,
+    copied_object,
+    deleted,
+)
+from maruhub.gateway.s3.conditions import Conditions, Verdict, copy_conditions, write_conditions
+from maruhub.gateway.s3.documents import ObjectToDelete, read_delete
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.permission import BYPASS, Need, bypasses_governance, deletion_need
+from maruhub.gateway.s3.properties import (
+    CopySource,
+    Directive,
+    Properties,
+    directive,
+    read_copy_source,
+    read_properties,
+)
+from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.s3.tags import read_tagging_header
+from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.listings import xml
+from maruhub.gateway.service.reads import check_version_id, checksum_headers
+from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.settings import refuse_public_acl
+from maruhub.gateway.service.sinks import SMALL_BYTES, Intake
+from maruhub.gateway.service.translation import failure_of
+from maruhub.namespace.bucket import Bucket, Versioning
+from maruhub.namespace.deleting import Deleted
+from maruhub.namespace.object import ObjectInfo
+from maruhub.namespace.stream import Upload
+from maruhub.namespace.versions import Version
+from maruhub.store.format.row import Row
+from maruhub.wire.signing import Signer
+
+_NOT_COPIED: Final = (
+    "retain_until_us",
+    "lock_mode",
+    "lock_until_us",
+    "hold",
+    "acl",
+    "by",
+    "from",
+    "checksum_kind",
+)
+
+
+def fields_of(request: Request, bucket: Bucket, said: Properties) -> dict[str, Any]:
+    """The named fields of an object that a write makes.
+
+    Raises:
+        S3Failure: ``InvalidRequest`` for a lock in a bucket without object lock.
+    """
+    fields: dict[str, Any] = {}
+    for name, value in (("headers", said.headers), ("tags", said.tags)):
+        if value:
+            fields[name] = dict(value)
+    if said.acl and said.acl != "private":
+        refuse_public_acl(bucket, said.acl)
+        fields["acl"] = said.acl
+    lock = said.lock
+    if (lock.retention is not None or lock.legal_hold is not None) and not bucket.locks:
+        raise S3Failure("InvalidRequest", "Bucket is missing Object Lock Configuration")
+    if lock.retention is not None:
+        fields |= {"lock_mode": lock.retention.mode.value, "lock_until_us": lock.retention.until_us}
+    if lock.legal_hold is not None:
+        fields["hold"] = lock.legal_hold
+    return fields
+
+
+def condition_of(request: Request) -> tuple[Conditions, dict[str, Any]]:
+    """The conditions of a write, and how the namespace takes them."""
+    given = write_conditions(request.headers)
+    if len(given.match) > 1:
+        raise S3Failure("NotImplemented", "A write takes one ETag in If-Match.", Header="If-Match")
+    if not given:
+        return given, {}
+    return given, {
+        "if_match": given.match[0] if given.match else None,
+        "if_none_match": bool(given.none_match),
+    }
+
+
+def refused(request: Request, conditions: Conditions, failure: PreconditionFailed) -> S3Failure:
+    """What S3 says of a condition that failed: with If-Match where nothing is, that there is nothing."""
+    if conditions.match:
+        try:
+            request.names.objects.head(request.bucket, request.key)
+        except NoSuchKey:
+            return S3Failure("NoSuchKey", Key=request.key)
+    name = "If-Match" if conditions.match else "If-None-Match"
+    return S3Failure("PreconditionFailed", failure.what, Condition=name)
+
+
+class PutSink:
+    """Takes the bytes of one object."""
+
+    def __init__(
+        self, request: Request, authority: Authority, payload: Payload | None, signer: Signer | None
+    ) -> None:
+        bucket = authority.bucket(request.bucket)
+        said = read_properties(request.headers, now_us=request.now_us)
+        self._request = request
+        self._bucket = bucket
+        self._intake = Intake(request.headers, payload, signer)
+        self._conditions, condition = condition_of(request)
+        self._how: dict[str, Any] = {
+            "content_type": said.content_type or None,
+            "metadata": dict(said.metadata) or None,
+            "request": request.retry_id,
+            **condition,
+        }
+        self._fields = fields_of(request, bucket, said)
+        self._held = bytearray()
+        self._upload: Upload[ObjectInfo] | None = None
+        if self._intake.size_bytes > SMALL_BYTES:
+            self._upload = self._put(self._begin)
+
+    def _begin(self) -> Upload[ObjectInfo]:
+        objects = self._request.names.objects
+        return objects.upload(self._request.bucket, self._request.key, fields=self._fields, **self._how)
+
+    def _put(self, call: Any) -> Any:
+        try:
+            return call()
+        except PreconditionFailed as failure:
+            raise refused(self._request, self._conditions, failure) from None
+
+    def write(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        take = self._held.extend if self._upload is None else self._upload.write
+        for view in self._intake.payload(data):
+            take(view)
+
+    def finish(self) -> Answer:
+        """See :class:`Sink`."""
+        sums = self._intake.finish()
+        more = {"checksums": sums, "checksum_type": "FULL_OBJECT"} if sums else {}
+        request, upload = self._request, self._upload
+        if upload is not None:
+            info = self._put(lambda: upload.commit(fields=more))
+        else:
+            info = self._put(
+                lambda: request.names.objects.put(
+                    request.bucket, request.key, bytes(self._held), fields=self._fields | more, **self._how
+                )
+            )
+        return Answer(200, written_headers(self._bucket, info))
+
+    def abort(self) -> None:
+        """See :class:`Sink`."""
+        if self._upload is not None:
+            self._upload.abort()
+
+
+def written_headers(bucket: Bucket, info: ObjectInfo) -> list[tuple[str, str]]:
+    """What every write answers: ETag, version, checksums."""
+    headers = [("etag", f'"{info.etag}"'), *checksum_headers(info)]
+    if bucket.versioning is not Versioning.OFF:
+        headers.append(("x-amz-version-id", Version(info, True).s3_id))
+    return headers
+
+
+def copy_object(request: Request, authority: Authority) -> Answer:
+    """A new version that shares the source's bytes."""
+    source = read_copy_source(request.headers["x-amz-copy-source"])
+    found = find_source(request, authority, source)
+    bucket = authority.bucket(request.bucket)
+    said = read_properties(request.headers, now_us=request.now_us)
+    replaces = directive(request.headers, "x-amz-metadata-directive") is Directive.REPLACE
+    retags = directive(request.headers, "x-amz-tagging-directive") is Directive.REPLACE
+    same = (source.bucket, source.key) == (request.bucket, request.key) and source.version_id is None
+    fields = fields_of(request, bucket, dataclasses.replace(said, tags={}, headers={}))
+    if same and not replaces and not retags and not fields:
+        raise S3Failure(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing"
+            " the object's metadata, storage class, website redirect location or encryption attributes.",
+        )
+    tags = read_tagging_header(request.headers.get("x-amz-tagging")) if retags else None
+
+    def retail(tail: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: value for name, value in tail.items() if name not in _NOT_COPIED}
+        if replaces:
+            own = {"type": said.content_type, "meta": dict(said.metadata), "headers": dict(said.headers)}
+            kept |= own
+        if tags is not None:
+            kept["tags"] = dict(tags)
+        kept |= fields
+        return {name: value for name, value in kept.items() if value not in ("", {}, None)}
+
+    conditions, condition = condition_of(request)
+    try:
+        info = request.names.objects.copy(
+            source.bucket,
+            source.key,
+            request.bucket,
+            request.key,
+            source_version=source.version_id,
+            expect_etag=found.etag,
+            retail=retail,
+            request=request.retry_id,
+            **condition,
+        )
+    except PreconditionFailed as failure:
+        raise refused(request, conditions, failure) from None
+    headers = [h for h in written_headers(bucket, info) if h[0] == "x-amz-version-id"]
+    headers += source_headers(authority, source, found)
+    sums = {f"Checksum{kind.upper()}": value for kind, value in info.tail.get("checksums", {}).items()}
+    return xml(copied_object(info.etag, info.created_us, sums), *headers)
+
+
+def source_headers(authority: Authority, source: CopySource, info: ObjectInfo) -> list[tuple[str, str]]:
+    """The version that was copied, where its bucket keeps versions."""
+    if authority.bucket(source.bucket).versioning is Versioning.OFF:
+        return []
+    return [("x-amz-copy-source-version-id", Version(info, True).s3_id)]
+
+
+def find_source(request: Request, authority: Authority, source: CopySource) -> ObjectInfo:
+    """The version that a copy is made of, if its conditions hold."""
+    authority.bucket(source.bucket)
+    if source.version_id is None:
+        try:
+            info = request.names.objects.head(source.bucket, source.key)
+        except NoSuchKey:
+            raise S3Failure("NoSuchKey", Key=source.key) from None
+    else:
+        check_version_id(source.version_id)
+        version = request.names.versions.head(source.bucket, source.key, source.version_id)
+        if version.is_marker:
+            raise S3Failure(
+                "InvalidRequest",
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            )
+        info = version.info
+    verdict = copy_conditions(request.headers).of_copy(info.etag, info.created_us, now_us=request.now_us)
+    if verdict is not Verdict.GO_ON:
+        raise S3Failure("PreconditionFailed")
+    return info
+
+
+def delete_object(request: Request, authority: Authority) -> Answer:
+    """Hides what a key holds, adds a marker, or takes one version away."""
+    bucket, wanted = authority.bucket(request.bucket), request.asked.version_id
+    conditions = write_conditions(request.headers)
+    if conditions.none_match:
+        raise S3Failure("NotImplemented", "A delete takes no If-None-Match.", Header="If-None-Match")
+    gone = _delete(request, authority, ObjectToDelete(request.key, wanted), conditions)
+    headers = []
+    if bucket.versioning is not Versioning.OFF:
+        if gone.marker_id:
+            headers.append(("x-amz-delete-marker", "true"))
+        shown = wanted or (("null" if gone.was_null else gone.marker_id) if gone.marker_id else "")
+        if shown:
+            headers.append(("x-amz-version-id", shown))
+    return Answer(204, headers)
+
+
+def _delete(
+    request: Request, authority: Authority, doomed: ObjectToDelete, conditions: Conditions
+) -> Deleted:
+    def refuse(_key: bytes, row: Row | None) -> None:
+        etag = None if row is None else ObjectInfo.of_row(request.bucket, row, doomed.key).etag
+        verdict = conditions.of_write(etag)
+        if verdict is Verdict.NOT_FOUND:
+            raise S3Failure("NoSuchKey", Key=doomed.key)
+        if verdict is Verdict.FAILED:
+            raise S3Failure("PreconditionFailed", Condition="If-Match")
+
+    versions = request.names.versions
+    if doomed.version_id is None:
+        if conditions:
+            return versions.delete_current(request.bucket, [doomed.key], refuse=refuse)[0]
+        return versions.delete_current(request.bucket, [doomed.key])[0]
+    check_version_id(doomed.version_id)
+    bypass = bypasses_governance(request.headers) and authority.allows(
+        Need(BYPASS, request.bucket, doomed.key)
+    )
+    how = {"refuse": refuse} if conditions else {}
+    return versions.delete(request.bucket, doomed.key, doomed.version_id, bypass_governance=bypass, **how)
+
+
+def delete_objects(request: Request, authority: Authority) -> Answer:
+    """Up to a thousand deletes; each succeeds or fails by itself."""
+    bucket = authority.bucket(request.bucket)
+    asked = read_delete(request.body)
+    plain = [doomed.key for doomed in asked.objects if doomed.version_id is None and doomed.etag is None]
+    may = {key for key in plain if authority.allows(deletion_need(request.bucket, ObjectToDelete(key)))}
+    keys = [key for key in dict.fromkeys(plain) if key in may and _is_key(key)]
+    together = (
+        dict(zip(keys, request.names.versions.delete_current(request.bucket, keys), strict=True))
+        if keys
+        else {}
+    )
+    gone: list[DeletedObject] = []
+    errors: list[DeleteError] = []
+    for doomed in asked.objects:
+        try:
+            done = together.get(doomed.key) if doomed.version_id is None and doomed.etag is None else None
+            gone.append(_told(bucket, doomed, done or _delete_one(request, authority, doomed)))
+        except MaruError as error:
+            errors.append(DeleteError(doomed.key, doomed.version_id or "", failure_of(error)))
+    return xml(deleted(gone, errors, quiet=asked.quiet))
+
+
+def _is_key(key: str) -> bool:
+    return len(key.encode(errors="replace")) <= 1024
+
+
+def _delete_one(request: Request, authority: Authority, doomed: ObjectToDelete) -> Deleted:
+    authority.require(deletion_need(request.bucket, doomed))
+    if not _is_key(doomed.key):
+        raise InvalidInput("the key is too long.")
+    conditions = Conditions(match=(doomed.etag,)) if doomed.etag else Conditions()
+    return _delete(request, authority, doomed, conditions)
+
+
+def _told(bucket: Bucket, doomed: ObjectToDelete, done: Deleted) -> DeletedObject:
+    if bucket.versioning is Versioning.OFF or not done.marker_id:
+        return DeletedObject(doomed.key, doomed.version_id or "")
+    marker = "null" if done.was_null else done.marker_id
+    return DeletedObject(doomed.key, doomed.version_id or "", marker)
