@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from maruhub.care.live import Resolve, find_live
-from maruhub.care.plan import Found, Kind, Room, Task, balance, is_sparse, plan, records_bytes
+from maruhub.care.plan import Found, Kind, Room, Task, balance, is_narrow, is_sparse, plan, records_bytes
 from maruhub.errors import MaruError
 from maruhub.store.admission import Admission, Work
 from maruhub.store.format.layout import Layout
+from maruhub.store.parity import MAX_DATA, PARITY
 from maruhub.store.seal.act import ActReport, Acts, Outcome
 from maruhub.store.seal.source import files_of
 from maruhub.store.seal.strip_writer import never_wait
@@ -32,7 +33,14 @@ _ANY_LOG_BYTES: Final = 1 << 62
 RECORDS_BYTES_MAX: Final = 1 << 30
 """A checkpoint is written when records take more: they grow with every change, rows don't."""
 
-_ROUNDS_MAX: Final = 8
+_TRIES_MAX: Final = 2
+_MOVES_MAX: Final = MAX_DATA + PARITY
+"""Balancing moves a segment's strips one by one."""
+
+_BUSY_SECONDS: Final = 60.0
+"""So long another's act on a segment is waited for; who dies lets go of it at once."""
+
+_DONE: Final = frozenset({Outcome.DONE, Outcome.REMOVED})
 ALL: Final = frozenset(Kind)
 
 
@@ -95,25 +103,54 @@ class Keeper:
         """
         report = KeeperReport()
         start = time.monotonic()
-        self._store.blades.look()
+        self._look()
         if close_logs:
             self._store.close_logs(SMALL_LOG_BYTES)
         elif {Kind.REPAIR, Kind.DRAIN} & set(kinds):
             self._store.close_logs(_ANY_LOG_BYTES)
         covered = self._store.checkpoint().began_after if self._wants_checkpoint(kinds) else 0
-        tried: Counter[tuple[Kind, int]] = Counter()
-        for _ in range(_ROUNDS_MAX):
-            tasks = self.tasks(covered=bool(covered))
-            tasks = [task for task in tasks if task.kind in kinds and tried[_key(task)] < 2]
-            if not tasks:
-                break
-            for task in self._shown(tasks):
-                tried[_key(task)] += 1
-                self._do(task, covered, report)
+        self._work(kinds, covered, report)
         self._sweep(report)
         self._count_foreign_logs(report)
         report.seconds = time.monotonic() - start
         return report
+
+    def _look(self) -> None:
+        """At the blades; on a busy machine they may seem to stall for a moment, and that is no plan's base."""
+        self._store.blades.look()
+        self._store.blades.await_late()
+
+    def _work(self, kinds: Collection[Kind], covered: int, report: KeeperReport) -> None:
+        tried: Counter[tuple[Kind, int]] = Counter()
+        became: dict[int, Outcome | None] = {}
+        while True:
+            wanted = [task for task in self.tasks(covered=bool(covered)) if task.kind in kinds]
+            tasks = [task for task in wanted if tried[_key(task)] < _tries(task)]
+            if not tasks:
+                break
+            for task in self._shown(tasks):
+                became[task.segment] = self._do(task, covered, report)
+                tried[_key(task)] += 1
+            busy = [task for task in tasks if became[task.segment] is Outcome.BUSY]
+            for task in self._freed(busy):
+                del tried[_key(task)]
+            self._look()
+        left = [became.get(task.segment) for task in wanted]
+        report.waiting.update(outcome.value for outcome in left if outcome and outcome not in _DONE)
+        self._count_narrow(report)
+
+    def _freed(self, busy: Sequence[Task]) -> Iterator[Task]:
+        """Waits for the acts of others, this process's own sealing too; those whose segment is free by then."""
+        with self._store.acting() as acts:
+            yield from (task for task in busy if acts.await_free(task.segment, _BUSY_SECONDS))
+
+    def _count_narrow(self, report: KeeperReport) -> None:
+        """Segments that lie on fewer blades than they could, were none of those late."""
+        blades = self._store.blades
+        if any(blades.is_stalling(blade.blade_id) for blade in blades):
+            usable = len(set(blades.answering) - blades.draining)
+            narrow = sum(layout.closed and is_narrow(layout, usable) for layout in self._store.layouts())
+            report.waiting.update({"a blade does not answer in time": narrow} if narrow else {})
 
     def _count_foreign_logs(self, report: KeeperReport) -> None:
         """Open logs that lack a blade and that another process holds: it mends them at its next write."""
@@ -185,7 +222,8 @@ class Keeper:
             done += task.size_bytes
         self._progress(Progress(tasks[-1].kind, total, total, 0.0))
 
-    def _do(self, task: Task, covered: int, report: KeeperReport) -> None:
+    def _do(self, task: Task, covered: int, report: KeeperReport) -> Outcome | None:
+        """What became of it; None: it could not be done, which the report says."""
         try:
             with self._store.acting() as acts:
                 made = self._act(acts, task, covered)
@@ -195,8 +233,9 @@ class Keeper:
             said = f"{what}: {error}"
             if said not in report.problems:
                 report.problems.append(said)
-            return
+            return None
         _count(report, task.kind, made)
+        return made.outcome
 
     def _act(self, acts: Acts, task: Task, covered: int) -> ActReport:
         draining = self._store.blades.draining
@@ -236,11 +275,12 @@ def _key(task: Task) -> tuple[Kind, int]:
     return task.kind, task.segment
 
 
+def _tries(task: Task) -> int:
+    return _MOVES_MAX if task.kind is Kind.BALANCE else _TRIES_MAX
+
+
 def _count(report: KeeperReport, kind: Kind, made: ActReport) -> None:
     report.read_bytes += made.read_bytes
     report.written_bytes += made.written_bytes
     report.freed_bytes += made.freed_bytes
-    if made.outcome in (Outcome.DONE, Outcome.REMOVED):
-        report.acts[kind.name.lower()] += 1
-    else:
-        report.waiting[made.outcome.value] += 1
+    report.acts.update([kind.name.lower()] if made.outcome in _DONE else [])

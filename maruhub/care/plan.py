@@ -145,6 +145,11 @@ def _reshaping(layout: Layout, wanted: Scheme) -> Kind | None:
     return None
 
 
+def is_narrow(layout: Layout, blades: int) -> bool:
+    """Whether a segment would lie otherwise if all of so many blades took a strip."""
+    return _reshaping(layout, scheme(blades)) is not None
+
+
 def _moves(numbers: Iterable[int]) -> tuple[tuple[int, bytes | None], ...]:
     return tuple((number, None) for number in sorted(numbers))
 

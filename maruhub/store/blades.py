@@ -151,6 +151,10 @@ class Blades:
             # Closed, or made anew just now. What was known is the best there is.
             return
 
+    def await_late(self) -> bool:
+        """Waits for blades that owe an answer, some seconds at most; whether any came. See ``Lookout``."""
+        return self._lookout.await_late()
+
     def is_stalling(self, blade_id: bytes) -> bool:
         """Whether the blade owes an answer for longer than one should take: whoever asks it would wait."""
         return self._lookout.is_stalling(blade_id)
@@ -171,7 +175,7 @@ class Blades:
     def wanted(self, *, essential: bool = False) -> int:
         """Full copies that a log should have now; of what is ``essential`` in blades' reserves too."""
         self._glance()
-        return max(1, min(COPIES, len(self._writable([], essential=essential))))
+        return max(1, min(COPIES, len(self._writable([], COPIES, essential=essential))))
 
     def rooms(self, *, essential: bool = False, avoid: Collection[bytes] = ()) -> dict[bytes, int]:
         """Bytes that may be written on each blade that takes new data, by id.
@@ -233,12 +237,24 @@ class Blades:
 
     def _preference(self, avoid: Sequence[bytes], errors: list[OSError], *, essential: bool) -> list[Blade]:
         """By room to within a factor of two, else by chance: so load spreads."""
-        usable = [b for b in self._writable(errors, essential=essential) if b.blade_id not in avoid]
+        usable = [b for b in self._writable(errors, COPIES, essential=essential) if b.blade_id not in avoid]
         order = {b.blade_id: -self._rooms.spare(b, essential=essential).bit_length() for b in usable}
         return sorted(usable, key=lambda blade: (order[blade.blade_id], random.random()))
 
-    def _writable(self, errors: list[OSError], *, essential: bool = False) -> list[Blade]:
-        """Blades that take new data; ``errors`` hears why others don't."""
+    def _writable(self, errors: list[OSError], enough: int = 0, *, essential: bool = False) -> list[Blade]:
+        """Blades that take new data; ``errors`` hears why others don't.
+
+        If they are fewer than ``enough``, those that are merely late are waited for.
+        """
+        refusals: list[OSError] = []
+        writable = self._writable_now(refusals, essential=essential)
+        if len(writable) < enough and self._lookout.await_late():
+            refusals.clear()
+            writable = self._writable_now(refusals, essential=essential)
+        errors += refusals
+        return writable
+
+    def _writable_now(self, errors: list[OSError], *, essential: bool) -> list[Blade]:
         writable: list[Blade] = []
         for blade in self._in_service():
             if self._lookout.is_stalling(blade.blade_id):

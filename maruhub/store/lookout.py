@@ -8,6 +8,7 @@ drive that doesn't answer keeps one thread, and nobody else.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 import time
@@ -23,6 +24,12 @@ LOOK_SECONDS: Final = 1.0
 
 PATIENCE_SECONDS: Final = 0.2
 """A drive's time to answer a look; after it the caller goes on, and the drive counts as stalling."""
+
+LATE_SECONDS: Final = 10.0
+"""So long a stalling drive may yet be waited for by who can't do without it, as with a sync.
+
+On a busy machine every drive may seem to stall for a moment; one that hangs holds a caller up once.
+"""
 
 _living: weakref.WeakSet[Lookout] = weakref.WeakSet()
 
@@ -62,6 +69,7 @@ class Lookout:
         self._probing: dict[bytes, float] = {}
         self._due = time.monotonic() + LOOK_SECONDS
         self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
         _living.add(self)
 
     def glance(self) -> None:
@@ -106,22 +114,24 @@ class Lookout:
         except MaruError as error:
             why = error.what
         except OSError as error:
-            why = error.strerror or str(error)
+            why = error.strerror or str(error) or "it can't be read"
         finally:
             with self._lock:
                 self._probing.pop(blade_id, None)
-        self._note(blade_id, found, why)
+                if found is not None or why:
+                    self._note(blade_id, found, why)
+                self._answered.notify_all()
 
     def _note(self, blade_id: bytes, found: Blade | None, why: str) -> None:
-        with self._lock:
-            present, missing = dict(self.sight.present), dict(self.sight.missing)
-            present.pop(blade_id, None)
-            missing.pop(blade_id, None)
-            if found is not None:
-                present[blade_id] = found
-            else:
-                missing[blade_id] = why
-            self._replace(present, missing)
+        """With the lock held."""
+        present, missing = dict(self.sight.present), dict(self.sight.missing)
+        present.pop(blade_id, None)
+        missing.pop(blade_id, None)
+        if found is not None:
+            present[blade_id] = found
+        else:
+            missing[blade_id] = why
+        self._replace(present, missing)
 
     def _forget_unlisted(self) -> None:
         with self._lock:
@@ -142,9 +152,22 @@ class Lookout:
         begun = self._probing.get(blade_id)
         return begun is not None and time.monotonic() - begun > PATIENCE_SECONDS
 
+    def await_late(self) -> bool:
+        """Waits for drives that owe an answer, for each until it is ``LATE_SECONDS`` late; whether any came."""
+        with self._lock:
+            owing = dict(self._probing)
+            for blade_id, begun in owing.items():
+                came = functools.partial(self._has_answered, blade_id, begun)
+                self._answered.wait_for(came, max(0.0, begun + LATE_SECONDS - time.monotonic()))
+            return any(self._has_answered(blade_id, begun) for blade_id, begun in owing.items())
+
+    def _has_answered(self, blade_id: bytes, begun: float) -> bool:
+        return self._probing.get(blade_id) != begun
+
     def after_fork(self) -> None:
         """In the child: threads that were looking are the parent's."""
         self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
         self._probing = {}
 
 

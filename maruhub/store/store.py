@@ -252,8 +252,11 @@ class PoolStore:
             self._sealer.add(segment)
 
     def _seal(self, segment: int) -> None:
-        """After the writers of a segment were acknowledged; not where full copies are to stay."""
-        if scheme(len(self.blades.rooms())).data > 1:
+        """After the writers of a segment were acknowledged; not where full copies are to stay, nor twice."""
+        self.blades.await_late()
+        layout = self._layouts.refresh(segment)
+        is_log = layout is not None and layout.strips is None
+        if is_log and scheme(len(self.blades.rooms())).data > 1:
             with self.acting() as acts:
                 acts.recut(segment)
 

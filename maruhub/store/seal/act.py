@@ -163,6 +163,10 @@ class Acts:
                 raise Busy("Another process writes a checkpoint.", hint="Try again.")
             yield
 
+    def await_free(self, segment: int, seconds: float) -> bool:
+        """Waits until no other act is at the segment, so long at most; whether none is."""
+        return self._locks.await_free(segment, seconds)
+
     def sweep(self) -> SweepReport:
         """Removes what acts left behind that were killed; whatever is in doubt stays."""
         return self._strays.sweep()
@@ -258,6 +262,8 @@ class Acts:
 
     def _rooms(self, avoid: Collection[bytes], header_bytes: int) -> dict[bytes, int]:
         """Bytes for strips on each blade in service; 0 on those that take nothing now."""
+        # Strips over as many blades as there are: what lies narrower is written twice.
+        self._blades.await_late()
         leaving = self._blades.draining | self._blades.removed | set(avoid)
         staying = [blade.blade_id for blade in self._blades if blade.blade_id not in leaving]
         rooms = self._blades.rooms(essential=True, avoid=avoid)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from maruhub.store.commit.copies import blade_error
+
+_LOOK_SECONDS: Final = 0.01
 
 
 class ActLocks:
@@ -37,6 +41,16 @@ class ActLocks:
                 # A child forked meanwhile shares the descriptor: closing ours would not free it.
                 fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
+
+    def await_free(self, segment: int, seconds: float) -> bool:
+        """Waits until no act is at the segment, so long at most; whether none is."""
+        end = time.monotonic() + seconds
+        while True:
+            with self.held(segment) as free:
+                pass
+            if free or time.monotonic() >= end:
+                return free
+            time.sleep(_LOOK_SECONDS)
 
 
 def _take(fd: int) -> bool:
