@@ -1,0 +1,54 @@
+"""The server as an operator meets it: health, metrics, signals, logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+from tests.serving import Server, fetch, serving, wait_until
+
+
+def test_it_says_how_it_is(server: Server):
+    assert fetch(f"{server.url}/-/health") == (200, b"ok\n")
+    assert fetch(f"{server.url}/-/ready") == (200, b"ready\n")
+    status, text = fetch(f"{server.url}/metrics")
+    assert status == 200
+    assert b"maru_http_requests_total{" in text
+    assert b"# HELP maru_http_request_seconds" in text
+
+
+def test_strangers_get_an_error_of_s3(server: Server):
+    status, body = fetch(f"{server.url}/nobody-has-this-bucket/key")
+    assert status == 404
+    assert b"<Code>NoSuchBucket</Code>" in body
+    status, body = fetch(f"{server.url}/")
+    assert status == 403
+    assert b"<Code>AccessDenied</Code>" in body
+
+
+def test_a_killed_worker_is_replaced(tmp_path: Path):
+    with serving(tmp_path, "--workers", "2", blades=1) as server:
+        before = set(server.workers())
+        os.kill(min(before), signal.SIGKILL)
+        wait_until(lambda: len(set(server.workers()) - before) == 1 and len(server.workers()) == 2)
+        assert fetch(f"{server.url}/-/ready")[0] == 200
+
+
+def test_workers_end_with_their_parent(tmp_path: Path):
+    with serving(tmp_path, "--workers", "2", blades=1) as server:
+        workers = server.workers()
+        server.process.kill()
+        server.process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+def test_the_access_log_leaves_queries_out(tmp_path: Path):
+    log = tmp_path / "access.log"
+    with serving(tmp_path, "--workers", "1", "--access-log", str(log), blades=1) as server:
+        fetch(f"{server.url}/bucket/key?X-Amz-Signature=0123456789")
+        wait_until(lambda: log.exists() and log.read_text())
+    line = json.loads(log.read_text().splitlines()[0])
+    assert (line["path"], line["operation"]) == ("/bucket/key", "GetObject")
+    assert "0123456789" not in log.read_text()
