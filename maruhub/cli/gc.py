@@ -89,7 +89,8 @@ def _because(group: Group, until: list[datetime.datetime]) -> str:
         return f"its time is over; {group.held_by} names the bytes" if group.held_by else "its time is over"
     if group.hold in ("delay", "retention"):
         word = "retained" if group.hold == "retention" else "can be brought back"
-        return f"{word} until {_range(until)} at least"
+        by = f", {group.held_by}" if group.held_by else ""
+        return f"{word} until {_range(until)} at least{by}" if until else f"{word}{by}"
     if group.hold == "content":
         return "it holds versions that stay"
     return group.held_by or "what this release can't read stays"

@@ -25,7 +25,6 @@ COMPLIANCE: Final = "COMPLIANCE"
 
 _DAY_US: Final = 86_400_000_000
 _TERM_US_MAX: Final = TERM_S_MAX * 10**6
-_RETENTION: Final = ("retain_until_us", "lock_mode", "lock_until_us")
 _WORDS: Final = (b'"lock_', b'"hold"')
 
 
@@ -38,7 +37,8 @@ def stamped(rows: Rows, bucket: Bucket, payload: bytes) -> bytes:
     tail = json.loads(raw_tail) if raw_tail else {}
     default = bucket.default_lock
     if not LOCK.isdisjoint(tail):
-        tail = with_term(rows, bucket, tail)
+        _check(bucket, tail)
+        tail = _with_term(rows, tail)
     if default is not None and "lock_mode" not in tail:
         span_us = (default["days"] + 365 * default["years"]) * _DAY_US
         tail["lock_mode"], tail["lock_until_us"] = default["mode"], rows.time_us + span_us
@@ -46,23 +46,28 @@ def stamped(rows: Rows, bucket: Bucket, payload: bytes) -> bytes:
     return head + pack_tail(tail)
 
 
-def with_term(rows: Rows, bucket: Bucket, tail: Fields) -> dict[str, Any]:
-    """``tail`` with its date turned into a term of the pool's clock; raises InvalidInput if it's wrong."""
-    mode, until_us, pool_us = tail.get("lock_mode"), tail.get("lock_until_us"), tail.get("retain_until_us", 0)
-    if (mode or until_us or tail.get("hold")) and not bucket.locks:
+def _check(bucket: Bucket, tail: Fields) -> None:
+    """Raises InvalidInput for a lock that is none, or in a bucket that has none."""
+    mode, until_us, hold = tail.get("lock_mode"), tail.get("lock_until_us"), tail.get("hold")
+    if (mode or until_us or hold) and not bucket.locks:
         raise InvalidInput(
             f"the bucket {bucket.name!r} has no object lock.", hint="Make a bucket with it, or enable it."
         )
     if (mode is None) != (until_us is None) or mode not in (None, GOVERNANCE, COMPLIANCE):
         raise InvalidInput("a lock has a mode, GOVERNANCE or COMPLIANCE, and a date until when.")
-    if not _is_time(until_us or 0) or not _is_time(pool_us) or tail.get("hold") not in (None, False, True):
+    times = (until_us or 0, tail.get("retain_until_us", 0))
+    if not all(map(_is_time, times)) or hold not in (None, False, True):
         raise InvalidInput("a lock has times in microseconds, and a hold that is true or false.")
-    if until_us is None:
+
+
+def _with_term(rows: Rows, tail: Fields) -> dict[str, Any]:
+    """``tail`` with its date turned into a term of the pool's clock, unless that is longer already."""
+    if tail.get("lock_until_us") is None:
         return dict(tail)
-    span_us = until_us - rows.time_us
+    span_us = tail["lock_until_us"] - rows.time_us
     if span_us > _TERM_US_MAX:
         raise InvalidInput("a lock lasts 100 years at most.", hint="Give a nearer date.")
-    return {**tail, "retain_until_us": max(rows.pool_time_us + span_us, pool_us)}
+    return {**tail, "retain_until_us": max(rows.pool_time_us + span_us, tail.get("retain_until_us", 0))}
 
 
 def check_removable(tail: Fields, now_us: int, *, where: str, bypass: bool) -> None:
@@ -104,15 +109,14 @@ def edited(
     """``new``, the fields of a version that had ``old``, its lock in force; raises Refused, InvalidInput."""
     if all(new.get(name) == old.get(name) for name in LOCK):
         return new
-    if all(new.get(name) == old.get(name) for name in _RETENTION):
-        return with_term(rows, bucket, new) | {n: new[n] for n in _RETENTION if n in new}
-    moved = any(new.get(name) != old.get(name) for name in ("lock_mode", "lock_until_us"))
-    if moved and new.get("retain_until_us") == old.get("retain_until_us"):
-        # The term follows the date. A date that stays or moves on never ends the term earlier,
-        # though the two clocks may have drifted apart since.
-        later = new.get("lock_until_us", 0) >= old.get("lock_until_us", 0)
-        new = {**new, "retain_until_us": old.get("retain_until_us", 0) if later else 0}
-    new = with_term(rows, bucket, new)
+    _check(bucket, new)
+    if any(new.get(name) != old.get(name) for name in ("lock_mode", "lock_until_us")):
+        if new.get("retain_until_us") == old.get("retain_until_us"):
+            # The term follows the date. A date that stays or moves on never ends the term earlier,
+            # though the two clocks may have drifted apart since.
+            later = new.get("lock_until_us", 0) >= old.get("lock_until_us", 0)
+            new = {**new, "retain_until_us": old.get("retain_until_us", 0) if later else 0}
+        new = _with_term(rows, new)
     check_change(old, new, rows.pool_time_us, where=where, bypass=bypass)
     return new
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from maruhub.errors import NoSuchKey, NoSuchVersion
+from maruhub.errors import NoSuchKey, NoSuchVersion, Refused
 from maruhub.namespace import Namespace, PutItem
 from maruhub.namespace.bucket import Versioning
+from maruhub.namespace.lock import COMPLIANCE, GOVERNANCE
 from maruhub.namespace.versions import Version
 from maruhub.store.protocol import Store
 
 KEYS = st.sampled_from(["a", "a/", "a/1", "a/2", "a/b/1", "a\0", "ab", "é/é", "/"])
 NULL = "null"
+MODES = st.sampled_from([GOVERNANCE, COMPLIANCE])
+DAY_US = 86_400_000_000
 
 
 @dataclass
@@ -25,23 +30,31 @@ class Entry:
 
     id: str
     data: bytes | None
+    mode: str | None = None
+    days: int = 0
+    """Until when it is locked, counted from the beginning of the test."""
+    hold: bool = False
 
 
 class Machine(RuleBasedStateMachine):
     store: Store
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(lock=st.sampled_from([None, {}, {"mode": GOVERNANCE, "days": 3}]))
+    def begin(self, lock: dict[str, object] | None) -> None:
         self.bucket = "b" + secrets.token_hex(8)
         self.ns = Namespace(self.store, actor="ann")
-        self.ns.buckets.create(self.bucket)
+        self.ns.buckets.create(self.bucket, fields=None if lock is None else {"lock": lock})
+        self.lock = lock
         self.keys: dict[str, list[Entry]] = {}
         """Newest first."""
-        self.state = Versioning.OFF
+        self.state = Versioning.OFF if lock is None else Versioning.ENABLED
+        self.begun_us = time.time_ns() // 1000
         self.ids: dict[str, str] = {}
 
     def enters(self, key: str, entry: Entry) -> None:
         entries = self.keys.setdefault(key, [])
+        if self.lock and entry.data is not None:
+            entry.mode, entry.days = GOVERNANCE, 3
         if entry.id == NULL:
             entries[:] = [old for old in entries if old.id != NULL]
         entries.insert(0, entry)
@@ -51,8 +64,42 @@ class Machine(RuleBasedStateMachine):
 
     @rule(state=st.sampled_from([Versioning.ENABLED, Versioning.SUSPENDED]))
     def switch(self, state: Versioning) -> None:
+        if self.lock is not None and state is Versioning.SUSPENDED:
+            with pytest.raises(Refused):
+                self.ns.buckets.set_versioning(self.bucket, state)
+            return
         self.ns.buckets.set_versioning(self.bucket, state)
         self.state = state
+
+    @rule(key=KEYS, pick=st.integers(0, 5), days=st.integers(0, 9), bypass=st.booleans(), mode=MODES)
+    def retain(self, key: str, pick: int, days: int, bypass: bool, mode: str) -> None:
+        """Days 0: without a retention. No two terms are alike, so that the clocks decide nothing."""
+        entries = [entry for entry in self.keys.get(key, []) if entry.data is not None]
+        if self.lock is None or not entries:
+            return
+        entry = entries[pick % len(entries)]
+        term = {"lock_mode": mode, "lock_until_us": self.begun_us + days * DAY_US}
+        fields = term if days else dict.fromkeys(term)
+        shorter = days < entry.days
+        weaker = entry.mode == COMPLIANCE and mode == GOVERNANCE
+        refused = (shorter or weaker) and not (bypass and entry.mode == GOVERNANCE)
+        try:
+            self.ns.objects.edit(
+                self.bucket, key, lambda i: fields, version_id=entry.id, bypass_governance=bypass
+            )
+        except Refused:
+            assert refused
+        else:
+            assert not refused
+            entry.mode, entry.days = (mode, days) if days else (None, 0)
+
+    @rule(key=KEYS, pick=st.integers(0, 5), hold=st.booleans())
+    def hold(self, key: str, pick: int, hold: bool) -> None:
+        entries = [entry for entry in self.keys.get(key, []) if entry.data is not None]
+        if self.lock is not None and entries:
+            entry = entries[pick % len(entries)]
+            self.ns.objects.edit(self.bucket, key, lambda i: {"hold": hold}, version_id=entry.id)
+            entry.hold = hold
 
     @rule(items=st.dictionaries(KEYS, st.binary(max_size=4), min_size=1, max_size=3))
     def put(self, items: dict[str, bytes]) -> None:
@@ -84,12 +131,20 @@ class Machine(RuleBasedStateMachine):
             else:
                 self.enters(key, Entry(self.id_of(deleted.marker_id), None))
 
-    @rule(key=KEYS, pick=st.integers(0, 5), wrong=st.booleans())
-    def delete_version(self, key: str, pick: int, wrong: bool) -> None:
+    @rule(key=KEYS, pick=st.integers(0, 5), wrong=st.booleans(), bypass=st.booleans())
+    def delete_version(self, key: str, pick: int, wrong: bool, bypass: bool) -> None:
         entries = self.keys.get(key, [])
         entry = entries[pick % len(entries)] if entries and not wrong else None
         wanted = entry.id if entry else ("0" * 15 + "7")
-        deleted = self.ns.versions.delete(self.bucket, key, wanted)
+        stays = entry is not None and (
+            entry.hold or (entry.mode is not None and not (bypass and entry.mode == GOVERNANCE))
+        )
+        try:
+            deleted = self.ns.versions.delete(self.bucket, key, wanted, bypass_governance=bypass)
+        except Refused:
+            assert stays
+            return
+        assert not stays
         assert deleted.held == (entry is not None)
         if entry:
             assert bool(deleted.marker_id) == (entry.data is None)
@@ -169,5 +224,5 @@ def test_versions_as_s3_keeps_them(store: Store) -> None:
 
     Bound.store = store
     run_state_machine_as_test(
-        Bound, settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
+        Bound, settings=settings(max_examples=90, stateful_step_count=25, deadline=None)
     )

@@ -17,8 +17,8 @@ from maruhub.store.protocol import Change, Rows, Store, prefix_end, scan_all
 _UNREADABLE = (MaruError, ValueError, KeyError, TypeError, IndexError, struct.error, json.JSONDecodeError)
 """What decoding may raise on a row that a later release wrote, or that is damaged."""
 
-_LATER_BUCKET = ("lock", "hold")
-_LATER_OBJECT = ("hold", "lock")
+_LATER_BUCKET = ("hold",)
+_LATER_OBJECT = ("lock",)
 """Fields kept for later releases that will mean "do not remove": honoured before they are known."""
 
 
@@ -137,14 +137,17 @@ def _hold_of(bucket: Bucket, hidden: HiddenVersion | None, now_us: int) -> tuple
     if hidden.is_listed and not bucket.hidden_us:
         return Hold.LISTED, 0, "its bucket keeps versions"
     tail = hidden.info.tail
-    own_us = tail.get("retain_until_us", 0)
-    if not isinstance(own_us, int) or any(name in tail for name in _LATER_OBJECT):
+    own_us, held = tail.get("retain_until_us", 0), tail.get("hold", False)
+    if type(own_us) is not int or type(held) is not bool or any(name in tail for name in _LATER_OBJECT):
         return Hold.DOUBT, 0, "a later release holds it"
+    if held:
+        return Hold.RETENTION, 0, "a legal hold"
     retained_us = max(own_us, bucket.retain_until_us)
     until_us = max(hidden.eradicate_at_us, own_us)
     if until_us <= now_us:
         return Hold.NOTHING, until_us, ""
-    return (Hold.RETENTION if retained_us > now_us else Hold.DELAY), until_us, ""
+    why = f"locked ({tail['lock_mode']})" if own_us > now_us and "lock_mode" in tail else ""
+    return (Hold.RETENTION if retained_us > now_us else Hold.DELAY), until_us, why
 
 
 def _bucket_hold(bucket: Bucket, reader: Store | Rows, now_us: int) -> Hold:

@@ -20,6 +20,7 @@ from maruhub.compose import OpenPool
 from maruhub.errors import InvalidInput, NoSuchBucket, NoSuchVersion, Refused
 from maruhub.namespace import Namespace
 from maruhub.namespace.bucket import bucket_key, encode_bucket
+from maruhub.namespace.object import object_prefix, with_fields
 from maruhub.namespace.retention import Term, wall_moment
 from maruhub.store.commit import clock, turn
 from maruhub.store.format.extent import EXTENT_DTYPE
@@ -225,14 +226,90 @@ def test_rows_that_this_release_cannot_read_stay(pool: OpenPool, ns: Namespace) 
         assert [group.hold for group in reclaim(pool).survey().groups.values()] == ["doubt"]
 
 
-@pytest.mark.parametrize("field", ["lock", "hold"])
-def test_what_a_later_release_locks_stays(pool: OpenPool, ns: Namespace, field: str) -> None:
+def test_what_a_later_release_holds_stays(pool: OpenPool, ns: Namespace) -> None:
     bucket = ns.buckets.create("photos", delay_s=0)
     ns.objects.put("photos", "a", b"one")
     ns.objects.delete("photos", "a")
-    locked = dataclasses.replace(bucket, tail={field: {"mode": "compliance"}})
+    locked = dataclasses.replace(bucket, tail={"hold": {"mode": "compliance"}})
     pool.store.commit(lambda rows: rows.put(bucket_key("photos"), encode_bucket(locked)))
     assert reclaim(pool).expire() == Expired()
+
+
+@pytest.mark.parametrize("tail", [{"lock": {"mode": 1}}, {"retain_until_us": "2030"}, {"hold": "ON"}])
+def test_a_version_that_a_later_release_holds_stays(pool: OpenPool, ns: Namespace, tail) -> None:
+    bucket = ns.buckets.create("photos", delay_s=0)
+    info = ns.objects.put("photos", "a", b"one")
+    row_key, payload = object_prefix(bucket) + b"a", with_fields(info.payload, tail)
+    pool.store.commit(lambda rows: rows.put(row_key, payload, extents=info.extents))
+    ns.objects.delete("photos", "a")
+    assert reclaim(pool).expire() == Expired()
+    assert {group.hold for group in reclaim(pool).survey().groups.values()} == {Hold.DOUBT}
+
+
+def test_a_held_version_stays_however_it_came_out_of_sight(
+    pool: OpenPool, ns: Namespace, later: Later
+) -> None:
+    bucket = ns.buckets.create("photos", delay_s=0)
+    held, retained = ns.objects.put("photos", "a", b"one"), ns.objects.put("photos", "b", b"two")
+    tails = [{"hold": True}, {"retain_until_us": pool.store.pool_time_us() + 5 * DAY_S * 10**6}]
+    for info, tail in zip([held, retained], tails, strict=True):
+        payload, row_key = with_fields(info.payload, tail), object_prefix(bucket) + info.key.encode()
+        pool.store.commit(lambda rows, k=row_key, p=payload, i=info: rows.put(k, p, extents=i.extents))
+    ns.objects.delete_many("photos", ["a", "b"])
+    ns.buckets.delete("photos")
+    later(DAY_S)
+    assert reclaim(pool).expire() == Expired()
+    survey = reclaim(pool).survey()
+    assert {(g.hold, g.held_by) for g in survey.groups.values() if g.kind == "object version"} == {
+        (Hold.RETENTION, "a legal hold"),
+        (Hold.RETENTION, ""),
+    }
+    later(5 * DAY_S)
+    assert reclaim(pool).expire().rows == {"object version": 1}
+
+
+def test_a_lock_that_has_ended_lets_the_version_go(pool: OpenPool, ns: Namespace, later: Later) -> None:
+    """The whole way of S3: locked by its bucket's default, deleted by its id once that is over, freed."""
+    lock = {"lock": {"mode": "COMPLIANCE", "days": 2}}
+    ns.buckets.create("photos", delay_s=0, fields=lock)
+    info = ns.objects.put("photos", "a", b"one")
+    assert info.tail["retain_until_us"] - pool.store.pool_time_us() > 2 * DAY_S * 10**6 - 60 * 10**6
+    later(2 * DAY_S - 60)
+    with pytest.raises(Refused, match="retained until"):
+        ns.versions.delete("photos", "a", info.version_id, bypass_governance=True)
+    later(120)
+    assert reclaim(pool).expire() == Expired()
+    ns.versions.delete("photos", "a", info.version_id)
+    assert reclaim(pool).expire().rows == {"object version": 1}
+
+
+def test_a_governance_lock_that_was_bypassed_holds_nothing(pool: OpenPool, ns: Namespace) -> None:
+    ns.buckets.create("photos", delay_s=0, fields={"lock": {"mode": "GOVERNANCE", "years": 1}})
+    infos = [ns.objects.put("photos", "a", b"%d" % n) for n in range(2)]
+    for info in infos:
+        with pytest.raises(Refused, match="GOVERNANCE"):
+            ns.versions.delete("photos", "a", info.version_id)
+        ns.versions.delete("photos", "a", info.version_id, bypass_governance=True)
+    assert reclaim(pool).expire().rows == {"object version": 2}
+
+
+def test_a_wall_clock_put_forward_ends_no_lock(
+    pool: OpenPool, ns: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ns.buckets.create("photos", fields={"lock": {"mode": "GOVERNANCE", "days": 1}})
+    info = ns.objects.put("photos", "a", b"one")
+    real = turn.read_moment
+    ahead_us = 400 * DAY_S * 10**6
+    monkeypatch.setattr(
+        turn, "read_moment", lambda: dataclasses.replace(real(), wall_us=real().wall_us + ahead_us)
+    )
+    with pytest.raises(Refused):
+        ns.versions.delete("photos", "a", info.version_id)
+    # Its date lies behind now. Said once more, or a later one that lies behind too, it ends nothing.
+    for more_us in (0, DAY_S * 10**6):
+        until = {"lock_until_us": info.tail["lock_until_us"] + more_us}
+        again = ns.objects.edit("photos", "a", lambda i, until=until: until)
+        assert again.tail["retain_until_us"] == info.tail["retain_until_us"]
 
 
 def test_versions_of_no_known_bucket_stay(pool: OpenPool, ns: Namespace) -> None:
