@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from maruhub.errors import MaruError
@@ -25,10 +25,12 @@ from maruhub.gateway.s3.route import route
 from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
-from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.form import FormSink
+from maruhub.gateway.service.request import Caller, Request
 from maruhub.gateway.service.service import READS, SINKS, Service
 from maruhub.gateway.service.sinks import SMALL_BYTES, Sink
 from maruhub.gateway.service.translation import failure_of
+from maruhub.namespace import Namespace
 
 _log = logging.getLogger(__name__)
 
@@ -135,8 +137,13 @@ class Exchange:
         if small:
             raw = await self._body.whole(SMALL_BYTES)
             return await crossing.run(_put_small, desk.service, request, passed, raw)
-        async with desk.uploads:
-            sink: Sink = await crossing.run(desk.service.sink, request, passed.payload, passed.signer)
+        return await self._pour(lambda: desk.service.sink(request, passed.payload, passed.signer))
+
+    async def _pour(self, make: Callable[[], Sink]) -> Answer:
+        """A body of any size, piece by piece."""
+        crossing = self._desk.crossing
+        async with self._desk.uploads:
+            sink = await crossing.run(make)
             try:
                 async for piece in self._body.pieces():
                     await crossing.finish(sink.write, piece)
@@ -146,7 +153,10 @@ class Exchange:
                 raise
 
     async def _form(self, request: Request) -> Answer:
-        raise S3Failure("NotImplemented", "Form uploads are not implemented.")
+        def sender(fields: Mapping[str, str]) -> tuple[Caller, Namespace]:
+            return self._desk.gate.sender(self._head, fields)
+
+        return await self._pour(lambda: FormSink(request, sender))
 
     async def _own(self, head: Head) -> Answer | None:
         """What is no bucket's: health, readiness, metrics, the batch door."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from maruhub.gateway.guessing import Guesses
 from maruhub.gateway.head import Head
 from maruhub.gateway.identity import Keyring
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.post_signature import is_signed, verify_form
 from maruhub.gateway.s3.presigned import is_presigned, verify_query
-from maruhub.gateway.s3.signature import Payload, PayloadMode, Verified, verify_header
+from maruhub.gateway.s3.signature import Payload, PayloadMode, verify_header
 from maruhub.gateway.service.request import Caller
 from maruhub.gateway.service.sinks import Intake
 from maruhub.namespace import Namespace
@@ -21,6 +23,8 @@ from maruhub.wire.signing import Signer
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
+
+T = TypeVar("T")
 
 _NAMES_MAX: Final = 1024
 _GUESSED: Final = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
@@ -64,25 +68,43 @@ class Gate:
         """
         if "authorization" not in head.by_name and not is_presigned(head):
             return Passed(Caller(), self._namespace("anonymous"))
-        verified = self._verified(head, now_s)
-        key = self._keys.key(verified.signer.access_key)
-        if key is None:
-            raise S3Failure("InvalidAccessKeyId", AWSAccessKeyId=verified.signer.access_key)
-        caller = Caller(key.user, key.access_key, key.admin, key.policy, key.user_policy)
-        return Passed(caller, self._namespace(key.user), verified.payload, verified.signer)
-
-    def _verified(self, head: Head, now_s: float) -> Verified:
         client, said = head.client.rpartition(":")[0].strip("[]"), _access_key_said(head)
-        self._guesses.check(client, said)
         verify = verify_header if "authorization" in head.by_name else verify_query
+        verified = self._checked(client, said, lambda: verify(head, now=now_s, secrets=self._keys.secret))
+        caller = self._caller(verified.signer.access_key)
+        return Passed(caller, self._namespace(caller.user), verified.payload, verified.signer)
+
+    def _checked(self, client: str, said: str, verify: Callable[[], T]) -> T:
+        """What ``verify`` returns; whoever guesses too often is not listened to."""
+        self._guesses.check(client, said)
         try:
-            verified = verify(head, now=now_s, secrets=self._keys.secret)
+            verified = verify()
         except S3Failure as failure:
             if failure.code in _GUESSED:
                 self._guesses.failed(client, said)
             raise
         self._guesses.succeeded(client, said)
         return verified
+
+    def _caller(self, access_key: str) -> Caller:
+        key = self._keys.key(access_key)
+        if key is None:
+            raise S3Failure("InvalidAccessKeyId", AWSAccessKeyId=access_key)
+        return Caller(key.user, key.access_key, key.admin, key.policy, key.user_policy)
+
+    def sender(self, head: Head, fields: Mapping[str, str]) -> tuple[Caller, Namespace]:
+        """Who signed a form upload; nobody, if it isn't signed. Safe from many threads.
+
+        Raises:
+            S3Failure: As :meth:`passed`.
+        """
+        if not is_signed(fields):
+            return Caller(), Namespace(self._store, actor="anonymous")
+        client = head.client.rpartition(":")[0].strip("[]")
+        said = fields.get("x-amz-credential", "").partition("/")[0]
+        signer = self._checked(client, said, lambda: verify_form(fields, secrets=self._keys.secret))
+        caller = self._caller(signer.access_key)
+        return caller, Namespace(self._store, actor=caller.user)
 
     @staticmethod
     def document(head: Head, passed: Passed, raw: bytes) -> bytes:

@@ -1,0 +1,91 @@
+"""Form uploads as a browser sends them."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import http.client
+import json
+import secrets
+
+from maruhub.wire.signing import signature_of, signing_key
+from tests.serving import Key, Server, maru
+
+BOUNDARY = "----boundary0123456789"
+
+
+def signed(key: Key, bucket: str, *conditions: object) -> dict[str, str]:
+    """The fields that sign a form."""
+    now = datetime.datetime.now(datetime.UTC)
+    date = now.strftime("%Y%m%d")
+    own = {
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": f"{key.access_key}/{date}/us-east-1/s3/aws4_request",
+        "x-amz-date": now.strftime("%Y%m%dT%H%M%SZ"),
+    }
+    document = {
+        "expiration": (now + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "conditions": [{"bucket": bucket}, *conditions, *({n: v} for n, v in own.items())],
+    }
+    text = base64.b64encode(json.dumps(document).encode()).decode()
+    signature = signature_of(signing_key(key.secret_key, date, "us-east-1", "s3"), text)
+    return own | {"policy": text, "x-amz-signature": signature}
+
+
+def post(server: Server, bucket: str, fields: dict[str, str], data: bytes, filename: str = "a.txt"):
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'
+        for n, v in fields.items()
+    ]
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
+    body = "".join([*parts, head]).encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    connection.request("POST", f"/{bucket}", body, kind)
+    answer = connection.getresponse()
+    told = answer.status, dict(answer.getheaders()), answer.read()
+    connection.close()
+    return told
+
+
+def test_a_browser_puts_what_the_form_lets_it(server: Server):
+    key, bucket = server.key("ann", admin=True), f"forms-{secrets.token_hex(4)}"
+    maru(server.hub, "mb", bucket)
+    form = signed(key, bucket, ["starts-with", "$key", "up/"], ["content-length-range", 1, 10 << 20])
+    status, headers, _ = post(server, bucket, {"key": "up/${filename}", **form}, b"hello", "photo.png")
+    assert (status, headers["etag"]) == (204, '"5d41402abc4b2a76b9719d911017c592"')
+    assert maru(server.hub, "cat", f"maru://{bucket}/up/photo.png") == "hello"
+
+    big = secrets.token_bytes(3 << 20)
+    form = signed(key, bucket, {"key": "big"}, {"success_action_status": "201"}, {"x-amz-meta-a": "b"})
+    more = {"key": "big", "success_action_status": "201", "x-amz-meta-a": "b"}
+    status, _, body = post(server, bucket, more | form, big)
+    assert status == 201
+    assert b"<Key>big</Key>" in body
+    stat = json.loads(maru(server.hub, "stat", f"maru://{bucket}/big", "--json"))
+    assert (stat["size"], stat["metadata"]) == (len(big), {"a": "b"})
+
+
+def test_what_the_form_does_not_let_is_refused_and_not_there(server: Server):
+    key, bucket = server.key("ann", admin=True), f"forms-{secrets.token_hex(4)}"
+    maru(server.hub, "mb", bucket)
+    form = signed(key, bucket, ["starts-with", "$key", "up/"], ["content-length-range", 1, 4])
+    cases = {
+        "another key": ({"key": "down/1", **form}, b"1", 403, b"AccessDenied"),
+        "too large": ({"key": "up/1", **form}, b"12345", 400, b"EntityTooLarge"),
+        "too small": ({"key": "up/1", **form}, b"", 400, b"EntityTooSmall"),
+        "another field": ({"key": "up/1", "acl": "public-read", **form}, b"1", 403, b"AccessDenied"),
+        "unsigned": ({"key": "up/1"}, b"1", 403, b"AccessDenied"),
+        "altered": (
+            {"key": "up/1", **form, "x-amz-signature": "0" * 64},
+            b"1",
+            403,
+            b"SignatureDoesNotMatch",
+        ),
+        "no key": (form, b"1", 400, b"UserKeyMustBeSpecified"),
+    }
+    for name, (fields, data, wanted, code) in cases.items():
+        status, _, body = post(server, bucket, fields, data)
+        assert (name, status) == (name, wanted), body
+        assert code in body, name
+    assert json.loads(maru(server.hub, "ls", f"maru://{bucket}", "--json")) == []
