@@ -167,10 +167,10 @@ class User:
 
 
 def check_user_name(name: str) -> None:
-    """Raises InvalidName unless ``name`` may name a user: as AWS has it, beginning with a letter or digit."""
+    """Raises InvalidName unless ``name`` may name a user or a key: AWS's rule, a letter or digit in front."""
     if not _USER.fullmatch(name):
         raise InvalidName(
-            f"{name!r:.80} cannot name a user.",
+            f"{name!r:.80} cannot name a user or a key.",
             hint="Use 1 to 64 of A-Z, a-z, 0-9 and _ . @ = , + -, with a letter or digit in front.",
         )
 

@@ -51,7 +51,7 @@ SECRETS_FILE: Final = "secrets.key"
 OWN_NAMES: Final = frozenset(
     {"blades", INDEX_FOLDER, "hub.lock", "recovery.lock", BLADES_LOCK, MAKING_FILE, SECRETS_FILE}
 )
-_NEW_NAMES: Final = (f"{HUB_FILE}.new.", f"{MAKING_FILE}.new.")
+_NEW_NAMES: Final = tuple(f"{name}.new." for name in (HUB_FILE, MAKING_FILE, SECRETS_FILE))
 """Names begin like this of files that a kill kept from being put in place."""
 _BLADE_NAMES: Final = frozenset({IDENTITY_FILE, SEGMENTS_FOLDER, "lost+found"})
 """The last is what a new file system has of itself."""
