@@ -7,6 +7,7 @@ guessing costs the hub little and shows.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import threading
 from collections import OrderedDict
@@ -119,6 +120,7 @@ class _Recent(OrderedDict[K, V], Generic[K, V]):
             self.popitem(last=False)
 
 
+@functools.lru_cache(maxsize=4096)
 def _place(client: str) -> str:
     """The address as it is counted: whoever has one of IPv6 has its whole /64."""
     if ":" not in client:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from maruhub.namespace.access_key import AccessKey
+from maruhub.namespace.access_key import AccessKey, is_access_key
 from maruhub.namespace.users import Users
 
 FRESH_S: Final = 1.0
 """A key that was looked up is used for so long before its rows are looked at again."""
+ABSENT_MAX: Final = 1024
+"""Names that were asked for and that nobody has, of which so many are remembered for as long."""
 
 
 class Keyring:
     """Access keys by name, as they were within the last second. Safe from many threads.
 
     A key that is disabled, rotated or deleted, and a user's changed policy, so take effect within a
-    second in every process. Keys that nobody has are not remembered, so that guessing costs no
-    memory.
+    second in every process, and so does a new one. A key that nobody has costs what a known one does;
+    of those few are remembered, so that guessing costs no memory.
 
     Args:
         users: Of the hub.
@@ -29,6 +32,7 @@ class Keyring:
         self._users = users
         self._now = now
         self._held: dict[str, tuple[float, AccessKey]] = {}
+        self._absent: OrderedDict[str, float] = OrderedDict()
 
     def secret(self, access_key: str) -> str | None:
         """The secret to check a signature with; None if there is no such key, or it is disabled.
@@ -43,10 +47,21 @@ class Keyring:
         """The key, if it is there and enabled; raises as :meth:`secret` does."""
         now = self._now()
         checked_at, known = self._held.get(access_key, (0.0, None))
-        if known is None or not 0 <= now - checked_at < FRESH_S:
-            known = self._users.find(access_key, known=known)
-            if known is None:
-                self._held.pop(access_key, None)
-                return None
-            self._held[access_key] = now, known
-        return known if known.enabled else None
+        if known is None:
+            checked_at = self._absent.get(access_key, now - FRESH_S)
+        if now - checked_at >= FRESH_S:
+            known = self._looked_up(access_key, known, now)
+        return known if known is not None and known.enabled else None
+
+    def _looked_up(self, access_key: str, known: AccessKey | None, now: float) -> AccessKey | None:
+        found = self._users.find(access_key, known=known)
+        if found is not None:
+            self._held[access_key] = now, found
+            return found
+        self._held.pop(access_key, None)
+        if is_access_key(access_key):
+            self._absent.pop(access_key, None)
+            self._absent[access_key] = now
+            if len(self._absent) > ABSENT_MAX:
+                self._absent.popitem(last=False)
+        return None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from maruhub.errors import Unavailable
+from maruhub.gateway import identity
 from maruhub.gateway.identity import FRESH_S, Keyring
 from maruhub.namespace.users import Users
 from maruhub.namespace.vault import Vault
@@ -96,17 +97,33 @@ def test_a_new_secret_and_a_new_policy_count_after_a_second(ring: Keyring, users
     assert key.user_policy == "{}"
 
 
-def test_keys_that_nobody_has_take_no_memory(ring: Keyring):
+def test_keys_that_nobody_has_take_little_memory(ring: Keyring, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(identity, "ABSENT_MAX", 50)
     for n in range(200):
         assert ring.secret(f"{n:A>20}") is None
         assert ring.secret("x" * n) is None
     assert ring._held == {}
+    assert len(ring._absent) == 50
+    assert {len(name) for name in ring._absent} == {20}
 
 
-def test_a_key_that_nobody_had_is_found_once_it_is_there(ring: Keyring, users: Users):
+def test_a_key_that_nobody_has_is_looked_up_once_a_second(ring: Keyring, store: Counting, clock: Clock):
+    for _ in range(3):
+        assert ring.key("A" * 20) is None
+    assert store.asked == 1
+    clock.now += FRESH_S
     assert ring.key("A" * 20) is None
-    made = users.create_key("ann")
-    assert ring.key(made.access_key) is not None
+    assert store.asked == 2
+
+
+def test_a_key_that_nobody_had_is_found_a_second_after_it_is_there(
+    ring: Keyring, users: Users, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("maruhub.namespace.users.new_access_key", lambda: "A" * 20)
+    assert ring.key("A" * 20) is None
+    users.create_key("ann")
+    clock.now += FRESH_S
+    assert ring.key("A" * 20) is not None
 
 
 def test_a_secret_that_can_not_be_decrypted_is_an_error(ring: Keyring, users: Users, tmp_path: Path):
