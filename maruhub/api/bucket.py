@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maruhub import argument, errors
 from maruhub.namespace import PutItem
+from maruhub.namespace.key_error import NoSuchBucket, as_key_error, as_stated
 from maruhub.namespace.reads import no_such_key
 from maruhub.namespace.retention import Term, wall_moment
 from maruhub.store.protocol import Buffer
@@ -21,14 +22,6 @@ from maruhub.store.protocol import Buffer
 if TYPE_CHECKING:
     from maruhub.namespace import Namespace, ObjectInfo
     from maruhub.namespace.past import Event
-
-
-class NoSuchKey(errors.NoSuchKey, KeyError):
-    """A key without an object, also as the ``KeyError`` that mappings raise."""
-
-
-class NoSuchBucket(errors.NoSuchBucket, KeyError):
-    """A bucket that is not made yet, asked for a key: a ``KeyError`` too."""
 
 
 class Listing:
@@ -91,7 +84,7 @@ class BucketView(MutableMapping[str, memoryview]):
 
     def __delitem__(self, key: str) -> None:
         if not self._objects.delete_many(self.name, [_key(key)])[0]:
-            raise _as_key_error(no_such_key(self.name, key))
+            raise as_key_error(no_such_key(self.name, key))
 
     def __contains__(self, key: object) -> bool:
         try:
@@ -130,7 +123,7 @@ class BucketView(MutableMapping[str, memoryview]):
         views = [one for one in found if isinstance(one, memoryview)]
         if len(views) < len(found):
             first = next(one for one in found if isinstance(one, errors.MaruError))
-            raise _as_key_error(first) if isinstance(first, errors.NoSuchKey) else first
+            raise as_key_error(first) if isinstance(first, errors.NoSuchKey) else first
         return views
 
     def read_many(
@@ -138,7 +131,7 @@ class BucketView(MutableMapping[str, memoryview]):
     ) -> builtins.list[memoryview | errors.MaruError]:
         """As ``get_many``, but one bad key spares the others: its error stands in its place."""
         found = self._objects.read_many(self.name, argument.texts("keys", keys), verify=verify)
-        return [one if isinstance(one, memoryview) else _as_stated(one) for one in found]
+        return [one if isinstance(one, memoryview) else as_stated(one) for one in found]
 
     def pieces(self, item: str | ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
         """An object's bytes in pieces of at most 1 MiB, for objects larger than memory.
@@ -248,14 +241,6 @@ def _key(key: str) -> str:
 
 def _prefix(prefix: str) -> str:
     return argument.text("prefix", prefix)
-
-
-def _as_stated(error: errors.MaruError) -> errors.MaruError:
-    return _as_key_error(error) if isinstance(error, errors.NoSuchKey) else error
-
-
-def _as_key_error(error: errors.NoSuchKey) -> NoSuchKey:
-    return NoSuchKey(error.what, hint=error.hint)
 
 
 def _put_items(items: object) -> list[PutItem]:

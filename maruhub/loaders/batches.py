@@ -14,7 +14,7 @@ from maruhub.loaders.order import GlobalOrder
 from maruhub.loaders.permutation import SEED_MAX
 from maruhub.loaders.plan import Place, Plan
 from maruhub.loaders.prefetch import Prefetcher
-from maruhub.loaders.reading import OnError, Reader, Ready, check_on_error
+from maruhub.loaders.reading import BatchReader, OnError, Reader, Ready, check_on_error
 from maruhub.loaders.state import LoaderState
 from maruhub.loaders.stats import LoaderStats, Meter
 
@@ -107,9 +107,9 @@ class Batches:
         self._prefetch = prefetch
         self._recorder = recorder
         self._meter = Meter()
-        self._reader = Reader(
+        self._store = store
+        self._reader = self._open_reader(
             source=view,
-            store=store,
             plan=plan,
             order=GlobalOrder(len(view), self._seed),
             meter=self._meter,
@@ -120,6 +120,10 @@ class Batches:
         self._place = Place(0, 0)
         self._pass: _Pass | None = None
         self._ended = False
+
+    def _open_reader(self, **parts: Any) -> BatchReader:
+        """What reads for these batches; batches of a hub elsewhere have another."""
+        return Reader(store=self._store, **parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The hub and the view are opened anew where this arrives (spawn, forkserver); what
@@ -229,7 +233,7 @@ class Batches:
 class _Pass:
     """One run of a reader from a place to the end of its epochs, threaded or not."""
 
-    def __init__(self, reader: Reader, place: Place, *, epochs: int | None, prefetch: int) -> None:
+    def __init__(self, reader: BatchReader, place: Place, *, epochs: int | None, prefetch: int) -> None:
         self.pid = os.getpid()
         self.last_epoch = None if epochs is None else place.epoch + epochs
         items = reader.batches(place, epochs)

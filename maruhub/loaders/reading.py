@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -46,6 +46,20 @@ class Ready:
     step: Step
     size_bytes: int
     skipped: tuple[Skipped, ...]
+
+
+class BatchReader(Protocol):
+    """What batches come from: a plan, and its batches from any place on."""
+
+    @property
+    def plan(self) -> Plan:
+        """Who gets what."""
+
+    def batches(self, place: Place, epochs: int | None) -> Iterator[Ready]:
+        """Batches of this plan from ``place`` through ``epochs`` epochs (None: endless), lazily.
+
+        Raises the first unreadable sample's error, unless it is to be passed over.
+        """
 
 
 class Samples(NamedTuple):

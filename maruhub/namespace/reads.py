@@ -54,14 +54,28 @@ class ObjectReads:
         Read-only views that live as long as they are referenced. With ``verify`` every
         byte is summed in this call.
         """
-        raws, faults = encode_keys(keys)
-        rows = self._rows(bucket, raws)
-        results = self._store.read_many(blobs_of(rows), verify=verify)
-        if faults or None in rows.raws:
-            for i, raw in enumerate(rows.raws):
-                if raw is None or i in faults:
-                    results[i] = faults.get(i) or no_such_key(bucket, keys[i])
+        blobs, faults = self.locate_many(bucket, keys)
+        results = self._store.read_many(blobs, verify=verify)
+        for i, fault in faults.items():
+            results[i] = fault
         return results
+
+    def locate_many(self, bucket: str, keys: Sequence[str]) -> tuple[Blobs, dict[int, MaruError]]:
+        """Where the bytes of each key are; the errors of those that have none, by position.
+
+        For whoever reads them later: the blob of a key with an error is empty.
+        """
+        raws, invalid = encode_keys(keys)
+        rows = self._rows(bucket, raws)
+        faults: dict[int, MaruError] = {}
+        if invalid or None in rows.raws:
+            # Where a key is no key, a row may be that of the stand-in.
+            kept = [None if i in invalid else raw for i, raw in enumerate(rows.raws)]
+            rows = RowBatch(rows.keys, kept)
+            faults = {
+                i: invalid.get(i) or no_such_key(bucket, keys[i]) for i, raw in enumerate(kept) if raw is None
+            }
+        return blobs_of(rows), faults
 
     def read(self, bucket: str, key: str, *, verify: bool = True) -> memoryview:
         """The bytes of one key; raises what :meth:`read_many` would return."""

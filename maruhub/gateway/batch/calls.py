@@ -1,0 +1,63 @@
+"""The table of calls: names, what does them, what they need, what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from maruhub.errors import InvalidInput
+from maruhub.gateway.batch import bucket_calls, dataset_calls
+from maruhub.gateway.batch.fields import Fields
+from maruhub.gateway.batch.rights import Allowed
+from maruhub.gateway.batch.sources import Sources
+
+if TYPE_CHECKING:
+    from maruhub.api.hub import Hub
+
+Act = Callable[["Hub", Fields, Allowed], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call; one whose answer is a table says so with ``is_table``."""
+
+    act: Act
+    is_table: bool = False
+
+
+def calls_of(sources: Sources) -> Mapping[str, Call]:
+    """All calls by name; each stands in ``docs/format-batch.md``."""
+    views = dataset_calls.ViewCalls(sources)
+    return {
+        "bucket.names": Call(bucket_calls.names),
+        "bucket.page": Call(bucket_calls.page),
+        "bucket.stat": Call(bucket_calls.stat),
+        "bucket.delete": Call(bucket_calls.delete),
+        "bucket.copy": Call(bucket_calls.copy),
+        "bucket.copy_all": Call(bucket_calls.copy_all),
+        "bucket.undelete": Call(bucket_calls.undelete),
+        "bucket.history": Call(bucket_calls.history),
+        "dataset.names": Call(dataset_calls.names),
+        "dataset.versions": Call(dataset_calls.versions),
+        "dataset.info": Call(dataset_calls.info),
+        "dataset.commit": Call(dataset_calls.commit),
+        "dataset.label": Call(dataset_calls.label),
+        "dataset.tag": Call(dataset_calls.tag),
+        "dataset.untag": Call(dataset_calls.untag),
+        "dataset.drop": Call(dataset_calls.drop),
+        "dataset.undrop": Call(dataset_calls.undrop),
+        "dataset.set_split": Call(dataset_calls.set_split),
+        "view.open": Call(views.open),
+        "view.table": Call(views.table, is_table=True),
+        "view.save": Call(views.save),
+        "sql": Call(dataset_calls.sql, is_table=True),
+    }
+
+
+def find(calls: Mapping[str, Call], name: str) -> Call:
+    """The call of that name; InvalidInput."""
+    call = calls.get(name)
+    if call is None:
+        raise InvalidInput(f"there is no call {name[:80]!r}.", hint=f"Calls: {', '.join(calls)}.")
+    return call

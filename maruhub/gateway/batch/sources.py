@@ -1,0 +1,98 @@
+"""Opening what a request calls a source: a view of a version, checked, and kept for the next one."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+from maruhub import argument
+from maruhub.catalog.view import View
+from maruhub.errors import InvalidInput, StateMismatch
+from maruhub.gateway.batch.request import Source
+from maruhub.gateway.batch.rights import Allowed, require
+
+if TYPE_CHECKING:
+    from maruhub.api.hub import Hub
+
+DATASET: Final = "dataset"
+_KEPT: Final = 64
+
+
+class Sources:
+    """Views of one hub, by what they were asked for. Safe from many threads.
+
+    A version never changes and every operation is a function of it, so a view found once is
+    found again at once: an epoch in a thousand requests costs one search.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._kept: OrderedDict[Source, View] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, source: Source, allowed: Allowed) -> View:
+        """The view, if the caller may read it.
+
+        Raises:
+            Refused: They may not.
+            StateMismatch: It is not what the request expects.
+            MaruError: As the catalog raises them.
+        """
+        if source.dataset:
+            # Before anything is looked up: what may not be read can't be probed either.
+            require(allowed, "s3:GetObject", DATASET, f"{source.dataset}/{source.version}/")
+        view = self._find(source)
+        name = f"{view.dataset_name}/{view.version_name}/"
+        require(allowed, "s3:GetObject", DATASET, name)
+        if source.digest and view.digest != source.digest:
+            raise StateMismatch(
+                f"the request expects the view {source.digest}, {name} gives {view.digest}.",
+                hint="Open the version anew, or the view that was saved.",
+            )
+        return view
+
+    def _find(self, source: Source) -> View:
+        base = (
+            self._hub.view(source.view) if source.view else self._hub.dataset(source.dataset)[source.version]
+        )
+        if not source.operations:
+            return base
+        # A name may move on, a version's number does not.
+        fixed = Source(base.dataset_name, base.version_name, source.view, source.operations)
+        with self._lock:
+            known = self._kept.get(fixed)
+            if known is not None:
+                self._kept.move_to_end(fixed)
+                return known
+        view = base
+        for operation in source.operations:
+            view = apply(view, operation)
+        with self._lock:
+            self._kept[fixed] = view
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return view
+
+
+def apply(view: View, operation: tuple[Any, ...]) -> View:
+    """One operation on a view; InvalidInput for one that is not known, or wrong arguments."""
+    name, *rest = operation
+    takes = {"split": (1, 3), "where": (1, 1), "sample": (1, 2), "sort": (1, 2), "select": (1, 1)}
+    if name not in takes:
+        raise InvalidInput(f"there is no operation {name[:80]!r}.", hint=f"Use {', '.join(takes)}.")
+    low, high = takes[name]
+    if not low <= len(rest) <= high:
+        raise InvalidInput(f"the operation {name!r} takes {low} to {high} arguments, not {len(rest)}.")
+    if name == "split":
+        return view.split(argument.text("a split", rest[0]), *rest[1:])
+    if name == "where":
+        return view.where(argument.text("an expression", rest[0]))
+    if name == "sample":
+        return view.sample(
+            argument.whole("n", rest[0], low=0), *(argument.whole("seed", seed) for seed in rest[1:])
+        )
+    if name == "sort":
+        descending = argument.flag("descending", rest[1]) if len(rest) > 1 else False
+        return view.sort(argument.text("a column", rest[0]), descending=descending)
+    return view.select(rest[0] if isinstance(rest[0], tuple) else None)

@@ -1,0 +1,411 @@
+"""The batch door without a socket: what is asked comes back, in order, and rights hold."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import xxhash
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from maruhub.api.hub import Hub
+from maruhub.errors import InvalidInput, MaruError, NoSuchBucket, NoSuchKey, PreconditionFailed, Refused
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.batch.calls import calls_of
+from maruhub.gateway.batch.door import BatchDoor
+from maruhub.gateway.batch.sources import Sources
+from maruhub.gateway.head import Head
+from maruhub.store.protocol import Store
+from maruhub.wire import fault
+from maruhub.wire.frame import ROW_DTYPE
+from maruhub.wire.stream import Begin, Samples, StreamReader, StreamWriter, Window
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass
+class BarePool:
+    store: Store
+
+    def close(self) -> None:
+        self.store.close()
+
+
+@pytest.fixture
+def hub(store: Store) -> Hub:
+    hub = Hub(BarePool(store), Path("nowhere"), actor="me@here")  # type: ignore[arg-type]
+    hub.bucket("photos").put_many({f"{i:03}.jpg": f"bytes {i} ".encode() * (i % 9) for i in range(50)})
+    return hub
+
+
+@pytest.fixture
+def door(hub: Hub) -> BatchDoor:
+    return BatchDoor(hub)
+
+
+def anyone(action: str, bucket: str, key: str) -> bool:
+    return True
+
+
+def post(
+    door: BatchDoor,
+    what: str,
+    body: object,
+    allowed: Callable[[str, str, str], bool] = anyone,
+    accept: str = "",
+) -> Answer:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return door.answer(Head("POST", f"/-/batch/v1/{what}", "", (("accept", accept),)), data, allowed)
+
+
+def read(answer: Answer) -> tuple[dict[str, Any], list[pa.Table], list[bytes | MaruError]]:
+    """Everything of an answer, which must be whole."""
+    assert answer.status == 200, answer.body
+    assert not isinstance(answer.body, bytes)
+    reader, about, tables = StreamReader(), {}, []
+    items: dict[int, bytes | MaruError] = {}
+    for chunk in answer.body:
+        for event in reader.feed(chunk):
+            if isinstance(event, Begin):
+                about = event.about
+            elif isinstance(event, Samples):
+                tables.append(pa.ipc.open_stream(event.arrow).read_all())
+            else:
+                assert isinstance(event, Window)
+                for number, part in zip(event.items, event.parts, strict=True):
+                    have = items.get(number, b"")
+                    assert isinstance(have, bytes)
+                    items[number] = part if isinstance(part, MaruError) else have + bytes(part)
+    assert reader.ended
+    return about, tables, [items[number] for number in sorted(items)]
+
+
+def refused(answer: Answer) -> MaruError:
+    assert answer.status >= 400
+    assert isinstance(answer.body, bytes)
+    error = fault.from_json(json.loads(answer.body)["error"])
+    assert answer.status == fault.status_of(error)
+    return error
+
+
+def objects(keys: Sequence[str], bucket: str = "photos", **more: Any) -> dict[str, Any]:
+    return {"format": 1, "objects": [{"bucket": bucket, "keys": list(keys)}], **more}
+
+
+def test_objects_come_in_the_order_asked_and_a_bad_one_fails_alone(hub: Hub, door: BatchDoor) -> None:
+    keys = ["007.jpg", "none.jpg", "000.jpg", "", "003.jpg", "007.jpg"]
+    _, _, items = read(post(door, "read", objects(keys)))
+    photos = hub.bucket("photos")
+    assert [type(item) for item in items] == [bytes, NoSuchKey, bytes, *[type(items[3])], bytes, bytes]
+    assert isinstance(items[3], InvalidInput)
+    assert [items[i] for i in (0, 2, 4, 5)] == [bytes(photos[keys[i]]) for i in (0, 2, 4, 5)]
+    assert items[2] == b""
+
+
+def test_many_runs_and_large_objects_come_whole(hub: Hub, door: BatchDoor) -> None:
+    many = {f"{i:04}": f"{i}".encode() for i in range(4500)}
+    large = np.random.default_rng(1).bytes((3 << 20) + 17)
+    hub.bucket("many").put_many({**many, "large": large})
+    keys = [*list(many)[::-1], "large", "gone", "0001"]
+    _, _, items = read(post(door, "read", objects(keys, "many")))
+    assert items[:4500] == [many[key] for key in keys[:4500]]
+    assert items[4500] == large
+    assert isinstance(items[4501], NoSuchKey)
+    assert items[4502] == b"1"
+
+
+def test_a_read_goes_on_where_it_is_told_to(hub: Hub, door: BatchDoor) -> None:
+    large = np.random.default_rng(1).bytes((3 << 20) + 17)
+    hub.bucket("photos")["large"] = large
+    keys = ["001.jpg", "large", "002.jpg"]
+    _, _, items = read(post(door, "read", objects(keys, skip=1, skip_bytes=2 << 20)))
+    assert items == [large[2 << 20 :], bytes(hub.bucket("photos")["002.jpg"])]
+    with pytest.raises(InvalidInput, match="begins at byte 5"):
+        read(post(door, "read", objects(keys, skip=1, skip_bytes=5)))
+
+
+def test_an_object_may_be_asked_for_by_its_version(hub: Hub, door: BatchDoor) -> None:
+    now = hub.bucket("photos").stat("001.jpg")
+    request = {
+        "format": 1,
+        "objects": [
+            {"bucket": "photos", "keys": ["001.jpg"] * 3, "version_ids": [None, now.version_id, "f" * 16]}
+        ],
+    }
+    _, _, items = read(post(door, "read", request))
+    assert items[:2] == [bytes(hub.bucket("photos")["001.jpg"])] * 2
+    assert isinstance(items[2], MaruError)
+
+
+def test_rights_are_asked_for_every_key_and_one_refusal_spares_the_others(hub: Hub, door: BatchDoor) -> None:
+    def even(action: str, bucket: str, key: str) -> bool:
+        assert (action, bucket) == ("s3:GetObject", "photos")
+        return int(key[:3]) % 2 == 0
+
+    keys = [f"{i:03}.jpg" for i in range(10)]
+    _, _, items = read(post(door, "read", objects(keys), even))
+    assert [isinstance(item, Refused) for item in items] == [False, True] * 5
+    assert items[4] == bytes(hub.bucket("photos")["004.jpg"])
+
+
+def test_a_bucket_that_is_not_there_fails_its_items(door: BatchDoor) -> None:
+    _, _, items = read(post(door, "read", objects(["a", "b"], "nowhere")))
+    assert [type(item) for item in items] == [NoSuchBucket, NoSuchBucket]
+
+
+EPOCH = {"format": 1, "epoch": {"dataset": "cats", "version": "v1"}, "seed": 7, "batch_size": 4}
+LABELLED = {"epoch": {"dataset": "cats", "version": "v2"}}
+
+
+@pytest.mark.parametrize(("rank", "world"), [(0, 1), (0, 3), (2, 3)])
+def test_an_epoch_is_that_of_a_loader(hub: Hub, door: BatchDoor, rank: int, world: int) -> None:
+    ids = hub.dataset("cats").commit("photos").ids()
+    labels = pa.table({"id": ids, "label": [len(id_) for id_ in ids], "id_again": ids})
+    version = hub.dataset("cats").label(labels).version
+    loader = version.batches(4, seed=7, rank=rank, world=world, epochs=2)
+    batches = list(loader)
+    about, tables, items = read(
+        post(door, "read", {**EPOCH, **LABELLED, "rank": rank, "world": world, "epochs": 2})
+    )
+    assert about == {"format": 1, "source": version.digest, "size": 50}
+    assert items == [bytes(blob) for batch in batches for blob in batch.blobs]
+    table = pa.concat_tables(tables)
+    assert table.column_names[:2] == ["id", "row"]
+    assert table.column(0).to_pylist() == [each for batch in batches for each in batch.ids]
+    assert table.column(1).to_pylist() == [row for batch in batches for row in batch.positions.tolist()]
+    assert table.select(table.column_names[2:]) == pa.concat_tables(batch.columns for batch in batches)
+
+
+def test_an_epoch_goes_on_in_the_middle_of_a_step_and_ends_after_a_count(hub: Hub, door: BatchDoor) -> None:
+    hub.dataset("cats").commit("photos")
+    _, _, whole = read(post(door, "read", EPOCH))
+    for skip in range(4):
+        _, tables, items = read(post(door, "read", {**EPOCH, "from": [0, 8], "skip": skip, "count": 5}))
+        assert items == whole[8 + skip : 13 + skip]
+        assert sum(map(len, tables)) == 5
+    assert isinstance(refused(post(door, "read", {**EPOCH, "skip": 4})), InvalidInput)
+
+
+def test_a_rank_without_a_share_ends_at_once_however_many_epochs(hub: Hub, door: BatchDoor) -> None:
+    hub.dataset("cats").commit("photos")
+    request = {**EPOCH, "rank": 99, "world": 100, "epochs": 10**15}
+    assert read(post(door, "read", request))[2] == []
+
+
+def test_rows_of_a_view_come_in_the_order_asked(hub: Hub, door: BatchDoor) -> None:
+    version = hub.dataset("cats").commit("photos")
+    view = version.where("size > 20").sort("size", descending=True)
+    source = {
+        "dataset": "cats",
+        "version": "v1",
+        "operations": [["where", "size > 20"], ["sort", "size", True]],
+    }
+    rows = [3, 0, 9, 3]
+    about, tables, items = read(
+        post(door, "read", {"format": 1, "samples": source, "rows": rows, "columns": False})
+    )
+    assert about["source"] == view.digest
+    assert tables[0].column_names == ["id", "row"]
+    assert items == [bytes(hub.bucket("photos")[id_.split("/")[1]]) for id_ in view.ids(rows)]
+    assert isinstance(
+        refused(post(door, "read", {"format": 1, "samples": source, "rows": [10**6]})), InvalidInput
+    )
+
+
+def test_a_source_that_is_not_what_was_expected_is_refused(hub: Hub, door: BatchDoor) -> None:
+    hub.dataset("cats").commit("photos")
+    source = {"dataset": "cats", "version": "latest", "digest": "0" * 64}
+    assert refused(post(door, "read", {**EPOCH, "epoch": source})).code == "StateMismatch"
+
+
+def test_a_version_needs_the_right_to_it_and_tells_nothing_without(hub: Hub, door: BatchDoor) -> None:
+    hub.dataset("cats").commit("photos")
+
+    def only_dogs(action: str, bucket: str, key: str) -> bool:
+        return key.startswith("dogs/")
+
+    errors = [
+        refused(post(door, "read", {**EPOCH, "epoch": {"dataset": name}}, only_dogs))
+        for name in ("cats", "cows")
+    ]
+    assert [type(error) for error in errors] == [Refused, Refused]
+    assert [error.what.replace("cows", "cats") for error in errors] == [errors[0].what] * 2
+
+
+def test_a_tar_archive_holds_the_same(hub: Hub, door: BatchDoor) -> None:
+    hub.bucket("photos").put_many({"a/../b": b"up", "x" * 300: b"long", "é": b""})
+    keys = ["001.jpg", "a/../b", "gone", "x" * 300, "é", "008.jpg"]
+    answer = post(door, "read", objects(keys), accept="application/x-tar")
+    assert not isinstance(answer.body, bytes)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(answer.body))) as archive:
+        names = archive.getnames()
+        bodies = {name: archive.extractfile(name).read() for name in names}  # type: ignore[union-attr]
+    assert names[-1] == ".maruhub-failed.jsonl"
+    assert json.loads(bodies[names[-1]])["code"] == "NoSuchKey"
+    assert [bodies[name] for name in names[:-1]] == [
+        bytes(hub.bucket("photos")[key]) for key in keys if key != "gone"
+    ]
+    assert not any(part in ("..", "") for name in names for part in name.split("/"))
+
+
+def body(items: Sequence[tuple[dict[str, Any], bytes]], **about: Any) -> bytes:
+    writer = StreamWriter()
+    frames = [writer.begin({"bucket": "photos", "items": [item for item, _ in items], **about})]
+    rows = np.zeros(len(items), ROW_DTYPE)
+    rows["item"] = np.arange(len(items))
+    rows["sum"] = [xxhash.xxh3_64_intdigest(data) for _, data in items]
+    return b"".join([*frames, writer.window(rows, [data for _, data in items]), writer.end()])
+
+
+def test_a_write_stores_everything_and_says_what(hub: Hub, door: BatchDoor) -> None:
+    items = [
+        ({"key": f"new{i}", "metadata": {"i": str(i)}, "mtime_ns": -5}, bytes([i]) * i) for i in range(5)
+    ]
+    answer = post(door, "write", body(items))
+    assert answer.status == 200
+    told = json.loads(answer.body)["items"]  # type: ignore[arg-type]
+    infos = [hub.bucket("photos").stat(f"new{i}") for i in range(5)]
+    assert [(each["etag"], each["version_id"]) for each in told] == [(i.etag, i.version_id) for i in infos]
+    assert [(i.metadata, i.mtime_ns) for i in infos] == [({"i": str(n)}, -5) for n in range(5)]
+
+
+def test_a_write_is_all_or_nothing(hub: Hub, door: BatchDoor) -> None:
+    good = ({"key": "fine"}, b"1")
+    taken = ({"key": "001.jpg", "if_none_match": True}, b"2")
+    assert isinstance(refused(post(door, "write", body([good, taken]))), PreconditionFailed)
+    wrong = bytearray(body([good]))
+    wrong[wrong.index(b"fine") - 1 : wrong.index(b"fine")] = b"'"
+    cut = body([good])[:-1]
+    for broken in (bytes(wrong), cut, body([good, good]), body([({"key": ""}, b"")]), b"", b"{}"):
+        assert isinstance(refused(post(door, "write", broken)), InvalidInput)
+
+    def not_fine(action: str, bucket: str, key: str) -> bool:
+        return key != "fine"
+
+    assert isinstance(refused(post(door, "write", body([({"key": "also"}, b""), good]), not_fine)), Refused)
+    assert "fine" not in hub.bucket("photos")
+    assert "also" not in hub.bucket("photos")
+
+
+def test_a_write_that_comes_twice_is_stored_once(hub: Hub, door: BatchDoor) -> None:
+    data = body([({"key": "once", "if_none_match": True}, b"1")], request="0123")
+    first, second = (json.loads(post(door, "write", data).body) for _ in range(2))  # type: ignore[arg-type]
+    assert first == second
+
+
+def test_a_bucket_is_made_only_by_who_may(hub: Hub, door: BatchDoor) -> None:
+    data = body([({"key": "a"}, b"1")], create_bucket=True).replace(b"photos", b"fotoss")
+
+    def no_buckets(action: str, bucket: str, key: str) -> bool:
+        return action != "s3:CreateBucket"
+
+    about = {"bucket": "fresh", "create_bucket": True}
+    fresh = body([({"key": "a"}, b"1")], **about)
+    assert isinstance(refused(post(door, "write", fresh, no_buckets)), Refused)
+    assert post(door, "write", fresh).status == 200
+    assert isinstance(refused(post(door, "write", data)), InvalidInput)  # its sum is another's
+
+
+def test_only_an_admin_commits(hub: Hub, door: BatchDoor) -> None:
+    asked = []
+
+    def ask(action: str, bucket: str, key: str) -> bool:
+        asked.append(action)
+        return False
+
+    call = {"call": "dataset.commit", "arguments": {"dataset": "cats", "source": "photos"}}
+    assert isinstance(refused(post(door, "call", call, ask)), Refused)
+    assert asked == ["maru:Admin"]
+    assert hub.datasets() == []
+    assert json.loads(post(door, "call", call).body) == {"result": {"version": "v1", "is_new": True}}  # type: ignore[arg-type]
+
+
+def test_every_call_asks_for_rights_before_it_says_anything(hub: Hub, door: BatchDoor) -> None:
+    hub.dataset("cats").commit("photos")
+    given_: dict[str, Any] = {
+        "bucket": "photos",
+        "keys": ["001.jpg"],
+        "key": "001.jpg",
+        "to": "x",
+        "prefix": "",
+        "dataset": "cats",
+        "version": "v1",
+        "tag": "t",
+        "table": "",
+        "query": "SELECT 1",
+        "source": {"dataset": "cats"},
+    }
+    for name, call in calls_of(Sources(hub)).items():
+        arguments = {field: value for field, value in given_.items() if f'"{field}"' in _source_of(call.act)}
+        answer = post(door, "call", {"call": name, "arguments": arguments}, lambda *_: False)
+        assert isinstance(refused(answer), Refused), name
+
+
+def _source_of(act: Callable[..., Any]) -> str:
+    import inspect
+
+    return inspect.getsource(act) + ('"dataset" "version"' if "_version(" in inspect.getsource(act) else "")
+
+
+def test_every_call_stands_in_the_page_of_the_format(hub: Hub) -> None:
+    page = (ROOT / "docs" / "format-batch.md").read_text()
+    named = {
+        line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and "| `POST" not in line
+    }
+    assert set(calls_of(Sources(hub))) <= named
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = [
+    "format",
+    "objects",
+    "samples",
+    "epoch",
+    "rows",
+    "seed",
+    "rank",
+    "world",
+    "batch_size",
+    "from",
+    "epochs",
+]
+requests = st.dictionaries(
+    st.sampled_from([*FIELDS, "count", "columns", "skip", "call", "arguments"]), json_values
+)
+mutants = st.tuples(st.sampled_from(sorted(EPOCH) + FIELDS), json_values).map(
+    lambda pair: {**EPOCH, pair[0]: pair[1]}
+)
+operations = st.lists(
+    st.lists(st.sampled_from(["split", "where", "sample", "sort", "select"]) | json_values, max_size=4),
+    max_size=3,
+).map(lambda ops: {**EPOCH, "epoch": {"dataset": "cats", "operations": ops}})
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    what=st.sampled_from(["read", "write", "call", "", "../x"]),
+    request_=requests | mutants | operations | st.binary(),
+)
+def test_no_request_does_anything_but_be_answered(
+    hub: Hub, door: BatchDoor, what: str, request_: object
+) -> None:
+    if not hub.dataset("cats").exists:
+        hub.dataset("cats").commit("photos")
+    answer = post(door, what, request_)
+    if isinstance(answer.body, bytes):
+        return
+    for _, _chunk in zip(range(20), answer.body, strict=False):
+        pass
