@@ -52,6 +52,7 @@ OPEN_SEGMENTS = 32
 FORMAT_VERSION = 1
 GONE, SEGMENT_LIST = 1, 2
 CHECKPOINT, CHECKPOINT_END = 1, 2
+MARKER, LISTED = 3, 1
 M64 = (1 << 64) - 1
 
 PREFIX = struct.Struct("<8sII")
@@ -1191,7 +1192,7 @@ class Rescue:
         prefix = self.options.prefix.encode("utf-8", "surrogateescape")
         found = []
         for key, row in state.rows.items():
-            if key[:1] not in (b"K", b"V") or len(key) < 10:
+            if key[:1] not in (b"K", b"V") or len(key) < 10 or self._is_marker(key, row):
                 continue
             name = key[9:] if key[:1] == b"K" else bytes(byte - 1 & 0xFF for byte in key[9:-9])
             bucket = self._bucket(key)
@@ -1199,6 +1200,11 @@ class Rescue:
                 first = EXTENT.unpack_from(row, ROW.size) if self._has_extents(row) else (0, 0)
                 found.append((first[0], first[1], key))
         return sorted(found)
+
+    @staticmethod
+    def _is_marker(key: bytes, row: bytes) -> bool:
+        """Whether it only says that its key was deleted."""
+        return key[:1] == b"V" and payload_of(row)[:2] == bytes([1, MARKER])
 
     @staticmethod
     def _has_extents(row: bytes) -> bool:
@@ -1239,7 +1245,7 @@ class Rescue:
             try:
                 item = self._object(key, row)
                 if self.options.listing:
-                    self._list(key, item)
+                    self._list(key, row, item)
                 else:
                     self._give_one(pool, item, row, sink)
                 self.objects += 1
@@ -1283,15 +1289,20 @@ class Rescue:
         self.damaged.append(entry)
         self._tell(f"damaged: {told.name}: {reason}")
 
-    def _list(self, key: bytes, item: Object) -> None:
+    def _list(self, key: bytes, row: bytes, item: Object) -> None:
         name = item.key.decode("utf-8", "backslashreplace")
-        state = "current" if key[:1] == b"K" else "hidden"
+        state = "current" if key[:1] == b"K" else self._state(row)
         entry = [item.bucket, name, f"{item.version:016x}", item.size, item.sha256.hex(), state]
         if self.options.as_json:
             titles = ("bucket", "key", "version", "size", "sha256", "state")
             self._listed.append(dict(zip(titles, entry)))
         elif not self.options.datasets:
             self._csv.writerow(entry)
+
+    @staticmethod
+    def _state(row: bytes) -> str:
+        """Of a row ``V``: whether its bucket keeps versions and lists it."""
+        return "listed" if HIDDEN.unpack_from(payload_of(row))[4] & LISTED else "hidden"
 
     # ---- datasets
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from maruhub.namespace import Namespace
 from maruhub.namespace.hidden import hidden_key_of
+from maruhub.namespace.part import split_row_key
 from maruhub.store.protocol import Store
 
 _ID_AT: Final = slice(1, 9)
 _KEY_AT: Final = 9
+_OBJECTS: Final[dict[bytes, tuple[str, Callable[[bytes], bytes]]]] = {
+    b"K": ("", lambda key: key[_KEY_AT:]),
+    b"V": ("an earlier version of ", hidden_key_of),
+    b"U": ("an unfinished upload to ", lambda key: split_row_key(key)[0]),
+}
 _OTHERS: Final = {
     "D": "dataset",
     "M": "version",
@@ -18,6 +25,7 @@ _OTHERS: Final = {
     "L": "labels",
     "W": "view",
     "R": "run",
+    "I": "ingest",
 }
 
 
@@ -30,10 +38,9 @@ class RowNames:
     def __call__(self, key: bytes) -> str:
         """``maru://bucket/key`` for objects, a plain description for the rest."""
         kind = key[:1]
-        if kind in (b"K", b"V"):
+        if kind in _OBJECTS:
             bucket = self._buckets.get(key[_ID_AT], "(deleted bucket)")
-            name = key[_KEY_AT:] if kind == b"K" else hidden_key_of(key)
-            address = f"maru://{bucket}/{name.decode(errors='backslashreplace')}"
-            return address if kind == b"K" else f"an earlier version of {address}"
+            said, key_of = _OBJECTS[kind]
+            return f"{said}maru://{bucket}/{key_of(key).decode(errors='backslashreplace')}"
         noun = _OTHERS.get(kind.decode(errors="replace"), "row")
         return f"{noun} {key[1:].decode(errors='backslashreplace')}"

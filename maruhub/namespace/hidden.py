@@ -171,6 +171,13 @@ def decode_hidden(bucket: Bucket, row: Row) -> HiddenVersion:
     )
 
 
+def is_listed(row: Row) -> bool:
+    """Whether S3 lists what a row V holds, told by its flags alone; of an unknown version: no."""
+    if len(row.payload) < _HEAD.size or row.payload[0] != _VERSION:
+        return False
+    return bool(_HEAD.unpack_from(row.payload)[4] & HiddenFlag.LISTED)
+
+
 def holds_versions(rows: Rows, bucket: Bucket) -> bool:
     """Whether a bucket has listed versions or markers; looks at all that is hidden, if it must."""
     rows_v = scan_all(rows, *hidden_range(bucket, b""))

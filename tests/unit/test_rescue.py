@@ -28,6 +28,7 @@ import xxhash
 
 import maruhub
 from maruhub import compose
+from maruhub.namespace.bucket import Versioning
 from maruhub.namespace.paths import also_folders, key_to_path
 from maruhub.store.format.batch import CHECKPOINT, BatchHead, BatchPlace, decode_batch_head, encode_batch
 from maruhub.store.format.cutting import cut_into_strips, units_of
@@ -578,6 +579,36 @@ def test_hidden_versions_come_out_beside(six, tmp_path):
     assert contents[b"odd-names", b"a"] == b"at a"
     assert contents[b"gone", b"x"] == b"y"
     assert len(contents[b"sizes", b"of/4096"]) == 4096
+
+
+def test_versions_that_a_bucket_keeps_come_out_beside_and_markers_nowhere(tmp_path):
+    """Current objects are what keys hold now; a marker that a key was deleted is no object."""
+    drives = make(tmp_path, 4)
+    with maruhub.connect(tmp_path / "hub") as hub:
+        names = hub.namespace
+        names.buckets.create("kept")
+        names.buckets.set_versioning("kept", Versioning.ENABLED)
+        for data in (b"one", b"two"):
+            hub.bucket("kept")["a"] = data
+        hub.bucket("kept")["b"] = b"gone"
+        names.versions.delete_current("kept", ["b", "never"])
+        hub.bucket("kept")["c"] = b"older"
+        hub.bucket("kept")["c"] = b"newer"
+        newest = names.versions.page("kept", prefix="c").versions[0]
+        names.versions.delete("kept", "c", newest.s3_id)
+    for lost in drives[:2]:
+        shutil.rmtree(lost)
+    left = drives[2:]
+    done = run(*left, tmp_path / "out", elsewhere=tmp_path / "cwd")
+    assert done.returncode == 0, done.stderr
+    assert files_below(tmp_path / "out") == {b"kept/a": b"two", b"kept/c": b"older"}
+    done = run("--versions", *left, tmp_path / "all", elsewhere=tmp_path / "cwd")
+    assert done.returncode == 0, done.stderr
+    beside = [data for path, data in files_below(tmp_path / "all").items() if path.startswith(b"%versions/")]
+    assert sorted(beside) == [b"gone", b"newer", b"one"]
+    done = run("--versions", "--list", *left, elsewhere=tmp_path / "cwd")
+    rows = sorted((row["key"], row["state"]) for row in csv.DictReader(io.StringIO(done.stdout)))
+    assert rows == [("a", "current"), ("a", "listed"), ("b", "listed"), ("c", "current"), ("c", "hidden")]
 
 
 def test_dataset_versions_come_out_as_a_table_and_their_files(tmp_path):

@@ -11,8 +11,9 @@ from maruhub.errors import MaruError
 from maruhub.namespace.bucket import Bucket, bucket_range, decode_bucket
 from maruhub.namespace.hidden import HiddenVersion, decode_hidden, hidden_range
 from maruhub.namespace.object import objects_range
+from maruhub.namespace.part import uploads_range
 from maruhub.store.format.row import Row
-from maruhub.store.protocol import Change, Rows, Store, prefix_end, scan_all
+from maruhub.store.protocol import Change, Rows, Store, scan_all
 
 _UNREADABLE = (MaruError, ValueError, KeyError, TypeError, IndexError, struct.error, json.JSONDecodeError)
 """What decoding may raise on a row that a later release wrote, or that is damaged."""
@@ -37,7 +38,7 @@ class HiddenObjects:
     def findings(self) -> Iterator[Finding]:
         """See ``Part.findings``; what belongs to no bucket that is known is never touched."""
         for bucket_row in bucket_rows(self._store):
-            bucket = _bucket(bucket_row)
+            bucket = bucket_of(bucket_row)
             if bucket is None:
                 continue
             # Once a bucket: a moment that is past errs to the safe side, and the turn has its own.
@@ -63,7 +64,7 @@ class HiddenObjects:
         def change(rows: Rows) -> list[bytes]:
             bucket_keys = list(dict.fromkeys(finding.basis[0] for finding in found))
             there = zip(bucket_keys, rows.get_many(bucket_keys), strict=True)
-            buckets = {key: _bucket(row) for key, row in there if row is not None}
+            buckets = {key: bucket_of(row) for key, row in there if row is not None}
             removed = []
             for finding, row in zip(found, rows.get_many([f.key for f in found]), strict=True):
                 bucket = buckets.get(finding.basis[0])
@@ -87,9 +88,9 @@ class DeletedBuckets:
     def findings(self) -> Iterator[Finding]:
         """See ``Part.findings``."""
         for row in scan_all(self._store, b"B\0", b"B\1"):
-            bucket = _bucket(row)
+            bucket = bucket_of(row)
             now_us = self._store.pool_time_us()
-            hold = Hold.DOUBT if bucket is None else _bucket_hold(bucket, self._store, now_us)
+            hold = Hold.DOUBT if bucket is None else _emptied_hold(bucket, self._store, now_us)
             name = bucket.name if bucket else repr(row.key)
             until_us = max(bucket.eradicate_at_us, bucket.retain_until_us) if bucket else 0
             yield Finding("bucket", f"maru://{name}", row.key, b"", row.time_us, until_us, hold)
@@ -100,10 +101,10 @@ class DeletedBuckets:
         def change(rows: Rows) -> list[bytes]:
             removed = []
             for row in rows.get_many([finding.key for finding in found]):
-                bucket = None if row is None else _bucket(row)
+                bucket = None if row is None else bucket_of(row)
                 if row is None or bucket is None:
                     continue
-                if _bucket_hold(bucket, rows, rows.pool_time_us) is Hold.NOTHING:
+                if _emptied_hold(bucket, rows, rows.pool_time_us) is Hold.NOTHING:
                     rows.remove(row.key)
                     removed.append(row.key)
             return removed
@@ -111,8 +112,8 @@ class DeletedBuckets:
         return change
 
 
-def _bucket(row: Row) -> Bucket | None:
-    """The bucket; None if its row says what this release can't read."""
+def bucket_of(row: Row) -> Bucket | None:
+    """The bucket of a row; None if its row says what this release can't read."""
     try:
         bucket = decode_bucket(row)
         bucket.kept_until_us(0, 0)
@@ -130,9 +131,14 @@ def _hidden(bucket: Bucket, row: Row) -> HiddenVersion | None:
     return hidden
 
 
+def _is_doubtful(bucket: Bucket) -> bool:
+    """Whether the bucket says what this release doesn't know."""
+    return any(name in bucket.tail for name in _LATER_BUCKET)
+
+
 def _hold_of(bucket: Bucket, hidden: HiddenVersion | None, now_us: int) -> tuple[Hold, int, str]:
     """Why a version stays, until when, and in words; everything unknown is a reason."""
-    if hidden is None or any(name in bucket.tail for name in _LATER_BUCKET):
+    if hidden is None or _is_doubtful(bucket):
         return Hold.DOUBT, 0, "this release can't read its row"
     if hidden.is_listed and not bucket.hidden_us:
         return Hold.LISTED, 0, "its bucket keeps versions"
@@ -150,15 +156,18 @@ def _hold_of(bucket: Bucket, hidden: HiddenVersion | None, now_us: int) -> tuple
     return (Hold.RETENTION if retained_us > now_us else Hold.DELAY), until_us, why
 
 
-def _bucket_hold(bucket: Bucket, reader: Store | Rows, now_us: int) -> Hold:
-    """Why a deleted bucket stays."""
-    if not bucket.eradicate_at_us or any(name in bucket.tail for name in _LATER_BUCKET):
+def bucket_hold(bucket: Bucket, now_us: int) -> Hold:
+    """Why a deleted bucket stays, whatever is left in it."""
+    if not bucket.eradicate_at_us or _is_doubtful(bucket):
         return Hold.DOUBT
     if bucket.retain_until_us > now_us:
         return Hold.RETENTION
-    if bucket.eradicate_at_us > now_us:
-        return Hold.DELAY
-    for prefix in (objects_range(bucket)[0], hidden_range(bucket, b"")[0]):
-        if reader.scan(prefix, prefix_end(prefix), 1):
-            return Hold.CONTENT
-    return Hold.NOTHING
+    return Hold.DELAY if bucket.eradicate_at_us > now_us else Hold.NOTHING
+
+
+def _emptied_hold(bucket: Bucket, reader: Store | Rows, now_us: int) -> Hold:
+    """Why a deleted bucket stays: at last because something of it is left."""
+    ranges = (objects_range(bucket), hidden_range(bucket, b""), uploads_range(bucket))
+    if not (hold := bucket_hold(bucket, now_us)) and any(reader.scan(*limits, 1) for limits in ranges):
+        return Hold.CONTENT
+    return hold

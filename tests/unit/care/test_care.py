@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from maruhub import compose
+from maruhub.care.naming import RowNames
 from maruhub.care.status import BladeStatus, usable_on
 from maruhub.compose import OpenPool
 from maruhub.errors import NotFound
 from maruhub.namespace import Namespace
+from maruhub.namespace.bucket import Versioning
 
 
 @pytest.fixture
@@ -54,6 +57,36 @@ def test_status_counts(pool: OpenPool) -> None:
     assert (status.copies, status.survives, status.reduced) == (3, 2, False)
     assert status.shared_drive
     assert json.loads(json.dumps(status.to_json()))["survives"] == 2
+
+
+def test_status_tells_versions_that_are_kept_from_what_awaits_eradication(pool: OpenPool) -> None:
+    namespace = put(pool, 2)
+    namespace.buckets.set_versioning("photos", Versioning.ENABLED)
+    first = namespace.objects.put("photos", "0.jpg", b"x" * 700)
+    namespace.objects.put("photos", "0.jpg", b"y" * 300)
+    namespace.versions.delete_current("photos", ["1.jpg"])
+    namespace.versions.delete("photos", "0.jpg", first.version_id)
+    namespace.uploads.put_part(
+        "photos", "z", namespace.uploads.begin("photos", "z").upload_id, 1, io.BytesIO(b"z" * 50)
+    )
+    stages = pool.status().stages
+    assert (stages["objects"].rows, stages["objects"].size_bytes) == (1, 300)
+    # Two as they were before, and the marker that one is deleted.
+    assert (stages["versions"].rows, stages["versions"].size_bytes) == (3, 12_000)
+    assert (stages["restorable"].rows, stages["restorable"].size_bytes) == (1, 700)
+    assert (stages["uploads"].rows, stages["uploads"].size_bytes) == (2, 50)
+    assert pool.status().awaiting_bytes == 700
+    assert pool.status().stored_bytes == 300 + 12_000 + 700 + 50
+
+
+def test_what_is_hurt_is_named_as_people_know_it(pool: OpenPool) -> None:
+    namespace = put(pool, 1)
+    namespace.objects.put("photos", "0.jpg", b"x")
+    namespace.uploads.begin("photos", "z")
+    names = RowNames(pool.store)
+    named = [names(row.key) for row in (*pool.store.scan(b"K", b"L", 9), *pool.store.scan(b"U", b"W", 9))]
+    address = "maru://photos/0.jpg"
+    assert named == [address, "an unfinished upload to maru://photos/z", f"an earlier version of {address}"]
 
 
 @pytest.mark.parametrize(("blades", "survives"), [(1, 0), (2, 1), (3, 2), (6, 2)])

@@ -16,6 +16,7 @@ from maruhub.care.naming import RowNames
 from maruhub.care.reclaim import Expired, Hold, Reclaim
 from maruhub.care.reclaim import reclaim as reclaim_module
 from maruhub.care.reclaim.objects import DeletedBuckets, HiddenObjects
+from maruhub.care.reclaim.uploads import StrandedUploads
 from maruhub.compose import OpenPool
 from maruhub.errors import InvalidInput, NoSuchBucket, NoSuchVersion, Refused
 from maruhub.namespace import Namespace
@@ -63,7 +64,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 
 def reclaim(pool: OpenPool) -> Reclaim:
-    parts = [HiddenObjects(pool.store), DeletedBuckets(pool.store)]
+    parts = [HiddenObjects(pool.store), StrandedUploads(pool.store), DeletedBuckets(pool.store)]
     return Reclaim(pool.store, parts, resolve=lambda row: None, name_row=RowNames(pool.store))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from maruhub.errors import UnsupportedFormat
 from maruhub.namespace import Namespace
-from maruhub.namespace.bucket import decode_bucket
+from maruhub.namespace.bucket import Versioning, decode_bucket
 from maruhub.namespace.object import decode_head
 from maruhub.store.format.row import Row, encode_row
 from maruhub.store.protocol import Store
@@ -124,12 +124,19 @@ def test_the_documented_reader_reads_what_the_namespace_writes(store: Store) -> 
         "origin": 1,
         "source": 0,
         "why": "overwritten",
+        "listed": False,
         "made_by": "ann",
         "hidden_us": hidden.hidden_pool_us,
         "kept_until_us": hidden.eradicate_at_us,
     }
     ns.objects.delete("photos", "a\0b/ü")
     ns.buckets.delete("photos")
+    ns.buckets.create("kept")
+    ns.buckets.set_versioning("kept", Versioning.ENABLED)
+    ns.versions.delete_current("kept", ["a"])
+    marker = store.scan(b"V", b"W", 9)[-1]
+    read = reader["hidden"](marker.key, marker.payload)
+    assert (read["key"], read["why"], read["listed"], read["size"]) == ("a", "marker", True, 0)
     gone = next(row for row in store.scan(b"B", b"C", 9))
     assert reader["bucket"](gone.key, gone.payload)["name"] == "photos"
     assert reader["bucket"](gone.key, gone.payload)["deleted_us"] > 0
