@@ -21,4 +21,4 @@ class Answer:
 
     status: int
     headers: list[tuple[str, str]]
-    body: bytes | Iterator[bytes] = b""
+    body: bytes | bytearray | Iterator[bytes] = b""

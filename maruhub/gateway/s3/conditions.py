@@ -8,6 +8,7 @@ the future in ``If-Modified-Since``, which can't have been seen. Dates have whol
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -154,7 +155,12 @@ def http_date(text: str | None) -> int | None:
 
 def to_http_date(moment_us: int) -> str:
     """Microseconds since 1970 as a date of HTTP, in whole seconds."""
-    moment = datetime.fromtimestamp(moment_us // _US, UTC)
+    return _http_date(moment_us // _US)
+
+
+@functools.lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
     return f"{_DAYS[moment.weekday()]}, {moment:%d} {_MONTHS[moment.month - 1]} {moment:%Y %H:%M:%S} GMT"
 
 

@@ -29,6 +29,11 @@ class AccessLog:
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is one."""
+        return self._file is not None
+
     def write(self, **fields: Any) -> None:
         """Notes one request; it is written within half a second."""
         if self._file is None:

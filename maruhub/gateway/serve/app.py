@@ -23,12 +23,12 @@ class App:
         if scope.proto != "http":
             protocol.close(403)
             return
-        in_flight = self._desk.metrics.in_flight
-        in_flight.inc()
+        metrics = self._desk.metrics
+        metrics.in_flight += 1
         try:
             await Exchange(self._desk, scope, protocol).run()
         finally:
-            in_flight.dec()
+            metrics.in_flight -= 1
 
     def drain(self) -> None:
         """From now on each answer is the last on its connection."""

@@ -9,8 +9,9 @@ from maruhub.gateway.serve.access_log import AccessLog
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
 from maruhub.gateway.serve.metrics import Metrics
-from maruhub.gateway.serve.pace import Pace
 from maruhub.gateway.service.service import Service
+from maruhub.namespace.object import ObjectInfo
+from maruhub.store.format.extent import EXTENT_DTYPE
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
@@ -32,10 +33,15 @@ class Desk:
         self.service = Service(hub)
         self.crossing = Crossing(options.threads, options.waiting)
         self.uploads = asyncio.Semaphore(options.uploads)
-        self.pace = Pace()
         self.metrics = Metrics()
         self.access = AccessLog(options.access_log)
         self.draining = False
+
+    def at_once(self, info: ObjectInfo) -> bytearray | None:
+        """An object's bytes, if it has one extent and that is in memory."""
+        if len(info.extents_raw) != EXTENT_DTYPE.itemsize:
+            return None if info.extents_raw else bytearray()
+        return self.hub.store.read_at_once(info.extents[0])
 
     def close(self) -> None:
         """Waits for what runs in threads."""

@@ -2,12 +2,13 @@
 
 Everything here runs in the event loop and only there. What is decided here is cheap: which door
 is meant, whether the signature is right, what to do with the body. The rest runs in threads, but
-for reads of objects that have been quick lately (see ``Pace``).
+for reads of what is in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -26,7 +27,7 @@ from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.service.form import FormSink
-from maruhub.gateway.service.request import Caller, Request
+from maruhub.gateway.service.request import Caller, Request, Unready
 from maruhub.gateway.service.service import READS, SINKS, Service
 from maruhub.gateway.service.sinks import SMALL_BYTES, Sink
 from maruhub.gateway.service.translation import failure_of
@@ -105,7 +106,9 @@ class Exchange:
         self._name = asked.operation.api_name
         passed = desk.gate.passed(head, now_s=time.time())
         self._user = passed.caller.access_key
-        request = Request(asked, head, passed.caller, passed.names, time.time_ns() // 1000, self._id)
+        at_once = desk.at_once if asked.operation in READS else None
+        now_us = time.time_ns() // 1000
+        request = Request(asked, head, passed.caller, passed.names, now_us, self._id, at_once=at_once)
         if "origin" in head.by_name:
             self._cors = await desk.crossing.run(desk.service.cors, request)
         if asked.operation in SINKS:
@@ -123,9 +126,11 @@ class Exchange:
             request = dataclasses.replace(request, body=document)
         elif passed.payload is not None:
             desk.gate.document(self._head, passed, b"")
-        if request.asked.operation in READS and desk.pace.quick:
-            with desk.pace:
+        if request.asked.operation in READS:
+            # What is in memory is read here: handing it to a thread takes longer than reading it.
+            with contextlib.suppress(Unready):
                 return desk.service.answer(request)
+            request = dataclasses.replace(request, at_once=None)
         return await desk.crossing.run(desk.service.answer, request)
 
     # ------------------------------------------------------------ bodies
@@ -173,6 +178,7 @@ class Exchange:
             return Answer(200, [plain], b"ready\n")
         if head.path == "/metrics" and "authorization" not in head.by_name:
             self._name = "metrics"
+            desk.metrics.flush()
             kind, text = await desk.crossing.run(desk.metrics.text)
             return Answer(200, [("content-type", kind)], text)
         return None
@@ -185,7 +191,7 @@ class Exchange:
         if failure.status == 503:
             headers.append(_RETRY)
         if failure.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-            self._desk.metrics.refused.inc()
+            self._desk.metrics.refused += 1
         waits = (
             self._head.by_name.get("expect", "").lower() == "100-continue" and not self._body.received_bytes
         )
@@ -203,7 +209,7 @@ class Exchange:
         self._status = answer.status
         if self._head.method == "HEAD" or answer.status in (204, 304):
             self._protocol.response_empty(answer.status, headers)
-        elif isinstance(answer.body, bytes):
+        elif isinstance(answer.body, bytes | bytearray):
             self._sent_bytes = len(answer.body)
             self._protocol.response_bytes(answer.status, headers, answer.body)
         else:
@@ -229,9 +235,10 @@ class Exchange:
 
     def _count(self) -> None:
         desk, seconds = self._desk, time.perf_counter() - self._started_s
-        desk.metrics.answered(self._name, self._status, seconds)
-        desk.metrics.received.inc(self._body.received_bytes)
-        desk.metrics.sent.inc(self._sent_bytes)
+        received, sent = self._body.received_bytes, self._sent_bytes
+        desk.metrics.answered(self._name, self._status, seconds, received=received, sent=sent)
+        if not desk.access.is_kept:
+            return
         desk.access.write(
             id=self._id,
             client=self._head.client,

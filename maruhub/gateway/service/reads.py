@@ -25,7 +25,7 @@ from maruhub.gateway.s3.properties import (
     wants_checksums,
 )
 from maruhub.gateway.service.authority import Authority
-from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.request import Request, Unready
 from maruhub.namespace.bucket import Bucket, Versioning
 from maruhub.namespace.deleting import NULL
 from maruhub.namespace.object import ObjectInfo
@@ -35,6 +35,7 @@ from maruhub.namespace.versions import Version
 _SMALL_BYTES: Final = 1 << 20
 _VERSION_ID_DIGITS: Final = 16
 Headers = list[tuple[str, str]]
+Body = bytes | bytearray | Iterator[bytes]
 
 
 def get_object(request: Request, authority: Authority) -> Answer:
@@ -217,10 +218,15 @@ def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
     return offset, sizes[number - 1]
 
 
-def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> bytes | Iterator[bytes]:
+def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> Body:
     objects = request.names.objects
     if request.asked.operation is Operation.HEAD_OBJECT or not length:
         return b""
+    if request.at_once is not None:
+        whole = request.at_once(info)
+        if whole is None:
+            raise Unready
+        return whole if length == len(whole) else whole[offset : offset + length]
     if length <= _SMALL_BYTES:
         return b"".join(objects.chunks(info, offset=offset, length=length))
     return map(bytes, objects.chunks(info, offset=offset, length=length))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.route import Asked
 from maruhub.namespace import Namespace
+from maruhub.namespace.object import ObjectInfo
+
+
+class Unready(Exception):
+    """An answer would have to wait for a drive, where nothing may wait: ask again in a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Request:
         now_us: Wall time, microseconds since 1970.
         id: Told to the client and the log.
         body: Of an operation that takes a document; empty for others.
+        at_once: Gives an object's bytes if they are in memory, else None; then only such are
+            read, and others raise :class:`Unready`. None: a read may wait.
     """
 
     asked: Asked
@@ -55,6 +63,7 @@ class Request:
     now_us: int
     id: str
     body: bytes = field(default=b"", repr=False)
+    at_once: Callable[[ObjectInfo], bytearray | None] | None = field(default=None, repr=False)
 
     @property
     def bucket(self) -> str:

@@ -113,6 +113,22 @@ class Layouts:
         places = offsets.astype(np.int64) + table.shift[ranges]
         return Places(np.where(inside, files, -1), places, table.files)
 
+    def place_of(self, segment: int, offset: int, length: int) -> tuple[FileKey, int] | None:
+        """Where one extent starts, as :meth:`locate` has it; None if that isn't known here by now.
+
+        An array of one costs :meth:`locate` ten times what the look-up does.
+        """
+        table = self._current_table()
+        ordinal = int(np.searchsorted(table.segments, np.uint64(segment)))
+        if ordinal >= len(table.segments) or int(table.segments[ordinal]) != segment:
+            return None
+        wanted = (ordinal << _OFFSET_BITS) | offset
+        at = int(np.searchsorted(table.ranks, np.uint64(wanted), side="right")) - 1
+        if offset >= SEGMENT_BYTES_MAX or at < 0 or wanted + length > int(table.ends[at]):
+            return None
+        stripe = (offset >> _COPY_STRIPE_BITS) % int(table.copies[at])
+        return table.files[int(table.first_file[at]) + stripe], offset + int(table.shift[at])
+
     def _current_table(self) -> _Table:
         """The table, made anew when blades have come or gone."""
         if self._changes() != self._made_at:
