@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.serve.access_log import AccessLog
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
@@ -31,6 +32,7 @@ class Desk:
         self.options = options
         self.gate = Gate(hub)
         self.service = Service(hub)
+        self.batch = BatchDoor(hub)
         self.crossing = Crossing(options.threads, options.waiting)
         self.uploads = asyncio.Semaphore(options.uploads)
         self.metrics = Metrics()

@@ -22,10 +22,11 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.route import route
+from maruhub.gateway.s3.route import Asked, route
 from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
+from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
 from maruhub.gateway.service.service import READS, SINKS, Service
@@ -36,6 +37,7 @@ from maruhub.namespace import Namespace
 _log = logging.getLogger(__name__)
 
 _DOCUMENT_BYTES: Final = 8 << 20
+_BATCH_BYTES: Final = 64 << 20
 _SERVER: Final = ("server", "MaruHub")
 _RETRY: Final = ("retry-after", "1")
 _OWN: Final = "/-/"
@@ -167,6 +169,8 @@ class Exchange:
         """What is no bucket's: health, readiness, metrics, the batch door."""
         desk = self._desk
         plain = ("content-type", "text/plain; charset=utf-8")
+        if desk.batch.handles(head.path):
+            return await self._batch(head)
         if head.path == "/-/health":
             self._name = "health"
             return Answer(200, [plain], b"ok\n")
@@ -182,6 +186,17 @@ class Exchange:
             kind, text = await desk.crossing.run(desk.metrics.text)
             return Answer(200, [("content-type", kind)], text)
         return None
+
+    async def _batch(self, head: Head) -> Answer:
+        """Many things named by one request; its body is small, its answer is a stream."""
+        desk = self._desk
+        self._name = "batch-" + head.path.rpartition("/")[2][:8]
+        passed = desk.gate.passed(head, now_s=time.time())
+        self._user = passed.caller.access_key
+        raw = desk.gate.document(head, passed, await self._body.whole(_BATCH_BYTES))
+        asked = Asked(Operation.GET_OBJECT, "", "", {}, head.by_name)
+        request = Request(asked, head, passed.caller, passed.names, time.time_ns() // 1000, self._id)
+        return await desk.crossing.run(desk.batch.answer, head, raw, Rights(request))
 
     # ------------------------------------------------------------ answers
 

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import unquote
 
 from maruhub.gateway.guessing import Guesses
 from maruhub.gateway.head import Head
@@ -81,7 +82,7 @@ class Gate:
             verified = verify()
         except S3Failure as failure:
             if failure.code in _GUESSED:
-                self._guesses.failed(client, said)
+                self._guesses.failed(client, failure.fields.get("AWSAccessKeyId", said))
             raise
         self._guesses.succeeded(client, said)
         return verified
@@ -143,7 +144,7 @@ def _access_key_said(head: Head) -> str:
     """The access key that a request says it is signed with; empty if none can be made out."""
     text = head.by_name.get("authorization") or head.query
     name = "Credential=" if "authorization" in head.by_name else "X-Amz-Credential="
-    return text.partition(name)[2].partition("/")[0].partition("%2F")[0]
+    return unquote(text.partition(name)[2][:512]).partition("/")[0]
 
 
 _NOTHING: Final = hashlib.sha256(b"").hexdigest()

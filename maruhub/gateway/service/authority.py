@@ -145,6 +145,20 @@ class Authority:
             return None
 
 
+class Rights:
+    """The same question as other doors ask it: (action, bucket, key) → whether the caller may.
+
+    One decides for all of a request, from one thread at a time.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._authority = Authority(request)
+
+    def __call__(self, action: str, bucket: str, key: str) -> bool:
+        """Raises NoSuchBucket."""
+        return self._authority.allows(Need(action, bucket, key))
+
+
 @functools.lru_cache(maxsize=4096)
 def _policy(text: str, bucket: str | None) -> Policy:
     """Policies are texts that were checked when they were put; here each is read once."""
