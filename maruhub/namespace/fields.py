@@ -58,7 +58,7 @@ def with_user_fields(
         if not _are_text(*metadata, *metadata.values()):
             raise InvalidInput("metadata is text by text.", hint="Turn names and values into str.")
         changed["meta"] = dict(metadata)
-    return {name: value for name, value in changed.items() if value}
+    return said(changed)
 
 
 def inherited(tail: Fields, *without: str) -> dict[str, Any]:
@@ -68,8 +68,12 @@ def inherited(tail: Fields, *without: str) -> dict[str, Any]:
 
 def changed(tail: Fields, fields: Fields) -> dict[str, Any]:
     """``tail`` with ``fields`` replaced; None, or nothing in it, removes one."""
-    merged = {**tail, **check_fields(fields)}
-    return {name: value for name, value in merged.items() if value}
+    return said({**tail, **check_fields(fields)})
+
+
+def said(tail: Fields) -> dict[str, Any]:
+    """What a tail says: no field with nothing in it. False says something: a hold that was lifted."""
+    return {name: value for name, value in tail.items() if value or value is False}
 
 
 def _are_text(*values: object) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from maruhub.errors import InvalidInput, UnsupportedFormat
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.digests import Digest
-from maruhub.namespace.fields import Fields, inherited, pack_tail
+from maruhub.namespace.fields import Fields, inherited, pack_tail, said
 from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import prefix_end
@@ -217,7 +217,7 @@ def with_flags(payload: bytes, flags: Flag) -> bytes:
 
 def with_fields(payload: bytes, tail: Fields) -> bytes:
     """A payload with these named fields instead of its own."""
-    return payload[: _HEAD.size] + pack_tail({name: value for name, value in tail.items() if value})
+    return payload[: _HEAD.size] + pack_tail(said(tail))
 
 
 def split_payload(payload: bytes) -> tuple[bytes, bytes]:

@@ -78,7 +78,8 @@ def test_what_is_locked_is_not_deleted_by_its_id(locked: Namespace) -> None:
         )
     with pytest.raises(BucketNotEmpty):
         ns.buckets.delete("vault")
-    ns.objects.edit("vault", "k", lambda info: {"hold": False}, version_id=old.version_id)
+    lifted = ns.objects.edit("vault", "k", lambda info: {"hold": False}, version_id=old.version_id)
+    assert lifted.tail["hold"] is False, "a hold that was lifted is not one that never was"
     assert ns.versions.delete("vault", "k", old.version_id).held
 
 
