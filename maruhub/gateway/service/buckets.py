@@ -19,7 +19,7 @@ _LOCK = "x-amz-bucket-object-lock-enabled"
 
 
 def create_bucket(request: Request, authority: Authority) -> Answer:
-    """Makes a bucket of the caller's; again by its owner it is no error, as in S3's first region."""
+    """Makes a bucket of the caller's. Again by its owner it is an error of its own, which clients know."""
     new = read_create_bucket(request.body)
     ownership = request.headers.get("x-amz-object-ownership", "BucketOwnerEnforced")
     if ownership not in ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"):
