@@ -142,15 +142,17 @@ class Wire:
                 "127.0.0.1", server.port, timeout=timeout_s, source_address=(source, 0)
             )
 
-    def ask(self, method: str, path: str, query: str = "", **more: object) -> Told:
-        """Signs, sends, reads. Further words: ``headers``, ``body``, ``payload``."""
-        body = more.get("body", b"")
-        headers = more.get("headers", {})
-        assert isinstance(body, bytes) and isinstance(headers, Mapping)
-        payload = more.get("payload")
-        return self.send(
-            Ask(method, path, query, headers, body), payload=None if payload is None else str(payload)
-        )
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> Told:
+        """Signs, sends, reads."""
+        return self.send(Ask(method, path, query, headers or {}, body))
 
     def send(self, ask: Ask, *, payload: str | None = None, now: float | None = None) -> Told:
         """The same for a request that is made already."""
