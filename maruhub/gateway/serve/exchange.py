@@ -106,7 +106,8 @@ class Exchange:
                 return own
         asked = route(head, hosts=desk.options.base_hosts)
         self._name = asked.operation.api_name
-        passed = desk.gate.passed(head, now_s=time.time())
+        virtual = asked.bucket if asked.virtual_host else ""
+        passed = desk.gate.passed(head, now_s=time.time(), virtual_bucket=virtual)
         self._user = passed.caller.access_key
         at_once = desk.at_once if asked.operation in READS else None
         now_us = time.time_ns() // 1000

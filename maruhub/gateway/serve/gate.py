@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.post_signature import is_signed, verify_form
 from maruhub.gateway.s3.presigned import is_presigned, verify_query
 from maruhub.gateway.s3.signature import Payload, PayloadMode, verify_header
+from maruhub.gateway.s3.signature_v2 import is_link_v2, verify_link_v2
 from maruhub.gateway.service.request import Caller
 from maruhub.gateway.service.sinks import Intake
 from maruhub.namespace import Namespace
@@ -39,7 +41,8 @@ class Passed:
         caller: Who it is.
         names: The hub's names, in the caller's name.
         payload: What the signature says of the body; None without one.
-        signer: Who signed, with what a chain of chunks goes on from; None without a signature.
+        signer: Who signed, with what a chain of chunks goes on from; None without a signature, and
+            with one of version 2, which knows no chain.
     """
 
     caller: Caller
@@ -61,19 +64,32 @@ class Gate:
         self._guesses = Guesses(time.monotonic)
         self._names: OrderedDict[str, Namespace] = OrderedDict()
 
-    def passed(self, head: Head, *, now_s: float) -> Passed:
+    def passed(self, head: Head, *, now_s: float, virtual_bucket: str = "") -> Passed:
         """Who sent a request.
+
+        Args:
+            head: The request.
+            now_s: Seconds since 1970.
+            virtual_bucket: The bucket that the host names; empty where the path does.
 
         Raises:
             S3Failure: The signature is wrong, the key unknown or disabled, or there were too many such.
         """
-        if "authorization" not in head.by_name and not is_presigned(head):
+        way, secrets = _Way.of(head), self._keys.secret
+        if way is None:
             return Passed(Caller(), self._namespace("anonymous"))
-        client, said = head.client.rpartition(":")[0].strip("[]"), _access_key_said(head)
-        verify = verify_header if "authorization" in head.by_name else verify_query
-        verified = self._checked(client, said, lambda: verify(head, now=now_s, secrets=self._keys.secret))
-        caller = self._caller(verified.signer.access_key)
-        return Passed(caller, self._namespace(caller.user), verified.payload, verified.signer)
+
+        def verify() -> tuple[str, Payload, Signer | None]:
+            if way is _Way.LINK_V2:
+                return *verify_link_v2(head, now=now_s, secrets=secrets, virtual_bucket=virtual_bucket), None
+            check = verify_header if way is _Way.HEADER else verify_query
+            verified = check(head, now=now_s, secrets=secrets)
+            return verified.signer.access_key, verified.payload, verified.signer
+
+        client = head.client.rpartition(":")[0].strip("[]")
+        access_key, payload, signer = self._checked(client, way.access_key_said(head), verify)
+        caller = self._caller(access_key)
+        return Passed(caller, self._namespace(caller.user), payload, signer)
 
     def _checked(self, client: str, said: str, verify: Callable[[], T]) -> T:
         """What ``verify`` returns; whoever guesses too often is not listened to."""
@@ -102,9 +118,9 @@ class Gate:
         if not is_signed(fields):
             return Caller(), Namespace(self._store, actor="anonymous")
         client = head.client.rpartition(":")[0].strip("[]")
-        said = fields.get("x-amz-credential", "").partition("/")[0]
-        signer = self._checked(client, said, lambda: verify_form(fields, secrets=self._keys.secret))
-        caller = self._caller(signer.access_key)
+        said = fields.get("x-amz-credential", "").partition("/")[0] or fields.get("awsaccesskeyid", "")
+        access_key = self._checked(client, said, lambda: verify_form(fields, secrets=self._keys.secret))
+        caller = self._caller(access_key)
         return caller, Namespace(self._store, actor=caller.user)
 
     @staticmethod
@@ -140,11 +156,26 @@ class Gate:
         return names
 
 
-def _access_key_said(head: Head) -> str:
-    """The access key that a request says it is signed with; empty if none can be made out."""
-    text = head.by_name.get("authorization") or head.query
-    name = "Credential=" if "authorization" in head.by_name else "X-Amz-Credential="
-    return unquote(text.partition(name)[2][:512]).partition("/")[0]
+class _Way(Enum):
+    """How a request is signed: what stands before its access key."""
+
+    HEADER = "Credential="
+    LINK = "X-Amz-Credential="
+    LINK_V2 = "AWSAccessKeyId="
+
+    @classmethod
+    def of(cls, head: Head) -> _Way | None:
+        """None without a signature."""
+        if "authorization" in head.by_name:
+            return cls.HEADER
+        if is_presigned(head):
+            return cls.LINK
+        return cls.LINK_V2 if is_link_v2(head) else None
+
+    def access_key_said(self, head: Head) -> str:
+        """The access key that a request says it is signed with; empty if none can be made out."""
+        text = head.by_name["authorization"] if self is _Way.HEADER else head.query
+        return unquote(text.partition(self.value)[2].partition("&")[0][:512]).partition("/")[0]
 
 
 _NOTHING: Final = hashlib.sha256(b"").hexdigest()
