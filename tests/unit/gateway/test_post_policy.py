@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.post_policy import read_post_policy
-from maruhub.gateway.s3.post_signature import verify_form
+from maruhub.gateway.s3.post_signature import is_signed, verify_form
+from maruhub.gateway.s3.signature_v2 import signature_v2
 from maruhub.wire.signing import signature_of, signing_key
 
 NOW_US = 1_700_000_000_000_000
@@ -125,8 +126,7 @@ def test_awss_own_example_has_awss_signature():
         "x-amz-signature": "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e",
     }
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-    signer = verify_form(fields, secrets={"AKIAIOSFODNN7EXAMPLE": secret}.get)
-    assert signer.access_key == "AKIAIOSFODNN7EXAMPLE"
+    assert verify_form(fields, secrets={"AKIAIOSFODNN7EXAMPLE": secret}.get) == "AKIAIOSFODNN7EXAMPLE"
     assert read_post_policy(fields["policy"]).conditions[1].begins
 
 
@@ -140,11 +140,23 @@ def test_only_who_has_the_secret_signs():
         "x-amz-date": "20231101T000000Z",
         "x-amz-signature": signature_of(key, text),
     }
-    assert verify_form(fields, secrets={"KEY": "secret"}.get).access_key == "KEY"
+    assert verify_form(fields, secrets={"KEY": "secret"}.get) == "KEY"
     assert failure_of(verify_form, fields, secrets={"KEY": "other"}.get) == "SignatureDoesNotMatch"
     assert failure_of(verify_form, fields, secrets=dict[str, str]().get) == "InvalidAccessKeyId"
     altered = fields | {"policy": policy()}
     assert failure_of(verify_form, altered, secrets={"KEY": "secret"}.get) == "SignatureDoesNotMatch"
     for name in fields:
         rest = {n: v for n, v in fields.items() if n != name}
+        assert failure_of(verify_form, rest, secrets={"KEY": "secret"}.get) == "InvalidArgument"
+
+
+def test_forms_of_the_older_signature_need_their_fields_too():
+    text = policy(*CONDITIONS)
+    fields = {"policy": text, "awsaccesskeyid": "KEY", "signature": signature_v2("secret", text)}
+    assert verify_form(fields, secrets={"KEY": "secret"}.get) == "KEY"
+    assert failure_of(verify_form, fields, secrets={"KEY": "other"}.get) == "SignatureDoesNotMatch"
+    assert failure_of(verify_form, fields, secrets=dict[str, str]().get) == "InvalidAccessKeyId"
+    for name in fields:
+        rest = {n: v for n, v in fields.items() if n != name}
+        assert is_signed(rest)
         assert failure_of(verify_form, rest, secrets={"KEY": "secret"}.get) == "InvalidArgument"
