@@ -86,11 +86,7 @@ class Blades:
 
     def get(self, blade_id: bytes) -> Blade | None:
         """The blade, or None if it is missing."""
-        blade = self._lookout.sight.present.get(blade_id)
-        if blade is None:
-            self._lookout.glance()
-            blade = self._lookout.sight.present.get(blade_id)
-        return blade
+        return self._lookout.seek(blade_id)
 
     def look(self) -> None:
         """Looks at all blades and their states now."""

@@ -68,6 +68,7 @@ class Lookout:
         self._listed: Sequence[bytes] = (*sight.present, *sight.missing)
         self._probing: dict[bytes, float] = {}
         self._due = time.monotonic() + LOOK_SECONDS
+        self._sought: dict[bytes, float] = {}
         self._lock = threading.Lock()
         self._answered = threading.Condition(self._lock)
         _living.add(self)
@@ -101,6 +102,22 @@ class Lookout:
                 thread.start()
             for thread in threads:
                 thread.join(max(0.0, end - time.monotonic()))
+
+    def seek(self, blade_id: bytes) -> Blade | None:
+        """A blade that somebody names; one that was never heard of may have just been added."""
+        blade = self.sight.present.get(blade_id)
+        if blade is not None:
+            return blade
+        self.glance()
+        if not any(blade_id in seen for seen in self.sight) and self._may_seek(blade_id):
+            self.look(PATIENCE_SECONDS)
+        return self.sight.present.get(blade_id)
+
+    def _may_seek(self, blade_id: bytes) -> bool:
+        """Whether the last look for it is a second old: of a blade that is no more layouts may go on to speak."""
+        with self._lock:
+            last, self._sought[blade_id] = self._sought.get(blade_id), time.monotonic()
+            return last is None or time.monotonic() - last > LOOK_SECONDS
 
     def _probe(self, blade_id: bytes) -> None:
         assert self._source is not None

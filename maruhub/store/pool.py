@@ -289,13 +289,16 @@ def find_pool(path: Path) -> FoundPool:
     """The pool whose hub folder this is, with the blades that answer."""
     source = PoolSource(path)
     present, problems = [], {}
+    newer: UnsupportedFormat | None = None
     for blade_id in source.listed():
         try:
             present.append(source.find(blade_id))
-        except UnsupportedFormat:
-            raise
         except MaruError as error:
             problems[blade_id] = error.what
+            newer = error if isinstance(error, UnsupportedFormat) else newer
+    # The hub's file is of this release, so where other blades agree one byte of this one is rotten.
+    if newer is not None and 2 * len(present) <= len(present) + len(problems):
+        raise newer
     if not present:
         raise BladeLost(
             f"None of the {len(problems)} blades of {path} answers.", hint="; ".join(problems.values())

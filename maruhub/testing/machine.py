@@ -8,6 +8,8 @@ in the calling thread, so that the order of calls is a function of the script al
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import random
 import shutil
 import tempfile
@@ -17,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from maruhub.errors import Unavailable
-from maruhub.store import blades
+from maruhub.store import blades, lookout
 from maruhub.store.blades import Blades
 from maruhub.store.commit import copies, writer
 from maruhub.store.commit.clock import CounterMark
@@ -118,14 +120,28 @@ class Process:
         absent = [p.blade_id for p in machine.platters if p.gone or p.number in missing]
         present = [FaultyBlade(p, calls) for p in machine.platters if p.blade_id not in absent]
         self._blades = present
-        found = Blades(present, absent)
+        self._machine = machine
+        self._missing = missing
+        found = Blades(present, absent, source=self)
         index = ProcessIndex(machine.index, calls)
         self.recovery = Recovery(index, found, POOL_ID, Unborn(machine.home / "unborn"))
         self.recovered: RecoveryReport | None = None
         identity = BladeIdentity(POOL_ID, present[0].blade_id, 7, machine.segment_bytes, 0, 0)
-        self._machine = machine
         self._marks: list[CounterMark] = []
         self.store = PoolStore(index, found, identity, open_mark=self._open_mark, resolve=machine.resolve)
+
+    def listed(self) -> list[bytes]:
+        """See ``BladeSource``: blades that were added too. Neither is a call that may fail."""
+        return [platter.blade_id for platter in self._machine.platters]
+
+    def find(self, blade_id: bytes) -> FaultyBlade:
+        """See ``BladeSource``."""
+        platter = next(p for p in self._machine.platters if p.blade_id == blade_id)
+        if platter.gone or platter.number in self._missing:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), repr(platter))
+        known = [blade for blade in self._blades if blade.platter is platter]
+        self._blades += [] if known else [FaultyBlade(platter, self.calls)]
+        return known[0] if known else self._blades[-1]
 
     def _open_mark(self) -> CounterMark:
         mark = self._machine.open_mark()
@@ -274,6 +290,8 @@ def replayable(seed: object, *, sync_seconds: float = 0.01) -> Iterator[None]:
             (strip_writer, "SYNC_SECONDS", sync_seconds),
             (strip_writer, "Behind", _InlineBehind),
             (blades, "random", dice),
+            # Nobody looks round by the clock: only whoever names a blade that he doesn't know.
+            (lookout, "LOOK_SECONDS", float("inf")),
             (writer, "secrets", dice),
             (act, "secrets", dice),
             (strip_search, "secrets", dice),

@@ -185,8 +185,11 @@ class Ordeal:
     # ------------------------------------------------------------ what must be so
 
     def turn(self, store: PoolStore, edit: Edit, blobs: list[Blob] | None = None) -> None:
-        """Commits; an outcome that nobody had learnt is learnt by this."""
-        if len(self.model.unknown) > _DOUBTS_MAX:
+        """Commits; an outcome that nobody had learnt is learnt by this.
+
+        A change of nothing writes nothing, so it says nothing of what came before.
+        """
+        if len(self.model.unknown) > _DOUBTS_MAX or not edit.values:
             return
         doubtful = bool(self.model.unknown)
         own = append_all(store, [edit])[0] if blobs is None else blobs

@@ -189,6 +189,24 @@ def test_a_newer_format_is_refused(hub: Path) -> None:
         compose.open_pool(hub)
 
 
+@pytest.mark.parametrize(("rotten", "opens"), [(1, True), (2, True), (3, False), (6, False)])
+def test_a_newer_format_on_a_minority_of_blades_is_rot(tmp_path: Path, rotten: int, opens: bool) -> None:
+    compose.create_pool(tmp_path / "hub", n=6).close()
+    for number in range(rotten):
+        path = tmp_path / "hub" / "blades" / str(number) / "blade"
+        block = bytearray(path.read_bytes())
+        block[9] ^= 0x80
+        path.write_bytes(block)
+    if opens:
+        pool = compose.open_pool(tmp_path / "hub")
+        assert len(pool.found.blades.missing) == rotten
+        assert all("format version" in why for why in pool.found.blades.problems.values())
+        pool.close()
+    else:
+        with pytest.raises(UnsupportedFormat, match="Upgrade"):
+            compose.open_pool(tmp_path / "hub")
+
+
 def test_a_hub_is_not_made_over_anything(hub: Path, tmp_path: Path) -> None:
     with pytest.raises(AlreadyExists):
         compose.create_pool(hub)

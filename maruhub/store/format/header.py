@@ -64,7 +64,7 @@ def encode_header(header: SegmentHeader) -> bytes:
 
 
 def decode_header(block: bytes, *, where: str) -> SegmentHeader:
-    """Inverse of :func:`encode_header`; raises Corrupt or UnsupportedFormat."""
+    """Inverse of :func:`encode_header`; raises Corrupt."""
     body = open_block(_MAGIC, block, where=where)
     pool_id, segment, cls, cipher, kind, copies, generation, created_us, size, marker = _BODY.unpack_from(
         body

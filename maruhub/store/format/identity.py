@@ -39,19 +39,21 @@ def seal_block(magic: bytes, body: bytes) -> bytes:
 
 
 def open_block(magic: bytes, block: bytes, *, where: str) -> bytes:
-    """The body of a block made by :func:`seal_block`; ``where`` is for messages."""
+    """The body of a block made by :func:`seal_block`; ``where`` is for messages; raises Corrupt."""
     if len(block) < BLOCK_BYTES or block[:8] != magic:
         raise Corrupt(f"{where}: no {magic.decode()} block", hint="Is this a folder of a MaruHub pool?")
     _, version, crc = _PREFIX.unpack_from(block)
-    if version > FORMAT_VERSION:
-        raise UnsupportedFormat(
-            f"{where}: format version {version}, this release reads up to {FORMAT_VERSION}.",
-            hint="Upgrade maruhub.",
-        )
+    require_version(version, where=where)
     body = block[_PREFIX.size : BLOCK_BYTES]
-    if version < 1 or zlib.crc32(body) != crc:
+    if zlib.crc32(body) != crc:
         raise Corrupt(f"{where}: wrong CRC-32 of the block")
     return body
+
+
+def require_version(version: int, *, where: str) -> None:
+    """Raises Corrupt if a file of a segment has another version than the pool: an upgrade would begin there."""
+    if not 1 <= version <= FORMAT_VERSION:
+        raise Corrupt(f"{where}: format version {version}, but the pool's is {FORMAT_VERSION}: damaged")
 
 
 def encode_identity(identity: BladeIdentity) -> bytes:
@@ -71,4 +73,10 @@ def encode_identity(identity: BladeIdentity) -> bytes:
 
 def decode_identity(block: bytes, *, where: str) -> BladeIdentity:
     """Inverse of :func:`encode_identity`; raises Corrupt or UnsupportedFormat."""
+    version = _PREFIX.unpack_from(block)[1] if len(block) >= BLOCK_BYTES else 0
+    if version > FORMAT_VERSION and block[:8] == _MAGIC:
+        raise UnsupportedFormat(
+            f"{where}: format version {version}, this release reads up to {FORMAT_VERSION}.",
+            hint="Upgrade maruhub.",
+        )
     return BladeIdentity(*_BODY.unpack_from(open_block(_MAGIC, block, where=where)))

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from maruhub.errors import Corrupt, UnsupportedFormat
+from maruhub.errors import Corrupt
 from maruhub.store.format.extent import BLOCK_BYTES
-from maruhub.store.format.identity import FORMAT_VERSION
+from maruhub.store.format.identity import FORMAT_VERSION, require_version
 from maruhub.store.format.layout import Range, decode_ranges, encode_ranges
 from maruhub.store.format.segment_class import SegmentClass
 
@@ -132,17 +132,13 @@ def encode_strip_header(header: StripHeader) -> bytes:
 
 
 def strip_data_at(first_block: bytes, *, where: str) -> int:
-    """Size of a header from its first 4,096 bytes; raises Corrupt or UnsupportedFormat."""
+    """Size of a header from its first 4,096 bytes; raises Corrupt."""
     if len(first_block) < BLOCK_BYTES or first_block[:8] != _MAGIC:
         raise Corrupt(f"{where}: not a strip")
     _, version, _ = _PREFIX.unpack_from(first_block)
-    if version > FORMAT_VERSION:
-        raise UnsupportedFormat(
-            f"{where}: format version {version}, this release reads up to {FORMAT_VERSION}.",
-            hint="Upgrade maruhub.",
-        )
+    require_version(version, where=where)
     (size,) = struct.unpack_from("<I", first_block, _SIZE_AT)
-    if version < 1 or not BLOCK_BYTES <= size <= _HEADER_BYTES_MAX or size % BLOCK_BYTES:
+    if not BLOCK_BYTES <= size <= _HEADER_BYTES_MAX or size % BLOCK_BYTES:
         raise Corrupt(f"{where}: a header of {size} bytes")
     return int(size)
 

@@ -47,7 +47,7 @@ def read_at(copy: Copy, offset: int, size: int) -> bytes:
 def read_header(copies: Sequence[Copy]) -> SegmentHeader:
     """The segment's header from the first copy that has it whole.
 
-    Raises Corrupt or UnsupportedFormat; Unavailable if a copy that can't be read may have it.
+    Raises Corrupt; Unavailable if a copy that can't be read may have it.
     """
     problems: list[MaruError] = []
     for copy in copies:

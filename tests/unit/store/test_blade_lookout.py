@@ -74,6 +74,26 @@ def test_blades_that_come_and_go_are_noticed(drives: Drives) -> None:
     assert seen.changes >= 3
 
 
+def test_a_blade_that_was_just_added_is_found_by_who_names_it(
+    drives: Drives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may have put there what is to be read; one that is no more costs a look a second."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 1000.0)
+    seen = watch(drives)
+    drives.there[C.blade_id] = C
+    drives.ids.append(C.blade_id)
+    assert C.blade_id not in Answering(seen)
+    assert seen.seek(C.blade_id) is C
+    asked = drives.asked
+    for _ in range(9):
+        assert seen.seek(b"of a blade long gone") is None
+    assert drives.asked == asked + 1
+    del drives.there[A.blade_id]
+    seen.look()
+    assert seen.seek(A.blade_id) is None
+    assert drives.asked == asked + 2
+
+
 def test_it_looks_once_a_second(drives: Drives, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_SECONDS", 1000.0)
     seen = watch(drives)

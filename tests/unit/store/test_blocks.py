@@ -86,12 +86,16 @@ def test_a_shorter_block_is_noticed(block, decode):
             decode(block[:size], where="here")
 
 
-@pytest.mark.parametrize(("block", "decode"), BLOCKS)
-def test_a_newer_version_is_refused_before_its_sum_is_asked(block, decode):
+@pytest.mark.parametrize(
+    ("block", "decode", "raised", "said"),
+    [(*BLOCKS[0], UnsupportedFormat, "Upgrade"), (*BLOCKS[1], Corrupt, "pool's is 1: damaged")],
+)
+def test_a_newer_version_is_refused_before_its_sum_is_asked(block, decode, raised, said):
+    """A blade's is the pool's; in a segment's file, which an upgrade writes last, it is damage."""
     bad = bytearray(block)
     bad[8] = 2
     bad[12:16] = b"sum?"
-    with pytest.raises(UnsupportedFormat, match="Upgrade"):
+    with pytest.raises(raised, match=said):
         decode(bytes(bad), where="here")
 
 
