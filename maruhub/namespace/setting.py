@@ -14,7 +14,7 @@ from maruhub.namespace.access_key import check_user_name
 from maruhub.namespace.fields import Fields
 
 SETTINGS: Final = frozenset(
-    {"owner", "tags", "cors", "policy", "lifecycle", "public_access", "acl", "lock", "quota"}
+    {"owner", "tags", "cors", "policy", "lifecycle", "public_access", "acl", "lock", "quota", "region"}
 )
 """Those that can be set; the bucket's other fields have methods of their own."""
 

@@ -145,7 +145,6 @@ def _parameter(word: str, stage: Stage) -> str:
 # What S3 says to whoever may ask, where that is no plain success.
 _SAID: Final = {
     Operation.DELETE_BUCKET: (409, "BucketNotEmpty"),
-    Operation.CREATE_BUCKET: (409, "BucketAlreadyOwnedByYou"),
 }
 
 

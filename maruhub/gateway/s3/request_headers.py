@@ -34,6 +34,8 @@ _KNOWN_BEGINNINGS = ("x-amz-meta-", "x-amz-checksum-")
 _HARMLESS = {
     "x-amz-object-ownership": {"BucketOwnerEnforced"},
     "x-amz-object-annotation-directive": {"EXCLUDE"},
+    # Whoever asks would pay; no bucket here asks for it.
+    "x-amz-request-payer": {"requester"},
 }
 
 # SDKs put it into the query, and browsers' SDKs then send their own beside it; it means nothing.

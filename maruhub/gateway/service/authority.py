@@ -11,15 +11,22 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from maruhub.errors import MaruError, NoSuchBucket
+from maruhub.errors import InvalidName, MaruError, NoSuchBucket
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.permission import Need, canned_acl_statements, needs, policy_keys
 from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
 from maruhub.gateway.s3.policy_document import read_policy
+from maruhub.gateway.s3.properties import read_copy_source
 from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.service.request import Request
 from maruhub.namespace import Namespace
 from maruhub.namespace.bucket import Bucket
+
+HUB = "hub"
+"""Whose a bucket is that belongs to no user."""
+
+ACCOUNT = "000000000000"
+"""The one account there is, as ARNs in policies may name it."""
 
 _EVERY_USER = frozenset({"s3:CreateBucket", "s3:ListAllMyBuckets"})
 """What whoever has a key may do without a policy."""
@@ -45,6 +52,21 @@ class Authority:
         """
         for need in needs(self._request.asked):
             self.require(need)
+        self._require_owners()
+
+    def _require_owners(self) -> None:
+        """Nothing, if the buckets belong to whom the request says they do, where it says so."""
+        headers = self._request.asked.headers
+        expected = headers.get("x-amz-expected-bucket-owner")
+        if expected is not None and self._request.bucket not in ("", "dataset"):
+            self._require_owner(self._request.bucket, expected)
+        expected = headers.get("x-amz-source-expected-bucket-owner")
+        if expected is not None and "x-amz-copy-source" in headers:
+            self._require_owner(read_copy_source(headers["x-amz-copy-source"]).bucket, expected)
+
+    def _require_owner(self, bucket: str, expected: str) -> None:
+        if expected not in (self.bucket(bucket).owner or HUB, ACCOUNT):
+            raise S3Failure("AccessDenied", "The bucket does not belong to the owner that was expected.")
 
     def require(self, need: Need) -> None:
         """The same for one right."""
@@ -73,9 +95,12 @@ class Authority:
         return need.action in _EVERY_USER or (bucket is not None and bucket.owner == caller.user)
 
     def bucket(self, name: str) -> Bucket:
-        """A bucket; raises NoSuchBucket."""
+        """A bucket; raises NoSuchBucket, S3Failure for what can't name one."""
         if name not in self._buckets:
-            self._buckets[name] = self._names.buckets.get(name)
+            try:
+                self._buckets[name] = self._names.buckets.get(name)
+            except InvalidName as wrong:
+                raise bad_bucket_name(name, wrong) from None
         found = self._buckets[name]
         assert found is not None
         return found
@@ -158,6 +183,11 @@ class Rights:
     def __call__(self, action: str, bucket: str, key: str) -> bool:
         """Raises NoSuchBucket."""
         return self._authority.allows(Need(action, bucket, key))
+
+
+def bad_bucket_name(name: str, wrong: InvalidName) -> S3Failure:
+    """What a client is told of a name that no bucket can have."""
+    return S3Failure("InvalidBucketName", wrong.what, BucketName=name[:64])
 
 
 @functools.lru_cache(maxsize=4096)

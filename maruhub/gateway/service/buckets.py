@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from maruhub.errors import AlreadyExists, Refused
+from maruhub.errors import AlreadyExists, InvalidName, Refused
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3 import settings
 from maruhub.gateway.s3.documents import read_create_bucket, read_versioning
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.properties import canned_acl
-from maruhub.gateway.service.authority import Authority
-from maruhub.gateway.service.listings import xml
+from maruhub.gateway.service.authority import Authority, bad_bucket_name
+from maruhub.gateway.service.listings import REGION, region_of, xml
 from maruhub.gateway.service.request import Request
 from maruhub.namespace.bucket import Versioning
 
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]{1,16}){1,3}-[0-9]{1,2}", re.ASCII)
 _LOCK = "x-amz-bucket-object-lock-enabled"
 
 
 def create_bucket(request: Request, authority: Authority) -> Answer:
-    """Makes a bucket of the caller's. Again by its owner it is an error of its own, which clients know."""
+    """Makes a bucket of the caller's.
+
+    Again by its owner it is no error and resets the ACL, as in S3's first region; one that names
+    another region, or asks for object lock, is told that it is there.
+    """
     new = read_create_bucket(request.body)
     ownership = request.headers.get("x-amz-object-ownership", "BucketOwnerEnforced")
     if ownership not in ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"):
@@ -33,14 +39,34 @@ def create_bucket(request: Request, authority: Authority) -> Answer:
         fields["tags"] = dict(new.tags)
     if request.headers.get(_LOCK, "").lower() == "true":
         fields["lock"] = {}
-    location = ("location", f"/{request.bucket}")
+    if new.location not in ("", REGION):
+        _check_region(request, new.location)
+        fields["region"] = new.location
     try:
         request.names.buckets.create(request.bucket, owner=request.caller.user, fields=fields)
+    except InvalidName as wrong:
+        raise bad_bucket_name(request.bucket, wrong) from None
     except AlreadyExists:
-        if not authority.owns(authority.bucket(request.bucket)):
-            raise S3Failure("BucketAlreadyExists", BucketName=request.bucket) from None
-        raise S3Failure("BucketAlreadyOwnedByYou", BucketName=request.bucket) from None
-    return Answer(200, [location])
+        _recreate(request, authority, fields)
+    return Answer(200, [("location", f"/{request.bucket}")])
+
+
+def _recreate(request: Request, authority: Authority, fields: dict[str, Any]) -> None:
+    bucket = authority.bucket(request.bucket)
+    if not authority.owns(bucket):
+        raise S3Failure("BucketAlreadyExists", BucketName=request.bucket)
+    if "region" in fields or ("lock" in fields and not bucket.locks):
+        raise S3Failure("BucketAlreadyOwnedByYou", BucketName=request.bucket)
+    if bucket.owner == request.caller.user:
+        acl = fields.get("acl")
+        request.names.buckets.edit(request.bucket, lambda _bucket: {"acl": acl})
+
+
+def _check_region(request: Request, region: str) -> None:
+    """Nothing, if it looks like a region of AWS, or is the one that the request is signed for."""
+    signed_for = f"/{region}/s3/aws4_request" in request.headers.get("authorization", "")
+    if not (signed_for or region == "EU" or _REGION.fullmatch(region)):
+        raise S3Failure("InvalidLocationConstraint", LocationConstraint=region[:64])
 
 
 def delete_bucket(request: Request, authority: Authority) -> Answer:
@@ -52,14 +78,13 @@ def delete_bucket(request: Request, authority: Authority) -> Answer:
 
 def head_bucket(request: Request, authority: Authority) -> Answer:
     """Whether it is there, and the caller may list it."""
-    authority.bucket(request.bucket)
-    return Answer(200, [("x-amz-bucket-region", "us-east-1"), ("content-type", "application/xml")])
+    region = region_of(authority.bucket(request.bucket))
+    return Answer(200, [("x-amz-bucket-region", region), ("content-type", "application/xml")])
 
 
 def get_bucket_location(request: Request, authority: Authority) -> Answer:
-    """One place there is: S3's first region."""
-    authority.bucket(request.bucket)
-    return xml(settings.location("us-east-1"))
+    """Where it was asked to be; else S3's first region."""
+    return xml(settings.location(region_of(authority.bucket(request.bucket))))
 
 
 def get_bucket_versioning(request: Request, authority: Authority) -> Answer:

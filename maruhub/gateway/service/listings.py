@@ -14,15 +14,15 @@ from maruhub.gateway.s3.listing_answers import (
     ListedVersion,
     Owner,
 )
-from maruhub.gateway.service.authority import Authority, allowed_buckets
+from maruhub.gateway.service.authority import HUB, Authority, allowed_buckets
 from maruhub.gateway.service.request import Request
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.part import MultipartUpload, PartInfo
 from maruhub.namespace.versions import Version
 
+REGION: Final = "us-east-1"
 XML: Final = ("content-type", "application/xml")
-_HUB: Final = "hub"
 
 
 def xml(body: bytes, *headers: tuple[str, str], status: int = 200) -> Answer:
@@ -30,9 +30,14 @@ def xml(body: bytes, *headers: tuple[str, str], status: int = 200) -> Answer:
     return Answer(status, [XML, *headers], body)
 
 
+def region_of(bucket: Bucket) -> str:
+    """Where a bucket was asked to be: told again, though there is one place only."""
+    return str(bucket.tail.get("region", REGION))
+
+
 def owner_of(bucket: Bucket) -> Owner:
     """Whose a bucket is; what no user owns is the hub's own."""
-    return Owner(bucket.owner or _HUB, bucket.owner or _HUB)
+    return Owner(bucket.owner or HUB, bucket.owner or HUB)
 
 
 def list_buckets(request: Request, authority: Authority) -> Answer:
@@ -46,8 +51,8 @@ def list_buckets(request: Request, authority: Authority) -> Answer:
     found = allowed_buckets(authority, wanted)
     shown = found[: page.limit] if page.limit else found
     token = listing.make_token(shown[-1].name, "") if len(shown) < len(found) else ""
-    listed = [ListedBucket(bucket.name, bucket.created_us) for bucket in shown]
-    whose = Owner(request.caller.user or _HUB, request.caller.user or _HUB)
+    listed = [ListedBucket(bucket.name, bucket.created_us, region_of(bucket)) for bucket in shown]
+    whose = Owner(request.caller.user or HUB, request.caller.user or HUB)
     return xml(listing_answers.buckets(whose, page, listed, next_token=token))
 
 
@@ -153,7 +158,7 @@ def list_multipart_uploads(request: Request, authority: Authority) -> Answer:
 def listed_upload(upload: MultipartUpload) -> ListedUpload:
     """An upload as listings tell of it."""
     kind = upload.tail.get("checksum_kind", "").upper()
-    whose = Owner(upload.actor or _HUB, upload.actor or _HUB)
+    whose = Owner(upload.actor or HUB, upload.actor or HUB)
     type_ = upload.tail.get("checksum_type", "") if kind else ""
     return ListedUpload(upload.key, upload.upload_id, upload.created_us, whose, kind, type_)
 
