@@ -159,10 +159,14 @@ class OpenPool:
         """Verifies every copy of everything, after a rebuild of the index if asked."""
         from maruhub.care.check import check
         from maruhub.care.naming import RowNames
+        from maruhub.namespace.quotas import Quotas
 
         rebuilt = self.rebuild_index() if rebuild_index else None
         report = check(self.store, name_row=RowNames(self.store), progress=progress)
         report.rebuilt = rebuilt
+        if not self.read_only:
+            recounts = Quotas(self.store).recount_all()
+            report.recounted = [recount.bucket for recount in recounts]
         return report
 
     def speed(self) -> Speed:

@@ -167,6 +167,12 @@ class ReadOnly(Refused):
     code = "ReadOnly"
 
 
+class QuotaExceeded(Refused):
+    """A bucket, or all that a user owns, would hold more than it may."""
+
+    code = "QuotaExceeded"
+
+
 class NotHeldOut(Refused):
     """A score may not be called held-out: the run has seen, or may have seen, the split."""
 

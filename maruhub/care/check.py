@@ -22,7 +22,8 @@ class CheckReport:
     """What a check found.
 
     ``bad_copies``: per blade id, how many extents are wrong or missing there although
-    another copy is right; ``lost``: rows that name bytes of which no copy is right.
+    another copy is right; ``lost``: rows that name bytes of which no copy is right;
+    ``recounted``: buckets whose counts were wrong, and were put right.
     """
 
     rows: int = 0
@@ -31,6 +32,7 @@ class CheckReport:
     bad_copies: dict[str, int] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     rebuilt: RecoveryReport | None = None
+    recounted: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

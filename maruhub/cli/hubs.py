@@ -194,6 +194,7 @@ def _check_lines(report: CheckReport, blades: Sequence[NamedBlade]) -> list[str]
     if report.rebuilt is not None:
         lines.append("The index was made anew from the segments.")
         lines += [f"left out: {problem}" for problem in report.rebuilt.problems]
+    lines += [f"the counts of {name} were wrong, and are right now" for name in report.recounted]
     if report.ok:
         return [*lines, "Every copy of everything is right. (Parity is not read here: maru scrub.)"]
     named = {blade.id: blade for blade in blades}

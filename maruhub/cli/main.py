@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, _Listing]] = {
     "Access over HTTP": {
         "key": ("access", "Issue, list, disable, rotate and delete access keys."),
         "user": ("access", "List users; give them policies."),
+        "quota": ("usage", "Bound how much a bucket or a user may hold."),
         "chown": ("access", "Give a bucket to a user."),
     },
     "Objects": {
@@ -58,6 +59,7 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "rm": ("objects", "Delete objects (restorable for a time)."),
         "undelete": ("objects", "Bring back a deleted or overwritten object."),
         "history": ("objects", "Show who did what to a key, and when."),
+        "du": ("usage", "Show how much buckets and their owners hold."),
         "mb": ("buckets", "Make a bucket."),
         "rb": ("buckets", "Remove an empty bucket."),
     },

@@ -151,19 +151,22 @@ def encode_bucket(bucket: Bucket) -> bytes:
 
 def decode_bucket(row: Row) -> Bucket:
     """The bucket of a row ``B``, hidden or not."""
-    payload = row.payload
-    if len(payload) < _HEAD.size or payload[0] != _VERSION:
-        raise UnsupportedFormat(f"bucket row {row.key!r} has an unknown version.", hint="Upgrade MaruHub.")
-    name = row.key[2:].split(b"\0")[0] if row.key[1] == 0 else row.key[1:]
-    tail = _named_fields(payload[_HEAD.size :]) if len(payload) > _HEAD.size else {}
-    id_, delay_us, created_us, hidden_us, eradicate_at_us = _HEAD.unpack_from(payload)[4:]
-    return Bucket(name.decode(), id_, delay_us, created_us, hidden_us, eradicate_at_us, tail)
+    return parse_bucket(row.key, row.payload)
 
 
 @functools.lru_cache(maxsize=64)
-def _named_fields(raw: bytes) -> dict[str, Any]:
-    """Every request reads its bucket's row, which may hold a policy of 20 KB; nobody changes what it says."""
-    return dict(json.loads(raw))
+def parse_bucket(key: bytes, payload: bytes) -> Bucket:
+    """The same of a row's key and payload.
+
+    Every request reads its bucket's row, which may hold a policy of 20 KB; nobody changes a
+    bucket once it is made.
+    """
+    if len(payload) < _HEAD.size or payload[0] != _VERSION:
+        raise UnsupportedFormat(f"bucket row {key!r} has an unknown version.", hint="Upgrade MaruHub.")
+    name = key[2:].split(b"\0")[0] if key[1] == 0 else key[1:]
+    tail = json.loads(payload[_HEAD.size :]) if len(payload) > _HEAD.size else {}
+    id_, delay_us, created_us, hidden_us, eradicate_at_us = _HEAD.unpack_from(payload)[4:]
+    return Bucket(name.decode(), id_, delay_us, created_us, hidden_us, eradicate_at_us, tail)
 
 
 def bucket_key(name: str) -> bytes:

@@ -28,6 +28,7 @@ from maruhub.namespace.names import check_bucket_name
 from maruhub.namespace.object import objects_range
 from maruhub.namespace.retention import Term, wall_moment
 from maruhub.namespace.setting import changed_settings
+from maruhub.namespace.tally import counted
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
 
 
@@ -70,7 +71,7 @@ class Buckets:
                 raise AlreadyExists(f"there is a bucket {name!r} already.", hint="Choose another name.")
             return find_or_stage_bucket(rows, name, create=True, delay_us=delay_us, owner=owner, tail=tail)
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def get(self, name: str) -> Bucket:
         """The bucket of that name; raises NoSuchBucket, InvalidName."""
@@ -104,7 +105,7 @@ class Buckets:
             rows.remove(bucket_key(name))
             rows.put(hidden_bucket_key(name, rows.counter), encode_bucket(hidden))
 
-        self._store.commit(change, actor=self._actor)
+        self._store.commit(counted(change), actor=self._actor)
 
     def undelete(self, name: str) -> Bucket:
         """Brings back the bucket of that name that was deleted last, with its hidden objects.
@@ -125,7 +126,7 @@ class Buckets:
             rows.put(bucket_key(name), encode_bucket(bucket))
             return bucket
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def set_delay(self, name: str, delay_s: float) -> Bucket:
         """Another eradication delay from now on.
@@ -139,7 +140,7 @@ class Buckets:
             rows.put(bucket_key(name), encode_bucket(bucket))
             return bucket
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def set_owner(self, name: str, owner: str) -> Bucket:
         """Gives a bucket to another user; with an empty name to nobody. Raises NotFound for no user's name."""
@@ -153,7 +154,7 @@ class Buckets:
             rows.put(bucket_key(name), encode_bucket(bucket := bucket.owned(owner)))
             return bucket
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def set_versioning(self, name: str, versioning: Versioning) -> Bucket:
         """Keeps S3's versions from now on, or suspends that; OFF is for buckets that never did."""
@@ -172,7 +173,7 @@ class Buckets:
                 rows.put(bucket_key(name), encode_bucket(bucket))
             return bucket
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def edit(self, name: str, edit: Callable[[Bucket], dict[str, Any]]) -> Bucket:
         """Changes settings of a bucket in one commit.
@@ -199,7 +200,7 @@ class Buckets:
                 rows.put(bucket_key(name), encode_bucket(bucket := replace(bucket, tail=tail)))
             return bucket
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def retain(self, name: str, term: Term) -> Bucket:
         """Keeps the bucket and every version in it from eradication for a term at least.
@@ -216,4 +217,4 @@ class Buckets:
             rows.put(bucket_key(name), encode_bucket(bucket := bucket.retained(until_us)))
             return bucket
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)

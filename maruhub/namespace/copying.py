@@ -18,6 +18,7 @@ from maruhub.namespace.object import (
 )
 from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, check_request, place
 from maruhub.namespace.reads import no_such_key
+from maruhub.namespace.tally import counted
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Change, Rows, Store, get, prefix_end, scan_all
 
@@ -130,11 +131,11 @@ def copy_prefix(store: Store, source: Place, target: Place, *, actor: str, creat
     overlap = same and (source[1].startswith(target[1]) or target[1].startswith(source[1]))
     keys = [row.key for row in rows] if overlap else []
     if overlap:
-        return store.commit(_copy_rows(source, target, keys, create=create_bucket), actor=actor)
+        return store.commit(counted(_copy_rows(source, target, keys, create=create_bucket)), actor=actor)
     copied = 0
     while page := store.scan(start, prefix_end(object_prefix(bucket) + raw_source), _PAGE):
         keys = [row.key for row in page]
-        copied += store.commit(_copy_rows(source, target, keys, create=create_bucket), actor=actor)
+        copied += store.commit(counted(_copy_rows(source, target, keys, create=create_bucket)), actor=actor)
         start = keys[-1] + b"\0"
     return copied
 

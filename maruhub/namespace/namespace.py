@@ -6,6 +6,7 @@ from maruhub.namespace.buckets import Buckets
 from maruhub.namespace.listing import Listing
 from maruhub.namespace.objects import Objects
 from maruhub.namespace.past import Past
+from maruhub.namespace.quotas import Quotas
 from maruhub.namespace.uploads import Uploads
 from maruhub.namespace.versions import Versions
 from maruhub.store.protocol import Store
@@ -30,5 +31,6 @@ class Namespace:
         self.objects = Objects(store, actor)
         self.listing = Listing(store)
         self.past = Past(store, actor)
+        self.quotas = Quotas(store, actor)
         self.uploads = Uploads(store, actor)
         self.versions = Versions(store, actor)

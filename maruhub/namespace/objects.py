@@ -22,8 +22,10 @@ from maruhub.namespace.put import (
     check_request,
     put_change,
 )
+from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.reads import ObjectReads
 from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
+from maruhub.namespace.tally import counted
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Buffer
@@ -98,6 +100,7 @@ class Objects(ObjectReads):
         if not items:
             return []
         data = [as_bytes(item.data) for item in items]
+        self._check_room(bucket, raw_keys, sum(map(len, data)), create_bucket=create_bucket)
         digests = start_digests(data)
         blobs = self._store.append(data)
         news = []
@@ -106,7 +109,7 @@ class Objects(ObjectReads):
             payload = encode_payload(digest, len(bytes_), mtime_ns=item.mtime_ns, tail=tail)
             news.append(NewVersion(item.key, raw_key, payload, blob, condition))
         change = put_change(bucket, news, request=request, create_bucket=create_bucket)
-        return self._store.commit(change, actor=self._actor, request=request)
+        return self._store.commit(counted(change), actor=self._actor, request=request)
 
     def _check_early(
         self,
@@ -126,6 +129,12 @@ class Objects(ObjectReads):
         for i, row in zip(asked, rows, strict=True):
             check_condition(conditions[i], row, where=f"maru://{bucket}/{raw_keys[i].decode()}")
 
+    def _check_room(
+        self, bucket: str, raw_keys: Sequence[bytes], size_bytes: int, *, create_bucket: bool
+    ) -> None:
+        if size_bytes >= EARLY_BYTES and not create_bucket:
+            check_room(self._store, bucket, raw_keys, size_bytes)
+
     def upload(
         self,
         bucket: str,
@@ -139,8 +148,13 @@ class Objects(ObjectReads):
         request: bytes = b"",
         create_bucket: bool = False,
         fields: Fields | None = None,
+        size_bytes: int = 0,
     ) -> Upload[ObjectInfo]:
-        """Begins a put of any size: ``write`` pieces, then ``commit``. Arguments as :meth:`put`."""
+        """Begins a put of any size: ``write`` pieces, then ``commit``. Arguments as :meth:`put`.
+
+        ``size_bytes`` is how much will come at least, as far as that is known: QuotaExceeded
+        is raised before it is written.
+        """
         check_request(request)
         raw_key = encode_key(key)
         tail = with_user_fields(check_fields(fields), content_type, metadata)
@@ -150,12 +164,14 @@ class Objects(ObjectReads):
             bucket, [raw_key], conditions=[condition], create_bucket=create_bucket, retriable=bool(request)
         )
 
+        self._check_room(bucket, [raw_key], size_bytes, create_bucket=create_bucket)
+
         def finish(digest: Digest, size_bytes: int, blob: Blob, more: Fields) -> ObjectInfo:
             packed = pack_tail(changed(tail, more))
             payload = encode_payload(digest, size_bytes, mtime_ns=mtime_ns, tail=packed)
             new = NewVersion(key, raw_key, payload, blob, condition)
             change = put_change(bucket, [new], request=request, create_bucket=create_bucket)
-            return self._store.commit(change, actor=self._actor, request=request)[0]
+            return self._store.commit(counted(change), actor=self._actor, request=request)[0]
 
         return Upload(self._store, finish)
 
@@ -175,7 +191,7 @@ class Objects(ObjectReads):
         """
         source, target = (src_bucket, src_key), (dst_bucket, dst_key)
         change = copying.copy_change(source, target, **how)
-        return self._store.commit(change, actor=self._actor, request=how.get("request", b""))
+        return self._store.commit(counted(change), actor=self._actor, request=how.get("request", b""))
 
     def copy_prefix(
         self,
@@ -203,7 +219,7 @@ class Objects(ObjectReads):
         written if nothing differs.
         """
         change = copying.metadata_change(bucket, key, **how)
-        return self._store.commit(change, actor=self._actor, request=how.get("request", b""))
+        return self._store.commit(counted(change), actor=self._actor, request=how.get("request", b""))
 
     def edit(
         self,
@@ -231,7 +247,7 @@ class Objects(ObjectReads):
             Refused: A retention would become shorter.
         """
         change = edit_change(bucket, key, edit, version_id, bypass=bypass_governance)
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def delete(self, bucket: str, key: str, *, if_match: str | None = None) -> bool:
         """Hides what a key holds; whether it held something."""
@@ -248,7 +264,7 @@ class Objects(ObjectReads):
             check_condition(condition, row, where=f"maru://{bucket}/{raw_key.decode()}")
 
         change = delete_change(bucket, raw_keys, refuse)
-        return [deleted.held for deleted in self._store.commit(change, actor=self._actor)]
+        return [deleted.held for deleted in self._store.commit(counted(change), actor=self._actor)]
 
 
 def _distinct_keys(items: Sequence[PutItem]) -> list[bytes]:

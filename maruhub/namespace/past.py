@@ -20,6 +20,7 @@ from maruhub.namespace.hidden import (
 from maruhub.namespace.names import encode_key, encode_text
 from maruhub.namespace.object import ObjectInfo, Origin, derive_payload, object_prefix
 from maruhub.namespace.put import NewVersion, place
+from maruhub.namespace.tally import counted
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, scan_all
 
@@ -102,7 +103,7 @@ class Past:
             new = NewVersion(key, raw_key, payload, info.extents)
             return place(rows, found, new, row_key, current)
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def history(self, bucket: str, key: str) -> list[Event]:
         """What happened to a key, oldest first, as far back as rows are kept."""

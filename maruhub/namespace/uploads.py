@@ -36,7 +36,9 @@ from maruhub.namespace.part import (
     upload_row_key,
 )
 from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, place
+from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.stream import Readable, Upload, pour
+from maruhub.namespace.tally import counted
 from maruhub.namespace.upload_listing import UploadPage, UploadWalk, all_uploads
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
@@ -84,7 +86,7 @@ class Uploads:
             rows.put(upload_row_key(found, raw_key, rows.counter), payload)
             return MultipartUpload(bucket, key, rows.counter, self._actor, rows.time_us, tail)
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def get(self, bucket: str, key: str, upload_id: str) -> MultipartUpload:
         """The upload; raises NoSuchUpload, NoSuchBucket."""
@@ -95,13 +97,25 @@ class Uploads:
         return decode_upload(found, row)
 
     def part(
-        self, bucket: str, key: str, upload_id: str, number: int, *, fields: Fields | None = None
+        self,
+        bucket: str,
+        key: str,
+        upload_id: str,
+        number: int,
+        *,
+        fields: Fields | None = None,
+        size_bytes: int = 0,
     ) -> Upload[PartInfo]:
-        """Begins part ``number``: ``write`` its bytes, then ``commit``; it replaces one of that number."""
+        """Begins part ``number``: ``write`` its bytes, then ``commit``; it replaces one of that number.
+
+        ``fields`` are named fields of its row; ``size_bytes`` is how much will come at least.
+        """
         if not 1 <= number <= PART_NUMBER_MAX:
             raise InvalidInput(f"a part has a number of 1 to {PART_NUMBER_MAX}, not {number}.")
         self.get(bucket, key, upload_id)
         raw_key, upload = encode_key(key), parse_upload_id(upload_id)
+        if size_bytes >= EARLY_BYTES:
+            check_room(self._store, bucket, [], size_bytes)
 
         def finish(digest: Digest, size: int, blob: Blob, more: Fields) -> PartInfo:
             payload = encode_part(size, digest, {**(fields or {}), **more})
@@ -116,7 +130,7 @@ class Uploads:
                 assert row is not None
                 return row
 
-            return decode_part(self._store.commit(change, actor=self._actor))
+            return decode_part(self._store.commit(counted(change), actor=self._actor))
 
         return Upload(self._store, finish)
 
@@ -173,7 +187,7 @@ class Uploads:
             if not _remove(rows, found, raw_key, upload):
                 raise _no_upload(bucket, key, upload_id)
 
-        self._store.commit(change, actor=self._actor)
+        self._store.commit(counted(change), actor=self._actor)
 
     def complete(
         self,
@@ -230,7 +244,7 @@ class Uploads:
             row_key = object_prefix(bucket_now) + raw_key
             return place(rows_now, bucket_now, new, row_key, get(rows_now, row_key), request=request)
 
-        return self._store.commit(change, actor=self._actor, request=request)
+        return self._store.commit(counted(change), actor=self._actor, request=request)
 
     def _parts_named(
         self, bucket: Bucket, raw_key: bytes, number: int, named: Sequence[tuple[int, str]], least: int

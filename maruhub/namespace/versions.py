@@ -24,6 +24,7 @@ from maruhub.namespace.deleting import (
 from maruhub.namespace.hidden import decode_hidden, hidden_key_of, hidden_range
 from maruhub.namespace.names import KEY_BYTES_MAX, encode_key, encode_text
 from maruhub.namespace.object import ObjectInfo, object_prefix
+from maruhub.namespace.tally import counted
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, prefix_end
 
@@ -116,7 +117,7 @@ class Versions:
     def delete_current(self, bucket: str, keys: list[str], *, refuse: Refuse = _allow) -> list[Deleted]:
         """Deletes what keys hold, as the bucket's versioning says; one commit."""
         change = delete_change(bucket, [encode_key(key) for key in keys], refuse)
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def delete(
         self,
@@ -139,7 +140,7 @@ class Versions:
             found = find_bucket(rows, bucket)
             return delete_version(rows, found, raw_key, version_id, refuse=refuse, bypass=bypass_governance)
 
-        return self._store.commit(change, actor=self._actor)
+        return self._store.commit(counted(change), actor=self._actor)
 
     def page(
         self,

@@ -12,6 +12,8 @@ from maruhub.namespace.bucket import Bucket, bucket_range, decode_bucket
 from maruhub.namespace.hidden import HiddenVersion, decode_hidden, hidden_range
 from maruhub.namespace.object import objects_range
 from maruhub.namespace.part import uploads_range
+from maruhub.namespace.tally import counted
+from maruhub.namespace.usage import count_key
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Change, Rows, Store, scan_all
 
@@ -76,7 +78,7 @@ class HiddenObjects:
                     removed.append(row.key)
             return removed
 
-        return change
+        return counted(change)
 
 
 class DeletedBuckets:
@@ -106,6 +108,7 @@ class DeletedBuckets:
                     continue
                 if _emptied_hold(bucket, rows, rows.pool_time_us) is Hold.NOTHING:
                     rows.remove(row.key)
+                    rows.remove(count_key(bucket.id_bytes))
                     removed.append(row.key)
             return removed
 

@@ -30,7 +30,7 @@ def test_rows_as_documented(store: Store) -> None:
     rows = payloads(store)
     bucket_id = bucket.id.to_bytes(8, "big")
     hidden_key = b"V" + bucket_id + b"b\1c" + b"\0" + (2**64 - 1 - first.counter).to_bytes(8, "big")
-    assert list(rows) == [b"Bphotos", b"K" + bucket_id + b"a\0b", hidden_key]
+    assert list(rows) == [b"Bphotos", b"C" + bucket_id, b"K" + bucket_id + b"a\0b", hidden_key]
 
     version, flags, zero16, zero32, id_, delay, created, hidden, eradicate = struct.unpack(
         "<BBHIQqqqq", rows[b"Bphotos"]
@@ -57,7 +57,7 @@ def test_deleted_bucket_row(store: Store) -> None:
     ns = Namespace(store)
     bucket = ns.buckets.create("photos", delay_s=60)
     ns.buckets.delete("photos")
-    ((key, payload),) = payloads(store).items()
+    (key, payload), _ = payloads(store).items()
     assert key[:-8] == b"B\0photos\0"
     _, _, _, _, id_, _, _, hidden, eradicate = struct.unpack("<BBHIQqqqq", payload)
     assert (id_, eradicate - hidden) == (bucket.id, 60_000_000)
