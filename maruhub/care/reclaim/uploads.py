@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from maruhub.care.reclaim.objects import bucket_hold, bucket_of
 from maruhub.care.reclaim.part import Finding
 from maruhub.namespace.part import uploads_range
+from maruhub.namespace.tally import counted
 from maruhub.store.protocol import Change, Rows, Store, scan_all
 
 
@@ -47,4 +48,4 @@ class StrandedUploads:
                     removed.append(row.key)
             return removed
 
-        return change
+        return counted(change)
