@@ -14,3 +14,13 @@ def share_metrics_in(folder: str) -> None:
     To be called before ``prometheus_client`` is imported, which looks for it then.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+
+
+def access_key() -> str:
+    """Who remote hubs are opened as where the call does not say; empty where nobody says."""
+    return os.environ.get("MARU_ACCESS_KEY", "")
+
+
+def secret_key() -> str:
+    """The secret to it; never logged."""
+    return os.environ.get("MARU_SECRET_KEY", "")

@@ -10,32 +10,89 @@ import pwd
 import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
-from maruhub import argument, compose
+from maruhub import argument, compose, config
 from maruhub.api.hub import Hub
-from maruhub.errors import NoSuchHub
+from maruhub.errors import NoSuchHub, Unavailable
+
+if TYPE_CHECKING:
+    from maruhub.remote import RemoteHub
 
 
+@overload
 def connect(
     path: str | os.PathLike[str], *, read_only: bool = False, accept_loss: bool = False, actor: str = ""
-) -> Hub:
-    """Opens the hub in folder ``path``.
+) -> Hub: ...
+@overload
+def connect(
+    path: str,
+    *,
+    access_key: str,
+    secret_key: str,
+    ca: str | os.PathLike[str] | None = None,
+    patience_s: float = 60.0,
+) -> RemoteHub: ...
+def connect(path: str | os.PathLike[str], **options: Any) -> Hub | RemoteHub:
+    """Opens the hub in folder ``path``, or the one at an address ``http://…`` or ``https://…``.
+
+    What an address gives has the same buckets, datasets, views and batches (see
+    :class:`maruhub.remote.RemoteHub`); it takes the options of the second group.
 
     Args:
-        path: The hub's folder.
+        path: The hub's folder, or its address.
         read_only: Never write: works on a medium that cannot be written.
         accept_loss: Open the hub although records are damaged in every copy, without them.
         actor: Who is at work, for histories; default ``user@host``.
+        access_key: Who asks; default: what ``MARU_ACCESS_KEY`` says.
+        secret_key: Its secret; default: what ``MARU_SECRET_KEY`` says.
+        ca: A file of certificates to trust (PEM), instead of the system's.
+        patience_s: Seconds for which a hub that doesn't answer is tried again.
 
     Raises:
         NoSuchHub: The path holds no hub.
         UnsupportedFormat: A newer release wrote it.
         Corrupt: Records of what the hub holds are damaged in every copy.
     """
+    if isinstance(path, str) and path.startswith(("http://", "https://")):
+        argument.options(_connect_remote, options)
+        return _connect_remote(path, **options)
+    argument.options(_connect_local, options)
+    return _connect_local(path, **options)
+
+
+def _connect_local(
+    path: str | os.PathLike[str], *, read_only: bool = False, accept_loss: bool = False, actor: str = ""
+) -> Hub:
     folder = Path(argument.path("path", path)).absolute()
     argument.text("actor", actor)
     pool = compose.open_pool(folder, read_only=read_only, accept_loss=accept_loss)
     return Hub(pool, folder, actor=actor or _actor())
+
+
+def _connect_remote(
+    url: str,
+    *,
+    access_key: str | None = None,
+    secret_key: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    patience_s: float = 60.0,
+) -> RemoteHub:
+    try:
+        from maruhub.remote.credentials import Credentials
+        from maruhub.remote.hub import RemoteHub
+        from maruhub.remote.transport import Transport
+    except ImportError as missing:
+        raise Unavailable(
+            f"a hub at an address needs {missing.name}, which is not installed.",
+            hint="pip install 'maruhub[remote]'",
+        ) from None
+    credentials = Credentials(
+        config.access_key() if access_key is None else argument.text("access_key", access_key),
+        config.secret_key() if secret_key is None else argument.text("secret_key", secret_key),
+    )
+    trusted = None if ca is None else os.fspath(argument.path("ca", ca))
+    return RemoteHub(Transport(url, credentials, ca=trusted, patience_s=patience_s))
 
 
 def create(

@@ -47,7 +47,7 @@ class Batches:
 
     Args:
         view: The samples (a ``SampleSource``, such as a catalog's view).
-        store: Where their bytes are.
+        store: Where their bytes are; None only in batches that read elsewhere.
         batch_size: Samples a batch on this rank; the last one of an epoch may be shorter.
         seed: The order, with the epoch's number: 0 … 2**64 - 1.
         rank: This process's number among ``world`` training processes.
@@ -68,7 +68,7 @@ class Batches:
     def __init__(
         self,
         view: SampleSource,
-        store: Store,
+        store: Store | None,
         batch_size: int,
         *,
         seed: int = 0,
@@ -123,6 +123,7 @@ class Batches:
 
     def _open_reader(self, **parts: Any) -> BatchReader:
         """What reads for these batches; batches of a hub elsewhere have another."""
+        assert self._store is not None, "whoever has no store opens another reader"
         return Reader(store=self._store, **parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -263,7 +264,7 @@ class _Pass:
 
 def _check_kinds(view: object, recorder: object, window: object) -> None:
     """Raises InvalidInput for objects that are not what they are called."""
-    if not hasattr(view, "digest") or not hasattr(view, "blobs"):
+    if not hasattr(view, "digest") or not hasattr(view, "ids"):
         raise argument.wrong("view", view, "a version or view, such as dataset.latest")
     if recorder is not None and not hasattr(recorder, "reads"):
         raise argument.wrong("recorder", recorder, "a run's recorder (run.recorder(view))")

@@ -67,7 +67,7 @@ def copy(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     fields.done()
     require(allowed, "s3:GetObject", bucket, key)
     require(allowed, "s3:PutObject", to_bucket, to)
-    create = _may_create(hub, to_bucket, allowed)
+    create = may_create(hub, to_bucket, allowed)
     return object_to_json(hub.namespace.objects.copy(bucket, key, to_bucket, to, create_bucket=create))
 
 
@@ -79,7 +79,7 @@ def copy_all(hub: Hub, fields: Fields, allowed: Allowed) -> int:
     require(allowed, "s3:ListBucket", bucket)
     require(allowed, "s3:GetObject", bucket, prefix + "*")
     require(allowed, "s3:PutObject", to_bucket, to + "*")
-    create = _may_create(hub, to_bucket, allowed)
+    create = may_create(hub, to_bucket, allowed)
     return hub.namespace.objects.copy_prefix(bucket, prefix, to_bucket, to, create_bucket=create)
 
 
@@ -99,7 +99,7 @@ def history(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
     return [event_to_json(event) for event in hub.bucket(bucket).history(key)]
 
 
-def _may_create(hub: Hub, bucket: str, allowed: Allowed) -> bool:
+def may_create(hub: Hub, bucket: str, allowed: Allowed) -> bool:
     """True where the bucket is there, or the caller may make it; Refused."""
     try:
         hub.namespace.buckets.get(bucket)

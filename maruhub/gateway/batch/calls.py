@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
-from maruhub.gateway.batch import bucket_calls, dataset_calls
+from maruhub.gateway.batch import bucket_calls, dataset_calls, upload_calls
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.rights import Allowed
 from maruhub.gateway.batch.sources import Sources
@@ -48,6 +48,9 @@ def calls_of(sources: Sources) -> Mapping[str, Call]:
         "dataset.drop": Call(dataset_calls.drop),
         "dataset.undrop": Call(dataset_calls.undrop),
         "dataset.set_split": Call(dataset_calls.set_split),
+        "upload.begin": Call(upload_calls.begin),
+        "upload.complete": Call(upload_calls.complete),
+        "upload.abort": Call(upload_calls.abort),
         "view.open": Call(views.open),
         "view.table": Call(views.table, is_table=True),
         "view.save": Call(views.save),

@@ -12,6 +12,7 @@ from maruhub.gateway.batch.request import parse_source
 from maruhub.gateway.batch.rights import ADMIN, Allowed, require
 from maruhub.gateway.batch.sources import DATASET, Sources
 from maruhub.gateway.batch.told import version_to_json, view_to_json
+from maruhub.wire.table import decode_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,12 +71,11 @@ def label(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
 
 
 def _table(text: str) -> pa.Table:
-    import pyarrow as pa
-
     try:
-        return pa.ipc.open_stream(base64.b64decode(text, validate=True)).read_all()
-    except (binascii.Error, pa.ArrowException, OSError) as error:
-        raise InvalidInput(f"table is not an Arrow IPC stream in base64: {error}") from None
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise InvalidInput(f"table is not base64: {error}") from None
+    return decode_table(data)
 
 
 def tag(hub: Hub, fields: Fields, allowed: Allowed) -> None:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.batch import calls
 from maruhub.gateway.batch.fields import Fields, parse_object
 from maruhub.gateway.batch.framing import frames
-from maruhub.gateway.batch.located import Run, encode_arrow, epoch_runs, object_runs, row_runs
+from maruhub.gateway.batch.located import Run, epoch_runs, object_runs, row_runs
 from maruhub.gateway.batch.request import ReadEpoch, ReadObjects, ReadRequest, parse_read
 from maruhub.gateway.batch.rights import Allowed
 from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.batch.tar import archive
 from maruhub.gateway.batch.told import object_to_json
-from maruhub.gateway.batch.writing import parse_write, put
+from maruhub.gateway.batch.writing import WritePart, parse_write, put, put_part
 from maruhub.gateway.head import Head
 from maruhub.wire import fault
-
-if TYPE_CHECKING:
-    from maruhub.api.hub import Hub
+from maruhub.wire.table import encode_table
 
 PREFIX: Final = "/-/batch/v1/"
 FRAMES: Final = "application/vnd.maruhub.frames"
@@ -53,13 +52,19 @@ class BatchDoor:
         """Whether requests for ``path`` are this door's."""
         return path.startswith(PREFIX)
 
-    def answer(self, head: Head, body: bytes, allowed: Allowed) -> Answer:
+    def answer(self, head: Head, body: bytes, allowed: Allowed, *, actor: str = "") -> Answer:
         """The answer to a request whose signature and body were checked.
 
         Whatever the request says, this raises no MaruError: it is answered.
+
+        Args:
+            head: The request.
+            body: All of it.
+            allowed: Who may what, for the key that signed.
+            actor: Who that is, for histories; empty: whoever opened the hub.
         """
         try:
-            return self._answer(head, body, allowed)
+            return self._answer(head, body, allowed, actor)
         except MaruError as error:
             told = json.dumps({"error": fault.to_json(error)}).encode()
             return Answer(fault.status_of(error), [*_type(JSON), *_wait(error)], told)
@@ -71,17 +76,23 @@ class BatchDoor:
             return archive(self._hub.store, runs, mtime=int(time.time()))
         return frames(self._hub.store, runs, about)
 
-    def write(self, body: bytes, allowed: Allowed) -> dict[str, Any]:
-        """Stores a batch; the answer's JSON. Raises what parsing and putting raise."""
-        infos = put(self._hub.namespace, parse_write(body), allowed)
-        return {"items": [object_to_json(info) for info in infos]}
+    def write(self, body: bytes, allowed: Allowed, *, actor: str = "") -> dict[str, Any]:
+        """Stores a batch, or a part; the answer's JSON. Raises what parsing and putting raise."""
+        names, write = self._hub_of(actor).namespace, parse_write(body)
+        if isinstance(write, WritePart):
+            return {"etag": put_part(names, write, allowed)}
+        return {"items": [object_to_json(info) for info in put(names, write, allowed)]}
 
-    def call(self, name: str, arguments: object, allowed: Allowed) -> Any:
+    def call(self, name: str, arguments: object, allowed: Allowed, *, actor: str = "") -> Any:
         """The result of a call: a JSON value, or an Arrow table."""
         call = calls.find(self._calls, name)
-        return call.act(self._hub, Fields(arguments, f"the arguments of {name}"), allowed)
+        return call.act(self._hub_of(actor), Fields(arguments, f"the arguments of {name}"), allowed)
 
-    def _answer(self, head: Head, body: bytes, allowed: Allowed) -> Answer:
+    def _hub_of(self, actor: str) -> Hub:
+        """The hub, with this actor's name on what they do."""
+        return Hub(self._hub.pool, self._hub.path, actor=actor) if actor else self._hub
+
+    def _answer(self, head: Head, body: bytes, allowed: Allowed, actor: str) -> Answer:
         if head.method != "POST":
             raise InvalidInput(f"the batch door takes POST, not {head.method[:20]}.")
         what = head.path.removeprefix(PREFIX)
@@ -90,18 +101,18 @@ class BatchDoor:
             request = parse_read(parse_object(body, "the request"))
             return Answer(200, _type(TAR if tar else FRAMES), self.read(request, allowed, tar=tar))
         if what == "write":
-            return Answer(200, _type(JSON), json.dumps(self.write(body, allowed)).encode())
+            return Answer(200, _type(JSON), json.dumps(self.write(body, allowed, actor=actor)).encode())
         if what == "call":
-            return self._call(body, allowed)
+            return self._call(body, allowed, actor)
         raise InvalidInput(f"the batch door has no {what[:80]!r}.", hint="It has read, write and call.")
 
-    def _call(self, body: bytes, allowed: Allowed) -> Answer:
+    def _call(self, body: bytes, allowed: Allowed, actor: str) -> Answer:
         fields = Fields(parse_object(body, "the request"), "the request")
         name, arguments = fields.text("call"), fields.take("arguments", {})
         fields.done()
-        result = self.call(name, arguments, allowed)
+        result = self.call(name, arguments, allowed, actor=actor)
         if self._calls[name].is_table:
-            return Answer(200, _type(ARROW), encode_arrow(result))
+            return Answer(200, _type(ARROW), encode_table(result))
         return Answer(200, _type(JSON), json.dumps({"result": result}).encode())
 
     def _runs(self, request: ReadRequest, allowed: Allowed) -> tuple[Iterator[Run], dict[str, Any]]:

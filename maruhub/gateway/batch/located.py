@@ -24,6 +24,7 @@ from maruhub.loaders.order import GlobalOrder
 from maruhub.loaders.plan import Place, Plan, Step, take
 from maruhub.store.format.extent import Blobs
 from maruhub.wire.frame import MORE, ROW_DTYPE, RowTable
+from maruhub.wire.table import encode_table
 
 if TYPE_CHECKING:
     from maruhub.catalog.view import View
@@ -247,20 +248,10 @@ def _sample_runs(view: View, rows: npt.NDArray[np.uint64], *, columns: bool) -> 
     labels = [] if table is None else list(zip(table.column_names, table.columns, strict=True))
     fields = [("id", pa.array(ids, pa.string())), ("row", pa.array(rows)), *labels]
     named = pa.Table.from_arrays([column for _, column in fields], names=[name for name, _ in fields])
-    arrow = encode_arrow(named)
+    arrow = encode_table(named)
     if len(arrow) > ARROW_BYTES and len(rows) > 1:
         half = len(rows) // 2
         yield from _sample_runs(view, rows[:half], columns=columns)
         yield from _sample_runs(view, rows[half:], columns=columns)
         return
     yield Run(view.blobs(rows), {}, lambda: ids, arrow)
-
-
-def encode_arrow(table: object) -> bytes:
-    """A table as an Arrow IPC stream."""
-    import pyarrow as pa
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:  # type: ignore[attr-defined]
-        writer.write_table(table)
-    return bytes(sink.getvalue())

@@ -21,15 +21,27 @@ BODY_MAX: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write request, whole and verified."""
+    """Objects to be stored in one commit; ``if_match`` only of a single one."""
 
     bucket: str
     items: tuple[PutItem, ...]
     request: bytes
     create_bucket: bool
+    if_match: str | None = None
 
 
-def parse_write(body: bytes) -> Write:
+@dataclass(frozen=True, slots=True)
+class WritePart:
+    """A part of an upload."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    number: int
+    data: memoryview | bytes
+
+
+def parse_write(body: bytes) -> Write | WritePart:
     """A write request; InvalidInput (InvalidData for bytes that are not what they say)."""
     if len(body) > BODY_MAX:
         raise InvalidInput(f"a write has at most {BODY_MAX} bytes, not {len(body)}.", hint="Send several.")
@@ -48,7 +60,20 @@ def parse_write(body: bytes) -> Write:
                     blobs.append([])
     if not reader.ended:
         raise InvalidData("the body is cut: its last frame is missing.", hint="Send it again.")
-    return _write(about, blobs[:-1])
+    return _part(about, blobs[:-1]) if "part" in about else _write(about, blobs[:-1])
+
+
+def _part(about: dict[str, Any], blobs: Sequence[list[memoryview]]) -> WritePart:
+    fields = Fields(about["part"], "the part")
+    if len(blobs) != 1:
+        raise InvalidInput(f"a part is one item, not {len(blobs)}.")
+    where = (fields.text("bucket"), fields.text("key"), fields.text("upload_id"), fields.whole("number"))
+    fields.done()
+    return WritePart(*where, _joined(blobs[0]))
+
+
+def _joined(blob: list[memoryview]) -> memoryview | bytes:
+    return blob[0] if len(blob) == 1 else b"".join(blob)
 
 
 def _write(about: dict[str, Any], blobs: Sequence[list[memoryview]]) -> Write:
@@ -61,9 +86,12 @@ def _write(about: dict[str, Any], blobs: Sequence[list[memoryview]]) -> Write:
         request = bytes.fromhex(fields.text("request", ""))
     except ValueError:
         raise InvalidInput("request must be hex digits.") from None
+    # Its condition is taken out of an item before the item is read.
+    if_match = _if_match(items)
     write = Write(
         bucket=fields.text("bucket"),
         items=tuple(_item(item, blob) for item, blob in zip(items, blobs, strict=True)),
+        if_match=if_match,
         request=request,
         create_bucket=fields.flag("create_bucket", False),
     )
@@ -71,12 +99,22 @@ def _write(about: dict[str, Any], blobs: Sequence[list[memoryview]]) -> Write:
     return write
 
 
+def _if_match(items: Sequence[object]) -> str | None:
+    """The condition of a single item; taken out of it."""
+    given = [item.pop("if_match") for item in items if isinstance(item, dict) and "if_match" in item]
+    if not given:
+        return None
+    if len(items) > 1:
+        raise InvalidInput("if_match is for a write of one item.")
+    return argument.text("if_match", given[0])
+
+
 def _item(value: object, blob: list[memoryview]) -> PutItem:
     fields = Fields(value, "an item")
     metadata = fields.take("metadata", None)
     item = PutItem(
         fields.text("key"),
-        blob[0] if len(blob) == 1 else b"".join(blob),
+        _joined(blob),
         content_type=fields.maybe_text("content_type"),
         metadata=None if metadata is None else argument.mapping("metadata", metadata),
         mtime_ns=fields.maybe_whole("mtime_ns", low=-I63_MAX, high=I63_MAX),
@@ -100,6 +138,21 @@ def put(ns: Namespace, write: Write, allowed: Allowed) -> list[ObjectInfo]:
             ns.buckets.get(write.bucket)
         except NoSuchBucket:
             require(allowed, "s3:CreateBucket", write.bucket)
-    return ns.objects.put_many(
-        write.bucket, write.items, request=write.request, create_bucket=write.create_bucket
-    )
+    how: dict[str, Any] = {"request": write.request, "create_bucket": write.create_bucket}
+    if write.if_match is None:
+        return ns.objects.put_many(write.bucket, write.items, **how)
+    (item,) = write.items
+    named = {name: getattr(item, name) for name in ("content_type", "metadata", "mtime_ns", "if_none_match")}
+    return [ns.objects.put(write.bucket, item.key, item.data, if_match=write.if_match, **named, **how)]
+
+
+def put_part(ns: Namespace, part: WritePart, allowed: Allowed) -> str:
+    """Stores a part; its ETag. Sent again it replaces itself."""
+    require(allowed, "s3:PutObject", part.bucket, part.key)
+    upload = ns.uploads.part(part.bucket, part.key, part.upload_id, part.number)
+    try:
+        upload.write(part.data)
+        return upload.commit().etag
+    except BaseException:
+        upload.abort()
+        raise

@@ -1,0 +1,107 @@
+"""A hub elsewhere: what ``maruhub.connect("https://…")`` gives."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from maruhub import argument
+from maruhub.remote.bucket import RemoteBucket
+from maruhub.remote.transport import Transport
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from maruhub.remote.batches import RemoteBatches
+    from maruhub.remote.dataset import RemoteDataset
+    from maruhub.remote.view import RemoteVersion, RemoteView
+
+
+class RemoteHub:
+    """A hub reached over the network. Safe from many threads, and after a fork.
+
+    Buckets, datasets, views and batches are those of a local :class:`maruhub.Hub`; drives, care,
+    ingest and runs are not: those are done where the hub is. Handed to another process it
+    connects anew there, with the same key.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.url = transport.url
+
+    def __repr__(self) -> str:
+        return f"<hub at {self.url}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        way = self.transport
+        return _reopen, (way.url, way.credentials, way.ca, way.patience_s)
+
+    def bucket(self, name: str) -> RemoteBucket:
+        """A bucket as a mapping; the first put makes it."""
+        return RemoteBucket(self, name)
+
+    def buckets(self) -> list[RemoteBucket]:
+        """All buckets, by name."""
+        return [self.bucket(name) for name in self.transport.call("bucket.names")]
+
+    def dataset(self, name: str) -> RemoteDataset:
+        """A dataset by name; the first commit makes it."""
+        from maruhub.remote.dataset import RemoteDataset
+
+        return RemoteDataset(self, name)
+
+    def datasets(self) -> list[RemoteDataset]:
+        """All datasets, by name."""
+        return [self.dataset(name) for name in self.transport.call("dataset.names")]
+
+    def version(self, address: str) -> RemoteVersion:
+        """A version by its address: ``cats@v3``, ``cats@latest``, or ``cats`` (the latest)."""
+        argument.text("a version's address", address, hint="Write 'cats@v3', or 'cats' for the latest.")
+        name, _, version = address.partition("@")
+        return self.dataset(name)[version or "latest"]
+
+    def view(self, digest: str) -> RemoteView:
+        """A view that was saved, by its digest."""
+        from maruhub.remote.view import RemoteView
+
+        view = RemoteView(self, {"view": argument.text("a view's digest", digest)})
+        assert view.about is not None  # asked now, so that a wrong digest is told now
+        return view
+
+    def sql(self, query: str) -> pa.Table:
+        """The answer to a SELECT over datasets as tables: ``cats``, ``"cats@v3"``."""
+        return self.table("sql", query=argument.text("a query", query))
+
+    def batches(self, view: RemoteView, batch_size: int, **options: Any) -> RemoteBatches:
+        """Random batches of a view, as of a local hub: the same order, the same state."""
+        from maruhub.loaders import Batches
+        from maruhub.remote.batches import RemoteBatches
+        from maruhub.remote.view import RemoteView
+
+        if not isinstance(view, RemoteView):
+            raise argument.wrong("view", view, "a version or view of this hub")
+        argument.options(Batches, {name: value for name, value in options.items() if name != "run"})
+        return RemoteBatches(view, self.transport, batch_size, **options)
+
+    def table(self, call: str, **arguments: Any) -> pa.Table:
+        """The table that a call answers."""
+        from maruhub.wire.table import decode_table
+
+        return decode_table(self.transport.table(call, **arguments))
+
+    def close(self) -> None:
+        """Lets connections go; they are made anew if the hub is used again."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _reopen(url: str, credentials: Any, ca: str | None, patience_s: float) -> RemoteHub:
+    """A hub that came from another process."""
+    return RemoteHub(Transport(url, credentials, ca=ca, patience_s=patience_s))

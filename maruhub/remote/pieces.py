@@ -1,0 +1,60 @@
+"""One object of any size, piece by piece, over any number of cuts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from maruhub.errors import Conflict, InvalidData, MaruError
+from maruhub.remote.transport import Cut
+from maruhub.wire.stream import StreamReader, Window
+
+if TYPE_CHECKING:
+    from maruhub.remote.object import RemoteObject
+    from maruhub.remote.transport import Transport
+
+
+def read_pieces(transport: Transport, info: RemoteObject) -> Iterator[memoryview]:
+    """The bytes of exactly this version, in pieces of at most 1 MiB, each verified.
+
+    Raises:
+        MaruError: What the hub says of it, such as that the version is gone.
+    """
+    done, patience = 0, transport.patience()
+    while True:
+        reader = StreamReader()
+        try:
+            with transport.stream(json.dumps(_request(info, done)).encode()) as chunks:
+                for chunk in chunks:
+                    for part in _parts(reader, chunk):
+                        done += len(part)
+                        patience.progress()
+                        yield part
+            if reader.ended:
+                break
+            cut: Exception = Cut("the answer was cut")
+        except (Cut, InvalidData) as error:
+            cut = error
+        if done == info.size:
+            break
+        if not patience.failed():
+            raise transport.give_up(cut) from cut
+    if done != info.size:
+        raise Conflict(
+            f"maru://{info.bucket}/{info.key} has {done} bytes, not {info.size}.", hint="Ask for it anew."
+        )
+
+
+def _request(info: RemoteObject, done: int) -> dict[str, Any]:
+    named = {"bucket": info.bucket, "keys": [info.key], "version_ids": [info.version_id]}
+    return {"format": 1, "objects": [named], "skip_bytes": done}
+
+
+def _parts(reader: StreamReader, chunk: bytes) -> Iterator[memoryview]:
+    for event in reader.feed(chunk):
+        if isinstance(event, Window):
+            for part in event.parts:
+                if isinstance(part, MaruError):
+                    raise part
+                yield part
