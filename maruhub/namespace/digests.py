@@ -29,12 +29,13 @@ class Digest(NamedTuple):
 class Pending:
     """Digests on their way, in the order of the blobs; the blobs stay the caller's."""
 
-    def __init__(self, parts: list[Future[list[Digest]]]) -> None:
+    def __init__(self, done: list[Digest], parts: Sequence[Future[list[Digest]]] = ()) -> None:
+        self._done = done
         self._parts = parts
 
     def result(self) -> list[Digest]:
         """Waits for all of them."""
-        return [digest for part in self._parts for digest in part.result()]
+        return self._done + [digest for part in self._parts for digest in part.result()]
 
 
 class Hasher:
@@ -66,11 +67,9 @@ def start_digests(blobs: Sequence[Buffer]) -> Pending:
     """Begins hashing; small batches are done at once, as a hand-over costs more than they do."""
     total = sum(map(len, blobs))
     if total <= _INLINE_BYTES or _THREADS == 1:
-        done: Future[list[Digest]] = Future()
-        done.set_result(_digest_run(blobs))
-        return Pending([done])
+        return Pending(_digest_run(blobs))
     threads = executor()
-    return Pending([threads.submit(_digest_run, run) for run in _even_runs(blobs, total)])
+    return Pending([], [threads.submit(_digest_run, run) for run in _even_runs(blobs, total)])
 
 
 def _even_runs(blobs: Sequence[Buffer], total: int) -> list[Sequence[Buffer]]:
