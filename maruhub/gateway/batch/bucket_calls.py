@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from maruhub.errors import NoSuchBucket
 from maruhub.gateway.batch.fields import Fields
-from maruhub.gateway.batch.rights import Allowed, require
+from maruhub.gateway.batch.rights import Allowed, make_bucket, require
 from maruhub.gateway.batch.told import event_to_json, object_to_json
 
 if TYPE_CHECKING:
@@ -66,9 +65,9 @@ def copy(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     to_bucket, to = fields.text("to_bucket", bucket), fields.text("to")
     fields.done()
     require(allowed, "s3:GetObject", bucket, key)
+    make_bucket(hub.namespace, to_bucket, allowed, fields.owner)
     require(allowed, "s3:PutObject", to_bucket, to)
-    create = may_create(hub, to_bucket, allowed)
-    return object_to_json(hub.namespace.objects.copy(bucket, key, to_bucket, to, create_bucket=create))
+    return object_to_json(hub.namespace.objects.copy(bucket, key, to_bucket, to))
 
 
 def copy_all(hub: Hub, fields: Fields, allowed: Allowed) -> int:
@@ -78,9 +77,9 @@ def copy_all(hub: Hub, fields: Fields, allowed: Allowed) -> int:
     fields.done()
     require(allowed, "s3:ListBucket", bucket)
     require(allowed, "s3:GetObject", bucket, prefix + "*")
+    make_bucket(hub.namespace, to_bucket, allowed, fields.owner)
     require(allowed, "s3:PutObject", to_bucket, to + "*")
-    create = may_create(hub, to_bucket, allowed)
-    return hub.namespace.objects.copy_prefix(bucket, prefix, to_bucket, to, create_bucket=create)
+    return hub.namespace.objects.copy_prefix(bucket, prefix, to_bucket, to)
 
 
 def undelete(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
@@ -97,12 +96,3 @@ def history(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
     fields.done()
     require(allowed, "s3:ListBucketVersions", bucket)
     return [event_to_json(event) for event in hub.bucket(bucket).history(key)]
-
-
-def may_create(hub: Hub, bucket: str, allowed: Allowed) -> bool:
-    """True where the bucket is there, or the caller may make it; Refused."""
-    try:
-        hub.namespace.buckets.get(bucket)
-    except NoSuchBucket:
-        require(allowed, "s3:CreateBucket", bucket)
-    return True

@@ -61,7 +61,8 @@ class BatchDoor:
             head: The request.
             body: All of it.
             allowed: Who may what, for the key that signed.
-            actor: Who that is, for histories; empty: whoever opened the hub.
+            actor: The user whose key it is: for histories, and as the owner of buckets that are made.
+                Empty: whoever opened the hub, and nobody.
         """
         try:
             return self._answer(head, body, allowed, actor)
@@ -81,12 +82,14 @@ class BatchDoor:
         names, write = self._hub_of(actor).namespace, parse_write(body)
         if isinstance(write, WritePart):
             return {"etag": put_part(names, write, allowed)}
-        return {"items": [object_to_json(info) for info in put(names, write, allowed)]}
+        return {"items": [object_to_json(info) for info in put(names, write, allowed, owner=actor)]}
 
     def call(self, name: str, arguments: object, allowed: Allowed, *, actor: str = "") -> Any:
         """The result of a call: a JSON value, or an Arrow table."""
         call = calls.find(self._calls, name)
-        return call.act(self._hub_of(actor), Fields(arguments, f"the arguments of {name}"), allowed)
+        return call.act(
+            self._hub_of(actor), Fields(arguments, f"the arguments of {name}", owner=actor), allowed
+        )
 
     def _hub_of(self, actor: str) -> Hub:
         """The hub, with this actor's name on what they do."""

@@ -30,9 +30,11 @@ class Fields:
     Args:
         value: The object.
         where: What it is, for messages.
+        owner: The user who sent it, empty for nobody known; not a field, but as much of the request.
     """
 
-    def __init__(self, value: object, where: str) -> None:
+    def __init__(self, value: object, where: str, *, owner: str = "") -> None:
+        self.owner = owner
         if not isinstance(value, dict):
             raise argument.wrong(where, value, "a JSON object")
         self._left = dict(value)

@@ -143,25 +143,25 @@ def _names(prefix: str, keys: Sequence[str]) -> Names:
 
 def locate(ns: Namespace, part: Keys, allowed: Allowed) -> tuple[Blobs, dict[int, MaruError]]:
     """Where the bytes of keys are, and the errors of those that have none or may not be read."""
-    if part.version_ids:
-        return _locate_versions(ns, part, allowed)
     bucket, keys = part.bucket, part.keys
-    refused = {
-        i: refusal("s3:GetObject", bucket, key)
-        for i, key in enumerate(keys)
-        if not allowed("s3:GetObject", bucket, key)
-    }
-    open_ = [i for i in range(len(keys)) if i not in refused] if refused else range(len(keys))
-    faults: dict[int, MaruError] = dict(refused)
     try:
-        found, missing = ns.objects.locate_many(bucket, [keys[i] for i in open_])
-    except MaruError as error:  # the bucket itself: one item's error, as any other
-        found, missing = Blobs.of([()] * len(open_)), dict.fromkeys(range(len(open_)), error)
+        if part.version_ids:
+            return _locate_versions(ns, part, allowed)
+        denied = [i for i, key in enumerate(keys) if not allowed("s3:GetObject", bucket, key)]
+        if not denied:
+            return ns.objects.locate_many(bucket, keys)
+        return _locate_but(ns, part, denied)
+    except MaruError as error:  # of the bucket itself: it is each item's error
+        return Blobs.of([()] * len(keys)), dict.fromkeys(range(len(keys)), error)
+
+
+def _locate_but(ns: Namespace, part: Keys, denied: Sequence[int]) -> tuple[Blobs, dict[int, MaruError]]:
+    keys, counts = part.keys, np.zeros(len(part.keys), np.int64)
+    open_ = np.setdiff1d(np.arange(len(keys)), denied).tolist()
+    found, missing = ns.objects.locate_many(part.bucket, [keys[i] for i in open_])
+    counts[open_] = np.diff(found.starts)
+    faults: dict[int, MaruError] = {i: refusal("s3:GetObject", part.bucket, keys[i]) for i in denied}
     faults |= {open_[i]: error for i, error in missing.items()}
-    if not refused:
-        return found, faults
-    counts = np.zeros(len(keys), np.int64)
-    counts[list(open_)] = np.diff(found.starts)
     return Blobs(found.extents, np.concatenate(([0], np.cumsum(counts)))), faults
 
 

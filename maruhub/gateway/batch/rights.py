@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from maruhub.errors import Refused
+from maruhub.errors import NoSuchBucket, Refused
+
+if TYPE_CHECKING:
+    from maruhub.namespace import Namespace
 
 Allowed = Callable[[str, str, str], bool]
-"""(action, bucket, key) → whether the caller may. Actions are S3's, and ``maru:Admin``."""
+"""(action, bucket, key) → whether the caller may; NoSuchBucket where there is none.
+
+Actions are S3's, and ``maru:Admin``."""
 
 ADMIN: Final = "maru:Admin"
 
@@ -23,3 +28,12 @@ def refusal(action: str, bucket: str = "", key: str = "") -> Refused:
     """The error of who may not."""
     where = f" on {bucket}/{key}".rstrip("/") if bucket else ""
     return Refused(f"this key may not do {action}{where}.", hint="Whoever runs the hub gives rights to keys.")
+
+
+def make_bucket(names: Namespace, bucket: str, allowed: Allowed, owner: str) -> None:
+    """Makes a bucket that is not there, as ``owner``'s, if the caller may; Refused."""
+    try:
+        names.buckets.get(bucket)
+    except NoSuchBucket:
+        require(allowed, "s3:CreateBucket", bucket)
+        names.buckets.create(bucket, owner=owner, exist_ok=True)

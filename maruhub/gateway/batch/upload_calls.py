@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from maruhub import argument
-from maruhub.gateway.batch.bucket_calls import may_create
 from maruhub.gateway.batch.fields import Fields
-from maruhub.gateway.batch.rights import Allowed, require
+from maruhub.gateway.batch.rights import Allowed, make_bucket, require
 from maruhub.gateway.batch.told import object_to_json
 
 if TYPE_CHECKING:
@@ -16,14 +15,13 @@ if TYPE_CHECKING:
 
 def begin(hub: Hub, fields: Fields, allowed: Allowed) -> str:
     """Begins an upload to a key; its id."""
-    bucket, key = _where(fields, allowed)
+    bucket, key = fields.text("bucket"), fields.text("key")
     content_type, metadata = fields.maybe_text("content_type"), fields.take("metadata", None)
     fields.done()
-    create = may_create(hub, bucket, allowed)
+    make_bucket(hub.namespace, bucket, allowed, fields.owner)
+    require(allowed, "s3:PutObject", bucket, key)
     given = None if metadata is None else argument.mapping("metadata", metadata)
-    upload = hub.namespace.uploads.begin(
-        bucket, key, content_type=content_type, metadata=given, create_bucket=create
-    )
+    upload = hub.namespace.uploads.begin(bucket, key, content_type=content_type, metadata=given)
     return upload.upload_id
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
-from maruhub.errors import InvalidData, InvalidInput, MaruError, NoSuchBucket
+from maruhub.errors import InvalidData, InvalidInput, MaruError
 from maruhub.gateway.batch.fields import I63_MAX, Fields
-from maruhub.gateway.batch.rights import Allowed, require
+from maruhub.gateway.batch.rights import Allowed, make_bucket, require
 from maruhub.namespace import PutItem
 from maruhub.wire.stream import Begin, StreamReader, Window
 
@@ -124,21 +124,20 @@ def _item(value: object, blob: list[memoryview]) -> PutItem:
     return item
 
 
-def put(ns: Namespace, write: Write, allowed: Allowed) -> list[ObjectInfo]:
+def put(ns: Namespace, write: Write, allowed: Allowed, *, owner: str = "") -> list[ObjectInfo]:
     """Stores the items in one commit, if the caller may put every one of them.
+
+    A bucket that is made belongs to ``owner``, a user, or to nobody.
 
     Raises:
         Refused: They may not, or the bucket is not there and they may not make it.
         MaruError: As a put raises it; nothing was stored then.
     """
+    if write.create_bucket:
+        make_bucket(ns, write.bucket, allowed, owner)
     for item in write.items:
         require(allowed, "s3:PutObject", write.bucket, item.key)
-    if write.create_bucket:
-        try:
-            ns.buckets.get(write.bucket)
-        except NoSuchBucket:
-            require(allowed, "s3:CreateBucket", write.bucket)
-    how: dict[str, Any] = {"request": write.request, "create_bucket": write.create_bucket}
+    how: dict[str, Any] = {"request": write.request}
     if write.if_match is None:
         return ns.objects.put_many(write.bucket, write.items, **how)
     (item,) = write.items

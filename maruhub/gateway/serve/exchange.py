@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import logging
 import secrets
 import time
@@ -197,7 +198,8 @@ class Exchange:
         raw = desk.gate.document(head, passed, await self._body.whole(_BATCH_BYTES))
         asked = Asked(Operation.GET_OBJECT, "", "", {}, head.by_name)
         request = Request(asked, head, passed.caller, passed.names, time.time_ns() // 1000, self._id)
-        return await desk.crossing.run(desk.batch.answer, head, raw, Rights(request))
+        answer = functools.partial(desk.batch.answer, actor=passed.caller.user)
+        return await desk.crossing.run(answer, head, raw, Rights(request))
 
     # ------------------------------------------------------------ answers
 

@@ -79,8 +79,8 @@ def test_a_version_is_read_to_its_end_though_its_key_is_overwritten(full: Served
 
 
 def test_a_server_that_restarts_in_mid_epoch_is_waited_for(full: Served) -> None:
-    expected = flat(full.local.version("cats").batches(8, seed=2))
-    batches = full.remote.version("cats").batches(8, seed=2, prefetch=1 << 16)
+    expected = flat(full.local.version("cats").batches(8, seed=2, epochs=4))
+    batches = full.remote.version("cats").batches(8, seed=2, epochs=4, prefetch=1 << 16)
     got = [next(batches) for _ in range(5)]
     port = full.server.port
     full.server.close()
@@ -135,7 +135,7 @@ def test_a_large_upload_goes_in_parts_and_leaves_nothing_on_an_error(
 
 def test_a_hub_that_is_gone_is_an_error_in_bounded_time(full: Served) -> None:
     with maruhub.connect(full.server.url, access_key=KEY, secret_key=SECRET, patience_s=0.3) as remote:
-        batches = remote.version("cats").batches(8, prefetch=1 << 16)
+        batches = remote.version("cats").batches(8, prefetch=1 << 16, epochs=20)
         next(batches)
         full.server.close()
         with pytest.raises(errors.Unavailable, match=full.server.url):

@@ -1,0 +1,116 @@
+"""The Python client against a server in processes of its own: restarts, kills, rights."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import maruhub
+from maruhub import errors
+from maruhub.remote import RemoteHub
+from tests.serving import Server, serving
+
+COUNT = 600
+
+
+def connect(server: Server, user: str, *, admin: bool = False, **more: Any) -> RemoteHub:
+    key = server.key(user, admin=admin)
+    return maruhub.connect(server.url, access_key=key.access_key, secret_key=key.secret_key, **more)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("remote"), "--workers", "2") as running:
+        with connect(running, "root", admin=True) as hub:
+            rng = np.random.default_rng(5)
+            hub.bucket("photos").put_many({f"{i:03}": rng.bytes(30_000 + i) for i in range(COUNT)})
+            hub.dataset("cats").commit("photos")
+        yield running
+
+
+@pytest.fixture
+def hub(server: Server) -> Iterator[RemoteHub]:
+    with connect(server, "root", admin=True) as hub:
+        yield hub
+
+
+def flat(batches: Any) -> list[tuple[Any, ...]]:
+    return [(b.epoch, b.step, b.ids, list(map(bytes, b.blobs)), b.positions.tolist()) for b in batches]
+
+
+def expected(server: Server, **how: Any) -> list[tuple[Any, ...]]:
+    with maruhub.connect(server.hub, read_only=True) as local:
+        return flat(local.version("cats").batches(16, seed=3, **how))
+
+
+def test_an_epoch_is_that_of_the_hub_itself(server: Server, hub: RemoteHub) -> None:
+    batches = hub.version("cats").batches(16, seed=3, epochs=2)
+    assert flat(batches) == expected(server, epochs=2)
+
+
+def test_new_workers_in_mid_epoch_are_not_noticed(server: Server, hub: RemoteHub) -> None:
+    batches = hub.version("cats").batches(16, seed=3, epochs=3, prefetch=1 << 20)
+    got = [next(batches) for _ in range(10)]
+    server.reload()
+    got += [next(batches) for _ in range(40)]
+    server.reload()
+    assert flat([*got, *batches]) == expected(server, epochs=3)
+
+
+def test_workers_killed_in_mid_epoch_are_a_pause(server: Server, hub: RemoteHub) -> None:
+    batches = hub.version("cats").batches(16, seed=3, epochs=4, prefetch=1 << 20)
+    got = []
+    for _ in range(3):
+        got += [next(batches) for _ in range(20)]
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)
+    assert flat([*got, *batches]) == expected(server, epochs=4)
+
+
+def test_the_owner_may_and_others_may_not(server: Server, hub: RemoteHub) -> None:
+    with connect(server, "ann") as ann, connect(server, "bob") as bob:
+        ann.bucket("hers").put_many({"a": b"1", "b": b"2"})
+        assert ann.bucket("hers").get_many(["a", "b"]) == [b"1", b"2"]
+        assert hub.bucket("hers").history("a")[0].actor == "ann"
+        for act in (
+            lambda: bob.bucket("hers").get_many(["a"]),
+            lambda: bob.bucket("hers").put("a", b"3"),
+            lambda: bob.bucket("hers").stat("a"),
+            lambda: list(bob.bucket("hers")),
+            lambda: bob.bucket("hers").delete_many(["a"]),
+            lambda: ann.dataset("hers").commit("hers"),
+            lambda: bob.version("cats").ids(),
+        ):
+            with pytest.raises(errors.Refused):
+                act()
+        found = bob.bucket("nowhere").get_many
+        with pytest.raises(errors.NoSuchBucket):
+            found(["a"])
+        assert hub.bucket("hers")["a"] == b"1"
+
+
+def test_a_key_that_nobody_has_is_refused(server: Server) -> None:
+    nobody = maruhub.connect(server.url, access_key="AKNOBODY", secret_key="x")
+    with nobody, pytest.raises(errors.Refused, match="AKNOBODY"):
+        nobody.buckets()
+
+
+def test_a_place_without_a_hub_is_told(server: Server) -> None:
+    nowhere = maruhub.connect("http://127.0.0.1:9", access_key="a", secret_key="b", patience_s=0.1)
+    with nowhere, pytest.raises(errors.Unavailable, match=r"127\.0\.0\.1:9"):
+        nowhere.buckets()
+
+
+def test_a_large_file_goes_both_ways(server: Server, hub: RemoteHub, tmp_path: Path) -> None:
+    data = np.random.default_rng(1).bytes(70 << 20)
+    (tmp_path / "large").write_bytes(data)
+    with (tmp_path / "large").open("rb") as file:
+        info = hub.bucket("photos").put("large", file)
+    assert info.size == len(data)
+    assert b"".join(hub.bucket("photos").pieces("large")) == data
