@@ -1,8 +1,8 @@
 """Conditions of a request, and what they decide.
 
 The order is RFC 9110's (13.2.2), which is S3's: ``If-Match`` counts before ``If-Unmodified-Since``,
-``If-None-Match`` before ``If-Modified-Since``. A date that can't be read is passed over; so is one in
-the future in ``If-Modified-Since``, which can't have been seen. Dates have whole seconds.
+``If-None-Match`` before ``If-Modified-Since``. A date that can't be read is passed over. Dates have
+whole seconds.
 """
 
 from __future__ import annotations
@@ -47,13 +47,12 @@ class Conditions:
     def __bool__(self) -> bool:
         return self != _NONE
 
-    def of_read(self, etag: str, modified_us: int, *, now_us: int) -> Verdict:
+    def of_read(self, etag: str, modified_us: int) -> Verdict:
         """What they decide for GET and HEAD of an object that is there.
 
         Args:
             etag: The object's, without quotes.
             modified_us: When it was last modified, microseconds since 1970.
-            now_us: Microseconds since 1970.
         """
         modified = modified_us // _US
         if self.match:
@@ -64,18 +63,19 @@ class Conditions:
         if self.none_match:
             if _matches(self.none_match, etag):
                 return Verdict.NOT_MODIFIED
-        elif (
-            self.modified_since is not None
-            and self.modified_since <= now_us // _US
-            and modified <= self.modified_since
-        ):
+        elif self.modified_since is not None and modified <= self.modified_since:
             return Verdict.NOT_MODIFIED
         return Verdict.GO_ON
 
-    def of_copy(self, etag: str, modified_us: int, *, now_us: int) -> Verdict:
+    def of_copy(self, etag: str, modified_us: int) -> Verdict:
         """What they decide of the source of a copy: there is no 304, a copy goes on or fails."""
-        verdict = self.of_read(etag, modified_us, now_us=now_us)
+        verdict = self.of_read(etag, modified_us)
         return Verdict.FAILED if verdict is Verdict.NOT_MODIFIED else verdict
+
+    @property
+    def failing(self) -> str:
+        """The name of the header because of which a read is refused."""
+        return "If-Match" if self.match else "If-Unmodified-Since"
 
     def of_write(self, etag: str | None) -> Verdict:
         """What they decide for a write over an object with this ETag; None: nothing is there.

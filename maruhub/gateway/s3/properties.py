@@ -187,7 +187,7 @@ def response_overrides(asked: Asked, *, anonymous: bool) -> dict[str, str]:
     """
     found = {}
     for parameter, header in _OVERRIDES.items():
-        if parameter in asked.parameters:
+        if asked.parameters.get(parameter):
             found[header] = asked.parameters[parameter]
             _check_printable(parameter, found[header])
     if found and anonymous:

@@ -40,6 +40,7 @@ _log = logging.getLogger(__name__)
 _DOCUMENT_BYTES: Final = 8 << 20
 _BATCH_BYTES: Final = 64 << 20
 _SERVER: Final = ("server", "MaruHub")
+_HOST: Final = ("x-amz-id-2", "maruhub")
 _RETRY: Final = ("retry-after", "1")
 _OWN: Final = "/-/"
 
@@ -217,11 +218,11 @@ class Exchange:
             headers.append(("connection", "close"))
         if failure.status == 304:
             return Answer(304, failure.headers)
-        body = answers.error(failure, resource=self._head.path[:1024], request_id=self._id, host_id="maruhub")
+        body = answers.error(failure, resource=self._head.path[:1024], request_id=self._id, host_id=_HOST[1])
         return Answer(failure.status, headers, body)
 
     async def _send(self, answer: Answer) -> None:
-        headers = [*answer.headers, _SERVER, ("x-amz-request-id", self._id), *self._cors]
+        headers = [*answer.headers, _SERVER, _HOST, ("x-amz-request-id", self._id), *self._cors]
         if self._desk.draining and ("connection", "close") not in headers:
             headers.append(("connection", "close"))
         self._status = answer.status

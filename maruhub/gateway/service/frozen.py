@@ -79,7 +79,7 @@ class FrozenDoor:
         found = bucket.stat(path)
         etag, modified_us = found.sha256.hex(), found.created_us or 0
         headers = [("etag", f'"{etag}"'), ("last-modified", to_http_date(modified_us))]
-        verdict = read_conditions(request.asked.headers).of_read(etag, modified_us, now_us=request.now_us)
+        verdict = read_conditions(request.asked.headers).of_read(etag, modified_us)
         if verdict is Verdict.NOT_MODIFIED:
             return Answer(304, headers)
         if verdict is Verdict.FAILED:

@@ -89,11 +89,11 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
     ]
     conditions = read_conditions(request.asked.headers)
     if conditions:
-        verdict = conditions.of_read(info.etag, info.created_us, now_us=request.now_us)
+        verdict = conditions.of_read(info.etag, info.created_us)
         if verdict is Verdict.NOT_MODIFIED:
             return Answer(304, common)
         if verdict is Verdict.FAILED:
-            raise S3Failure("PreconditionFailed")
+            raise S3Failure("PreconditionFailed", Condition=conditions.failing)
     span = _span(request, info)
     offset, length = (0, info.size) if span is None else span
     headers = common + _describing(info, overrides)
@@ -208,9 +208,9 @@ def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
 
 
 def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
-    """Offset and length of a part; None for the one part of an object put whole."""
-    sizes = unpack_sizes(info.tail.get("parts", ()))
-    if number == 1 and not sizes:
+    """Offset and length of a part, an object put whole being one; None if there is no byte in it."""
+    sizes = unpack_sizes(info.tail.get("parts", ())) or [info.size]
+    if number == 1 and not info.size:
         return None
     if number > len(sizes):
         raise S3Failure("InvalidPartNumber")

@@ -243,7 +243,7 @@ def find_source(request: Request, authority: Authority, source: CopySource) -> O
                 "The source of a copy request may not specifically refer to a delete marker by version id.",
             )
         info = version.info
-    verdict = copy_conditions(request.headers).of_copy(info.etag, info.created_us, now_us=request.now_us)
+    verdict = copy_conditions(request.headers).of_copy(info.etag, info.created_us)
     if verdict is not Verdict.GO_ON:
         raise S3Failure("PreconditionFailed")
     return info
