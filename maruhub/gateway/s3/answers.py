@@ -157,7 +157,7 @@ def object_attributes(told: ObjectAttributes, asked: frozenset[str]) -> bytes:
 
 
 def _object_parts(told: ObjectAttributes) -> str:
-    content = [element("TotalPartsCount", told.total_parts)]
+    content = [element("PartsCount", told.total_parts)]
     if told.parts:
         content += [
             element("PartNumberMarker", told.part_marker),

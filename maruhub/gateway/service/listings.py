@@ -177,7 +177,7 @@ def list_parts(request: Request, authority: Authority) -> Answer:
         page,
         [_listed_part(part) for part in shown],
         listed_upload(upload),
-        more=len(found) > len(shown),
+        more=len(found) > len(shown) > 0,
     )
     return xml(body)
 

@@ -9,6 +9,7 @@ from maruhub.errors import NoSuchKey
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
 from maruhub.gateway.s3.byte_range import content_range, read_range
+from maruhub.gateway.s3.checksums import unpack_sums
 from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing import whole_number
@@ -58,13 +59,17 @@ def get_object_attributes(request: Request, authority: Authority) -> Answer:
     after = whole_number(request.headers, "x-amz-part-number-marker", 0)
     limit = min(whole_number(request.headers, "x-amz-max-parts", 1000), 1000)
     page = sizes[after : after + limit]
-    parts = [ListedPart(after + n + 1, "", size, 0) for n, size in enumerate(page)] if sums else []
+    listed = _part_sums(info)[after : after + limit] or [()] * len(page)
+    parts = [
+        ListedPart(number, "", size, 0, each)
+        for number, (size, each) in enumerate(zip(page, listed, strict=True), after + 1)
+    ]
     told = ObjectAttributes(
         etag=info.etag,
         size_bytes=info.size,
         checksums={_element_of(kind): value for kind, value in sums.items()},
         checksum_type=info.tail.get("checksum_type", "FULL_OBJECT") if sums else "",
-        parts=parts,
+        parts=parts if sums else [],
         total_parts=len(sizes) or info.head.parts,
         part_marker=after,
         max_parts=limit,
@@ -72,6 +77,15 @@ def get_object_attributes(request: Request, authority: Authority) -> Answer:
     )
     headers = [("content-type", "application/xml"), ("last-modified", to_http_date(info.created_us))]
     return Answer(200, headers + version_headers(bucket, version), object_attributes(told, asked))
+
+
+def _part_sums(info: ObjectInfo) -> list[tuple[tuple[str, str], ...]]:
+    """Element and value of the checksum of each part; nothing where only that of the whole is kept."""
+    packed = info.tail.get("part_sums")
+    if not packed:
+        return []
+    kind = next(iter(info.tail["checksums"]))
+    return [((_element_of(kind), value),) for value in unpack_sums(kind, packed)]
 
 
 def _element_of(kind: str) -> str:
@@ -100,12 +114,25 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
     headers += [("accept-ranges", "bytes"), ("content-length", str(length))]
     if span is not None:
         headers.append(("content-range", content_range(offset, length, info.size)))
-    elif wants_checksums(request.asked.headers):
-        headers += checksum_headers(info)
+    if wants_checksums(request.asked.headers):
+        headers += _checksums_of(request, info, whole=length == info.size)
     if "partNumber" in request.asked.parameters and info.head.parts:
         headers.append(("x-amz-mp-parts-count", str(info.head.parts)))
     body = _body(request, info, offset, length) if with_body else b""
     return Answer(200 if span is None else 206, headers, body)
+
+
+def _checksums_of(request: Request, info: ObjectInfo, *, whole: bool) -> Headers:
+    """The checksum of what is sent: of the object, or of the part asked for."""
+    if whole:
+        return checksum_headers(info)
+    number = read_part_number(request.asked)
+    sums = _part_sums(info) if number is not None else []
+    if number is None or not sums:
+        return []
+    ((element, value),) = sums[number - 1]
+    name = element.removeprefix("Checksum").lower()
+    return [(f"x-amz-checksum-{name}", value), ("x-amz-checksum-type", "COMPOSITE")]
 
 
 def _describing(info: ObjectInfo, overrides: dict[str, str]) -> Headers:

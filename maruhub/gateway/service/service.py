@@ -18,6 +18,7 @@ from maruhub.gateway.s3.operation import Support
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service import (
     buckets,
+    copies,
     listings,
     object_settings,
     reads,
@@ -74,7 +75,7 @@ HANDLERS: Final = MappingProxyType[Op, Handler](
         Op.GET_OBJECT: reads.get_object,
         Op.HEAD_OBJECT: reads.head_object,
         Op.GET_OBJECT_ATTRIBUTES: reads.get_object_attributes,
-        Op.COPY_OBJECT: writes.copy_object,
+        Op.COPY_OBJECT: copies.copy_object,
         Op.DELETE_OBJECT: writes.delete_object,
         Op.GET_OBJECT_TAGGING: object_settings.get_object_tagging,
         Op.PUT_OBJECT_TAGGING: object_settings.put_object_tagging,

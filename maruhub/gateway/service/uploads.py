@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from maruhub.errors import NoSuchUpload, PreconditionFailed
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.answers import begun_upload, completed_upload, copied_part
 from maruhub.gateway.s3.byte_range import read_copy_range
-from maruhub.gateway.s3.checksums import KINDS, composite, decoded, full_object
+from maruhub.gateway.s3.checksums import KINDS, composite, decoded, full_object, pack_sums
 from maruhub.gateway.s3.documents import CompletedPart, read_complete_upload
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.properties import read_copy_source, read_part_number, read_properties
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.copies import find_source, source_headers
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import Intake
-from maruhub.gateway.service.writes import (
-    condition_of,
-    fields_of,
-    find_source,
-    refused,
-    source_headers,
-    written_headers,
-)
+from maruhub.gateway.service.writes import condition_of, fields_of, refused, written_headers
 from maruhub.namespace.part import MultipartUpload, PartInfo
 from maruhub.wire.signing import Signer
 
@@ -163,7 +158,7 @@ def complete_multipart_upload(request: Request, authority: Authority) -> Answer:
         raise refused(request, conditions, failure) from None
     sums = {f"Checksum{kind.upper()}": value for kind, value in info.tail.get("checksums", {}).items()}
     body = completed_upload(
-        f"{request.head.scheme}://{request.headers.get('host', '')}/{request.bucket}/{request.key}",
+        _address(request),
         request.bucket,
         request.key,
         etag=info.etag,
@@ -171,6 +166,13 @@ def complete_multipart_upload(request: Request, authority: Authority) -> Answer:
         checksum_type=info.tail.get("checksum_type", "") if sums else "",
     )
     return xml(body, *(h for h in written_headers(bucket, info) if h[0] == "x-amz-version-id"))
+
+
+def _address(request: Request) -> str:
+    """Where the object is, as the client would ask for it."""
+    host = f"{request.head.scheme}://{request.headers.get('host', '')}"
+    path = quote(request.key, safe="/~")
+    return f"{host}/{path}" if request.asked.virtual_host else f"{host}/{request.bucket}/{path}"
 
 
 def _sums_of_whole(request: Request, upload_id: str, named: tuple[CompletedPart, ...]) -> dict[str, Any]:
@@ -199,16 +201,16 @@ def _sums_of_whole(request: Request, upload_id: str, named: tuple[CompletedPart,
     ):
         return {"checksum_kind": None, "checksum_type": None} if kind else {}
     type_ = upload.tail["checksum_type"]
-    value = _combined(kind, type_, used)
+    sums = [decoded(kind, part.tail["checksums"][kind]) for part in used]
+    if type_ == "COMPOSITE":
+        value, kept = composite(kind, sums), pack_sums(sums)
+    else:
+        value, kept = full_object(kind, zip(sums, (part.size for part in used), strict=True)), ""
     given = request.headers.get(f"x-amz-checksum-{kind}")
     if given is not None and given != value:
         raise S3Failure("BadDigest", f"The {kind.upper()} you specified did not match what was received.")
-    return {"checksums": {kind: value}, "checksum_type": type_}
-
-
-def _combined(kind: str, type_: str, parts: list[PartInfo]) -> str:
-    sums = [(decoded(kind, part.tail["checksums"][kind]), part.size) for part in parts]
-    return composite(kind, (value for value, _ in sums)) if type_ == "COMPOSITE" else full_object(kind, sums)
+    told = {"checksums": {kind: value}, "checksum_type": type_}
+    return told | {"part_sums": kept} if kept else told
 
 
 def _check_size(headers: Mapping[str, str], parts: list[PartInfo]) -> None:

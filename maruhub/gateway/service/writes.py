@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, Final
+from typing import Any
 
 from maruhub.errors import InvalidInput, MaruError, NoSuchKey, PreconditionFailed
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.answers import (
     DeletedObject,
     DeleteError,
-    copied_object,
     deleted,
 )
-from maruhub.gateway.s3.conditions import Conditions, Verdict, copy_conditions, write_conditions
+from maruhub.gateway.s3.conditions import Conditions, Verdict, write_conditions
 from maruhub.gateway.s3.documents import ObjectToDelete, read_delete
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.permission import BYPASS, Need, bypasses_governance, deletion_need
 from maruhub.gateway.s3.properties import (
-    CopySource,
-    Directive,
     Properties,
-    directive,
-    read_copy_source,
     read_properties,
 )
 from maruhub.gateway.s3.signature import Payload
-from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.reads import check_version_id, checksum_headers
@@ -41,17 +34,6 @@ from maruhub.namespace.stream import Upload
 from maruhub.namespace.versions import Version
 from maruhub.store.format.row import Row
 from maruhub.wire.signing import Signer
-
-_NOT_COPIED: Final = (
-    "retain_until_us",
-    "lock_mode",
-    "lock_until_us",
-    "hold",
-    "acl",
-    "by",
-    "from",
-    "checksum_kind",
-)
 
 
 def fields_of(request: Request, bucket: Bucket, said: Properties) -> dict[str, Any]:
@@ -168,85 +150,6 @@ def written_headers(bucket: Bucket, info: ObjectInfo) -> list[tuple[str, str]]:
     if bucket.versioning is not Versioning.OFF:
         headers.append(("x-amz-version-id", Version(info, True).s3_id))
     return headers
-
-
-def copy_object(request: Request, authority: Authority) -> Answer:
-    """A new version that shares the source's bytes."""
-    source = read_copy_source(request.headers["x-amz-copy-source"])
-    found = find_source(request, authority, source)
-    bucket = authority.bucket(request.bucket)
-    said = read_properties(request.headers, now_us=request.now_us)
-    replaces = directive(request.headers, "x-amz-metadata-directive") is Directive.REPLACE
-    retags = directive(request.headers, "x-amz-tagging-directive") is Directive.REPLACE
-    same = (source.bucket, source.key) == (request.bucket, request.key) and source.version_id is None
-    fields = fields_of(request, bucket, dataclasses.replace(said, tags={}, headers={}))
-    if same and not replaces and not retags and not fields:
-        raise S3Failure(
-            "InvalidRequest",
-            "This copy request is illegal because it is trying to copy an object to itself without changing"
-            " the object's metadata, storage class, website redirect location or encryption attributes.",
-        )
-    tags = read_tagging_header(request.headers.get("x-amz-tagging")) if retags else None
-
-    def retail(tail: dict[str, Any]) -> dict[str, Any]:
-        kept = {name: value for name, value in tail.items() if name not in _NOT_COPIED}
-        if replaces:
-            own = {"type": said.content_type, "meta": dict(said.metadata), "headers": dict(said.headers)}
-            kept |= own
-        if tags is not None:
-            kept["tags"] = dict(tags)
-        kept |= fields
-        return {name: value for name, value in kept.items() if value not in ("", {}, None)}
-
-    conditions, condition = condition_of(request)
-    try:
-        info = request.names.objects.copy(
-            source.bucket,
-            source.key,
-            request.bucket,
-            request.key,
-            source_version=source.version_id,
-            expect_etag=found.etag,
-            retail=retail,
-            request=request.retry_id,
-            **condition,
-        )
-    except PreconditionFailed as failure:
-        raise refused(request, conditions, failure) from None
-    headers = [h for h in written_headers(bucket, info) if h[0] == "x-amz-version-id"]
-    headers += source_headers(authority, source, found)
-    sums = {f"Checksum{kind.upper()}": value for kind, value in info.tail.get("checksums", {}).items()}
-    return xml(copied_object(info.etag, info.created_us, sums), *headers)
-
-
-def source_headers(authority: Authority, source: CopySource, info: ObjectInfo) -> list[tuple[str, str]]:
-    """The version that was copied, where its bucket keeps versions."""
-    if authority.bucket(source.bucket).versioning is Versioning.OFF:
-        return []
-    return [("x-amz-copy-source-version-id", Version(info, True).s3_id)]
-
-
-def find_source(request: Request, authority: Authority, source: CopySource) -> ObjectInfo:
-    """The version that a copy is made of, if its conditions hold."""
-    authority.bucket(source.bucket)
-    if source.version_id is None:
-        try:
-            info = request.names.objects.head(source.bucket, source.key)
-        except NoSuchKey:
-            raise S3Failure("NoSuchKey", Key=source.key) from None
-    else:
-        check_version_id(source.version_id)
-        version = request.names.versions.head(source.bucket, source.key, source.version_id)
-        if version.is_marker:
-            raise S3Failure(
-                "InvalidRequest",
-                "The source of a copy request may not specifically refer to a delete marker by version id.",
-            )
-        info = version.info
-    verdict = copy_conditions(request.headers).of_copy(info.etag, info.created_us)
-    if verdict is not Verdict.GO_ON:
-        raise S3Failure("PreconditionFailed")
-    return info
 
 
 def delete_object(request: Request, authority: Authority) -> Answer:
