@@ -38,5 +38,5 @@ docs: ## build docs/ into site/; a broken link or anchor fails
 	@echo "Built: site/index.html"
 
 clean: ## remove what these commands made, the virtual environment too
-	rm -rf .venv site build dist demo-hub .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .clients site build dist demo-hub .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

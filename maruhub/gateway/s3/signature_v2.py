@@ -110,6 +110,9 @@ def string_to_sign_v2(head: Head, when: str, *, virtual_bucket: str = "") -> str
     lines += [f"{name}:{value}" for name, value in sorted(headers.items()) if name.startswith("x-amz-")]
     path = quote(head.path, safe="/", errors="surrogateescape")
     bucket = f"/{virtual_bucket}" if virtual_bucket else ""
+    # Signed is a bucket's address as its host would have it, also where its path ends without a slash.
+    if not bucket and path.count("/") == 1 and path != "/":
+        path += "/"
     return "\n".join([*lines, bucket + path + _signed_query(head.query)])
 
 

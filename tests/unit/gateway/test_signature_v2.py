@@ -177,6 +177,12 @@ def test_decoded_values_and_encoded_paths_are_signed():
     assert _verify(link, bucket="")
 
 
+def test_a_bucket_is_signed_with_a_slash_however_it_is_addressed():
+    link = _signed("/b/", "prefix=a")
+    for path, bucket in (("/b/", ""), ("/b", ""), ("/", "b")):
+        assert _verify(dataclasses.replace(link, path=path), bucket=bucket)
+
+
 def test_chunks_cannot_be_signed_with_a_link():
     link = _signed("/b/k", "", ("x-amz-content-sha256", PayloadMode.CHUNKS.value), method="PUT")
     with pytest.raises(S3Failure) as refused:
