@@ -24,6 +24,7 @@ from maruhub.ingest.source import Source
 from maruhub.ingest.tally import Tally
 from maruhub.namespace import Namespace, PutItem
 from maruhub.namespace.copying import metadata_change
+from maruhub.namespace.tally import counted
 from maruhub.store.protocol import Rows
 
 T = TypeVar("T")
@@ -101,7 +102,7 @@ class Lander:
             for each in changes:
                 each(rows)
 
-        self._ns.store.commit(change, actor=self._ns.actor)
+        self._ns.store.commit(counted(change), actor=self._ns.actor)
         self._tally.done(metadata_updated=len(samples))
 
     def _land_small(self, samples: Sequence[Sample]) -> None:

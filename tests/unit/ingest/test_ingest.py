@@ -12,6 +12,7 @@ import pytest
 from maruhub.errors import BladeLost, InvalidInput, InvalidName, NoSpace, ReadOnly
 from maruhub.ingest import IngestOptions, Progress, Report, Reports, ingest
 from maruhub.namespace import Namespace
+from maruhub.namespace.usage import Stock
 from maruhub.testing.memory_store import MemoryStore
 
 
@@ -49,6 +50,8 @@ def test_another_time_and_the_same_bytes_change_the_time_only(land, tree, ns, la
     info = ns.objects.head("photos", "a")
     assert (info.mtime_ns, info.extents_raw) == (5, before)
     assert land(tree.path).unchanged == 2
+    usage = ns.quotas.usage("photos")
+    assert (usage.number(Stock.OBJECT), usage.number(Stock.HIDDEN)) == (2, 1)
 
 
 def test_labels_given_later_change_labels_only(land, tree, ns) -> None:
