@@ -13,6 +13,7 @@ from maruhub.errors import Busy, MaruError
 
 if TYPE_CHECKING:
     from maruhub.care.keeper import KeeperReport, Progress
+    from maruhub.care.lifecycle import Lifecycle
     from maruhub.care.plan import Kind
     from maruhub.care.reclaim import Reclaim
     from maruhub.care.scrub import ScrubRound
@@ -42,7 +43,7 @@ class Care:
         *,
         progress: Callable[[Progress], None] | None = None,
     ) -> KeeperReport:
-        """Everything that is to be done now: expire, repair, drain, seal, widen, compact, balance.
+        """Everything that is to be done now: expire by rules and delays, repair, drain, seal, widen, compact, balance.
 
         Args:
             kinds: Only these.
@@ -61,10 +62,12 @@ class Care:
         *,
         expire_s: float = 0.0,
     ) -> KeeperReport:
-        """All kinds: what may be removed by now is removed first, if that is so long ago."""
+        """All kinds: what is over expires and what may be removed is removed first, if that is so long ago."""
         from maruhub.care.plan import Kind
 
+        expired = None
         if kinds is None:
+            expired = self._lifecycle.run_every(expire_s)
             self._reclaim.expire_every(expire_s)
 
         def told(step: Progress) -> None:
@@ -74,7 +77,17 @@ class Care:
 
         everything = kinds is None
         keeper = self._pool.keeper(told)
-        return keeper.run(frozenset(Kind) if kinds is None else kinds, close_logs=everything)
+        report = keeper.run(frozenset(Kind) if kinds is None else kinds, close_logs=everything)
+        if expired is not None:
+            for (_, kind, _), count in expired.found.items():
+                report.expired[kind] += count
+        return report
+
+    @functools.cached_property
+    def _lifecycle(self) -> Lifecycle:
+        from maruhub.care.lifecycle import Lifecycle
+
+        return Lifecycle(self._pool.store)
 
     @functools.cached_property
     def _reclaim(self) -> Reclaim:

@@ -56,7 +56,10 @@ class Progress:
 
 @dataclass
 class KeeperReport:
-    """What was done: acts by kind, bytes, seconds; ``problems`` are sentences for a person."""
+    """What was done: acts by kind, bytes, seconds; ``problems`` are sentences for a person.
+
+    ``expired``: what rules of buckets had expired, by kind.
+    """
 
     acts: Counter[str] = field(default_factory=Counter)
     read_bytes: int = 0
@@ -66,10 +69,12 @@ class KeeperReport:
     seconds: float = 0.0
     waiting: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    expired: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return {**vars(self), "acts": dict(self.acts), "waiting": dict(self.waiting)}
+        counts = {name: dict(vars(self)[name]) for name in ("acts", "waiting", "expired")}
+        return {**vars(self), **counts}
 
 
 class Keeper:

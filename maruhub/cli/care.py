@@ -132,6 +132,9 @@ def _lines(report: KeeperReport) -> list[str]:
             f"Read {size_text(report.read_bytes)}, wrote {size_text(report.written_bytes)}, "
             f"freed {size_text(report.freed_bytes)} in {report.seconds:.1f} s."
         )
+    if report.expired:
+        by_kind = ", ".join(count_text(number, kind) for kind, number in report.expired.items())
+        lines.append(f"Expired by the rules of buckets: {by_kind}.")
     if report.strays:
         lines.append(f"Removed {count_text(report.strays, 'file')} that acts had left behind.")
     lines += [f"Later: {count_text(number, 'segment')}: {why}." for why, number in report.waiting.items()]

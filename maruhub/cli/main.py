@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, _Listing]] = {
         "balance": ("care", "Empty draining blades; fill all others evenly."),
         "compact": ("care", "Free the room of what nothing names any more."),
         "gc": ("gc", "Remove for good what was deleted and whose delay is over."),
+        "lifecycle": ("lifecycle", "Expire what the lifecycle rules of buckets say is over."),
         "retain": ("gc", "Let nobody remove a bucket, dataset or version until a date."),
         "blade": ("blades", "List, add, drain, remove and replace blades."),
     },

@@ -93,13 +93,14 @@ def delete_change(bucket_name: str, raw_keys: Sequence[bytes], refuse: Refuse) -
         done: dict[bytes, Deleted] = {}
         for raw_key, row in zip(once, rows.get_many([prefix + raw for raw in once]), strict=True):
             refuse(raw_key, row)
-            done[raw_key] = _delete(rows, bucket, raw_key, row)
+            done[raw_key] = delete_key(rows, bucket, raw_key, row)
         return [done.pop(raw_key, _NOTHING) for raw_key in raw_keys]
 
     return change
 
 
-def _delete(rows: Rows, bucket: Bucket, raw_key: bytes, current: Row | None) -> Deleted:
+def delete_key(rows: Rows, bucket: Bucket, raw_key: bytes, current: Row | None) -> Deleted:
+    """Stages that what a key holds goes out of sight, as its bucket's versioning says."""
     keeps = bucket.versioning
     if current is not None:
         supersede(rows, bucket, raw_key, current, Why.DELETED)

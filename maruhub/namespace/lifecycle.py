@@ -1,15 +1,18 @@
 """Lifecycle: rules by which objects expire and uploads are given up, and what they decide.
 
 Days are S3's: counted from when something happened, then up to the next midnight in UTC. Nothing
-here deletes or reads a clock; ``lifecycle_document`` reads the rules.
+here deletes or reads a clock. Rules are kept as JSON in their bucket's settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Final
 
-DAY_US = 86_400_000_000
+from maruhub.errors import InvalidInput
+
+DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -141,3 +144,47 @@ def abort_expiry(rules: Iterable[LifecycleRule], key: str, begun_us: int) -> Exp
         if rule.enabled and rule.abort_days is not None and key.startswith(rule.filter.prefix)
     ]
     return min(found, key=lambda e: e.at_us, default=None)
+
+
+def rules_to_json(rules: Iterable[LifecycleRule]) -> list[dict[str, Any]]:
+    """Rules as they are kept: what is not as by default, by the names above."""
+    return [{**_said(rule), "id": rule.id, "filter": _said(rule.filter)} for rule in rules]
+
+
+def _said(value: LifecycleRule | LifecycleFilter) -> dict[str, Any]:
+    plain = type(value)("") if isinstance(value, LifecycleRule) else LifecycleFilter()
+    named = {each.name: getattr(value, each.name) for each in fields(value)}
+    return {
+        name: dict(given) if isinstance(given, Mapping) else given
+        for name, given in named.items()
+        if given != getattr(plain, name)
+    }
+
+
+def rules_from_json(kept: object) -> tuple[LifecycleRule, ...]:
+    """The rules that :func:`rules_to_json` has kept; raises InvalidInput for anything else."""
+    try:
+        if not isinstance(kept, list):
+            raise TypeError("they are no list")
+        rules = [LifecycleRule(**{**rule, "filter": LifecycleFilter(**rule["filter"])}) for rule in kept]
+        for rule in rules:
+            _check_types(rule)
+            _check_types(rule.filter)
+    except (TypeError, KeyError) as error:
+        raise InvalidInput(
+            f"these are no rules of a lifecycle: {error}.", hint="Upgrade MaruHub, or set them anew."
+        ) from None
+    return tuple(rules)
+
+
+def _check_types(value: LifecycleRule | LifecycleFilter) -> None:
+    for each in fields(value):
+        given = getattr(value, each.name)
+        if each.name not in ("filter", "tags"):
+            kind = {MISSING: str, None: int}.get(each.default, type(each.default))
+            if type(given) is not kind and not (given is None and each.default is None):
+                raise TypeError(f"{each.name} is {given!r:.40}")
+        elif each.name == "tags" and not all(
+            isinstance(text, str) for pair in dict(given).items() for text in pair
+        ):
+            raise TypeError("tags are text by text")

@@ -19,7 +19,7 @@ from maruhub.namespace.digests import Digest
 from maruhub.namespace.fields import pack_tail
 from maruhub.namespace.hidden import KEY_DOWN, KEY_UP
 from maruhub.store.format.row import Row
-from maruhub.store.protocol import prefix_end
+from maruhub.store.protocol import Rows, prefix_end, scan_all
 
 PART_NUMBER_MAX: Final = 10_000
 
@@ -155,3 +155,12 @@ def uploads_range(bucket: Bucket, prefix: bytes = b"") -> tuple[bytes, bytes]:
     """Start and stop of the rows of uploads to keys with ``prefix``, by key and age."""
     start = uploads_prefix(bucket) + prefix.translate(KEY_UP)
     return start, prefix_end(start)
+
+
+def remove_upload(rows: Rows, bucket: Bucket, raw_key: bytes, number: int) -> bool:
+    """Stages the removal of all rows of an upload; whether there was one."""
+    base = upload_row_key(bucket, raw_key, number)[:-2]
+    found = list(scan_all(rows, base, prefix_end(base)))
+    for row in found:
+        rows.remove(row.key)
+    return bool(found) and split_row_key(found[0].key)[2] == 0

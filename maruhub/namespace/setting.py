@@ -1,7 +1,7 @@
 """Settings of a bucket: named fields of its row B that callers set. Pure.
 
 Most mean nothing here: whoever sets them reads them (CORS, policies, ACLs are the door's). Those
-that the namespace goes by itself are checked: the default of object lock, quotas.
+that the namespace goes by itself are checked: the default of object lock, quotas, rules of a lifecycle.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, Final
 from maruhub.errors import InvalidInput, Refused
 from maruhub.namespace.access_key import check_user_name
 from maruhub.namespace.fields import Fields
+from maruhub.namespace.lifecycle import rules_from_json
 from maruhub.namespace.quota import Quota
 
 SETTINGS: Final = frozenset(
@@ -36,6 +37,8 @@ def changed_settings(tail: Fields, settings: Fields) -> dict[str, Any]:
     merged = {name: value for name, value in {**tail, **settings}.items() if value is not None}
     if "lock" in tail and "lock" not in merged:
         raise Refused("object lock can't be taken from a bucket.", hint="Leave out its default with {}.")
+    if settings.get("lifecycle") is not None:
+        rules_from_json(settings["lifecycle"])
     if settings.get("quota") is not None:
         Quota.of(settings["quota"])
     if "lock" in merged:

@@ -32,7 +32,7 @@ from maruhub.namespace.part import (
     encode_upload,
     pack_sizes,
     parse_upload_id,
-    split_row_key,
+    remove_upload,
     upload_row_key,
 )
 from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, place
@@ -42,7 +42,7 @@ from maruhub.namespace.tally import counted
 from maruhub.namespace.upload_listing import UploadPage, UploadWalk, all_uploads
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
-from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
+from maruhub.store.protocol import Rows, Store, get, prefix_end
 
 PART_BYTES_MIN: Final = 5 << 20
 """Least size of every part but the last, as S3 has it."""
@@ -184,7 +184,7 @@ class Uploads:
 
         def change(rows: Rows) -> None:
             found = find_bucket(rows, bucket)
-            if not _remove(rows, found, raw_key, upload):
+            if not remove_upload(rows, found, raw_key, upload):
                 raise _no_upload(bucket, key, upload_id)
 
         self._store.commit(counted(change), actor=self._actor)
@@ -239,7 +239,7 @@ class Uploads:
             now = rows_now.get_many([row.key for row in rows])
             if any(one is None or one.counter != row.counter for one, row in zip(now, rows, strict=True)):
                 raise InvalidPart(f"maru://{bucket}/{key}: a part was replaced meanwhile.", hint="Try again.")
-            if not _remove(rows_now, bucket_now, raw_key, number):
+            if not remove_upload(rows_now, bucket_now, raw_key, number):
                 raise _no_upload(bucket, key, upload_id)
             row_key = object_prefix(bucket_now) + raw_key
             return place(rows_now, bucket_now, new, row_key, get(rows_now, row_key), request=request)
@@ -285,15 +285,6 @@ def _payload_of(whole: Assembled, infos: Sequence[PartInfo], tail: dict[str, Any
     parts = pack_sizes([info.size for info in infos])
     named = tail | ({"parts": parts} if parts else {})
     return encode_payload(Digest(opaque, whole.sha256), whole.size, parts=len(infos), tail=pack_tail(named))
-
-
-def _remove(rows: Rows, bucket: Bucket, raw_key: bytes, number: int) -> bool:
-    """Stages the removal of all rows of an upload; whether there was one."""
-    base = upload_row_key(bucket, raw_key, number)[:-2]
-    found = list(scan_all(rows, base, prefix_end(base)))
-    for row in found:
-        rows.remove(row.key)
-    return bool(found) and split_row_key(found[0].key)[2] == 0
 
 
 def _request(number: int) -> bytes:

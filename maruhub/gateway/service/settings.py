@@ -22,6 +22,7 @@ from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import owner_of, xml
 from maruhub.gateway.service.request import Request
 from maruhub.namespace.bucket import Bucket
+from maruhub.namespace.lifecycle import rules_from_json, rules_to_json
 
 _TAGS_MAX = 50
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
@@ -107,13 +108,14 @@ delete_bucket_cors = _deleting("cors")
 
 def get_bucket_lifecycle(request: Request, authority: Authority) -> Answer:
     """The rules by which objects expire."""
-    return xml(_get(request, authority, "lifecycle", "NoSuchLifecycleConfiguration").encode())
+    kept = _get(request, authority, "lifecycle", "NoSuchLifecycleConfiguration")
+    return xml(write_lifecycle(rules_from_json(kept)))
 
 
 def put_bucket_lifecycle(request: Request, authority: Authority) -> Answer:
     """Replaces them."""
     authority.bucket(request.bucket)
-    _set(request, "lifecycle", write_lifecycle(read_lifecycle(request.body)).decode())
+    _set(request, "lifecycle", rules_to_json(read_lifecycle(request.body)))
     return Answer(200, [])
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from maruhub.gateway.s3.cors import CorsRule, cors_headers, preflight, read_cors, write_cors
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.lifecycle import (
+from maruhub.gateway.s3.lifecycle_document import read_lifecycle, write_lifecycle
+from maruhub.namespace.lifecycle import (
     DAY_US,
     LifecycleFilter,
     LifecycleRule,
@@ -18,7 +19,6 @@ from maruhub.gateway.s3.lifecycle import (
     expiry,
     noncurrent_expiry,
 )
-from maruhub.gateway.s3.lifecycle_document import read_lifecycle, write_lifecycle
 
 NOON = 100 * DAY_US + DAY_US // 2
 
