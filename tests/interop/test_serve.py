@@ -7,6 +7,9 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
+from tests.s3_wire import Wire
 from tests.serving import Server, fetch, serving, wait_until
 
 
@@ -52,3 +55,22 @@ def test_the_access_log_leaves_queries_out(tmp_path: Path):
     line = json.loads(log.read_text().splitlines()[0])
     assert (line["path"], line["operation"]) == ("/bucket/key", "GetObject")
     assert "0123456789" not in log.read_text()
+
+
+@pytest.mark.parametrize("name", ["b", "Upper", "under_score", "a..b", "192.168.0.1", "x" * 64, "maru-x"])
+def test_a_name_that_no_bucket_can_have_is_refused_by_its_code(server: Server, name: str):
+    with Wire(server, server.key("ann")) as wire:
+        for method, path in (("PUT", f"/{name}"), ("GET", f"/{name}"), ("PUT", f"/{name}/k")):
+            told = wire.ask(method, path)
+            assert (told.status, told.code) == (400, "InvalidBucketName")
+
+
+def test_a_header_that_is_not_ascii_is_refused_and_not_left_out(server: Server):
+    with Wire(server, server.key("ann")) as wire:
+        assert wire.ask("PUT", "/not-ascii").status == 200
+        told = wire.ask("PUT", "/not-ascii/k", headers={"x-amz-meta-name": "\u00e9"})
+        assert (told.status, told.code) == (400, "InvalidArgument")
+        assert b"x-amz-meta-name" in told.body
+        encoded = {"x-amz-meta-name": "=?UTF-8?B?w6k=?="}
+        assert wire.ask("PUT", "/not-ascii/k", headers=encoded).status == 200
+        assert wire.ask("HEAD", "/not-ascii/k").headers["x-amz-meta-name"] == encoded["x-amz-meta-name"]

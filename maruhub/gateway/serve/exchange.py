@@ -27,6 +27,7 @@ from maruhub.gateway.s3.route import Asked, route
 from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
+from maruhub.gateway.serve.heads import check_head
 from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
@@ -63,6 +64,7 @@ class Exchange:
             scope.scheme,
             scope.client,
         )
+        self._names = scope.headers.keys()
         self._id = secrets.token_hex(8).upper()
         self._body = Body(self._head, protocol, desk.options.idle_s)
         self._name = "unknown"
@@ -100,8 +102,7 @@ class Exchange:
 
     async def _decide(self) -> Answer:
         head, desk = self._head, self._desk
-        if sum(len(name) + len(value) for name, value in head.headers) > desk.options.header_bytes:
-            raise S3Failure("RequestHeaderSectionTooLarge")
+        check_head(head, self._names, desk.options.header_bytes)
         if head.path.startswith(_OWN) or (head.path == "/metrics" and not head.query):
             own = await self._own(head)
             if own is not None:

@@ -1,0 +1,33 @@
+"""What a head must be before anything is read out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maruhub.gateway.head import Head
+from maruhub.gateway.s3.failure import S3Failure
+
+
+def check_head(head: Head, names: Sequence[str], bytes_max: int) -> None:
+    """Nothing, for a head that has come whole and is of a usual size.
+
+    The server's runtime leaves out values that aren't ASCII. A header that is left out would be one
+    that was never sent: what it asks for must not vanish without a word.
+
+    Args:
+        head: As the runtime gives it.
+        names: Of all headers that were sent, each once.
+        bytes_max: Of all names and values.
+
+    Raises:
+        S3Failure: ``RequestHeaderSectionTooLarge``, or ``InvalidArgument``, which names the header.
+    """
+    if sum(len(name) + len(value) for name, value in head.headers) > bytes_max:
+        raise S3Failure("RequestHeaderSectionTooLarge")
+    if len(names) != len(head.by_name):
+        lost = min(set(names).difference(head.by_name))
+        raise S3Failure(
+            "InvalidArgument",
+            f"The value of the header {lost[:128]} is not ASCII. Encode it as RFC 2047 says: =?UTF-8?B?...?=",
+            ArgumentName=lost[:128],
+        )
