@@ -20,6 +20,8 @@ BYTES_MAX = 8 << 20
 _DEPTH_MAX = 16
 # An upload completed with 10,000 parts, each with all that may stand in it.
 _ELEMENTS_MAX = 120_000
+# One (a grantee's type) is all that S3 has.
+_ATTRIBUTES_MAX = 8
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 
 
@@ -33,11 +35,13 @@ class Element:
     children: list[Element] = field(default_factory=list)
 
     def only(self, *names: str) -> Element:
-        """Itself, if it has no children but those of these names.
+        """Itself, if it has no children but those of these names; with such it has no text of its own.
 
         Raises:
             S3Failure: ``MalformedXML``.
         """
+        if names and self.text and not self.text.isspace():
+            raise malformed(f"No text can stand in {self.name}.")
         for child in self.children:
             if child.name not in names:
                 raise malformed(f"{child.name[:64]} can't stand in {self.name}.")
@@ -105,6 +109,8 @@ class _Tree:
         self._count += 1
         if self._count > _ELEMENTS_MAX or len(self._open) >= _DEPTH_MAX:
             raise malformed("The document has too many elements.")
+        if len(attributes) > _ATTRIBUTES_MAX:
+            raise malformed("An element has too many attributes.")
         element = Element(_local(tag), {_local(name): value for name, value in attributes.items()})
         if self._open:
             self._open[-1].children.append(element)

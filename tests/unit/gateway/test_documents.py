@@ -114,6 +114,14 @@ def _plain_parsing_s() -> float:
     return time.process_time() - begun
 
 
+@pytest.mark.parametrize("content", [" ".join(f"a{n}='b'" for n in range(9)) + ">", ">text"])
+def test_what_stands_where_nothing_can_is_malformed(content: str):
+    raw = f"<PublicAccessBlockConfiguration {content}</PublicAccessBlockConfiguration>".encode()
+    with pytest.raises(S3Failure) as refused:
+        settings.read_public_access_block(raw)
+    assert refused.value.code == "MalformedXML"
+
+
 def test_a_hundred_megabytes_are_not_even_parsed():
     assert _code(documents.read_delete, b"<Delete>" + b" " * (100 << 20)) == "MaxMessageLengthExceeded"
 
