@@ -1,11 +1,14 @@
 # The commands of this project; CI runs the same ones. Each sets up what it needs in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture check bench docs clean
+.PHONY: help demo test torture fuzz check bench docs clean
 # Extra words for the program a target runs, as in `make test ARGS=unit`.
 ARGS ?=
 # Of `make torture`: how many scripts, and the first one's number.
 SEEDS ?= 10000
 FIRST_SEED ?= 1
+# Of `make fuzz`: how many inputs of each kind, and what their choice begins with.
+COUNT ?= 10000
+SEED ?= 1
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +25,10 @@ test: ## every test, rung by rung, with a summary; ARGS="unit crash" runs just t
 torture: ## a pool in memory through thousands of scripts of faults and crashes; SEEDS=10000 FIRST_SEED=1
 	@scripts/setup dev
 	@.venv/bin/python -m maruhub.testing.torture $(SEEDS) $(FIRST_SEED) $(ARGS)
+
+fuzz: ## hostile requests at a running server, COUNT=10000 of each kind; SEED=1
+	@scripts/setup dev
+	@MARU_FUZZ_COUNT=$(COUNT) MARU_FUZZ_SEED=$(SEED) .venv/bin/python -m pytest tests/fuzz -q -n 2 --timeout 0 $(ARGS)
 
 check: ## style, types, layers, and the longest functions and files
 	@scripts/setup dev

@@ -19,7 +19,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two workers where tests are many and alone; one where they measure, or use the whole machine.
-WORKERS = {"tidy": 0, "unit": 2, "contract": 2, "property": 2, "crash": 2, "interop": 0, "e2e": 0}
+WORKERS = {
+    "tidy": 0,
+    "unit": 2,
+    "contract": 2,
+    "property": 2,
+    "crash": 2,
+    "fuzz": 2,
+    "interop": 0,
+    "e2e": 0,
+}
 EXIT_NO_TESTS = 5
 
 

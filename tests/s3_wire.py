@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import select
 import socket
 import ssl
 import time
@@ -202,7 +203,12 @@ def request_bytes(ask: Ask, headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 def exchange(
-    port: int, raw: bytes, *, timeout_s: float = 30, source: str = "127.0.0.1", ends: bool = False
+    port: int,
+    raw: bytes,
+    *,
+    timeout_s: float = 30,
+    source: str = "127.0.0.1",
+    patience_s: float | None = None,
 ) -> Told | None:
     """Sends bytes on a connection of their own; the answer, or None if the server only closed.
 
@@ -211,17 +217,21 @@ def exchange(
         raw: Whatever is to be sent.
         timeout_s: How long to wait for an answer.
         source: An address of loopback to come from.
-        ends: Whether the client says that it sends no more, as one does that gave up.
+        patience_s: Without an answer for so long the client says that it sends no more, and the
+            server has to let go of it.
 
     Raises:
         TimeoutError: The server neither answered nor closed.
     """
     with socket.create_connection(("127.0.0.1", port), timeout_s, source_address=(source, 0)) as peer:
-        with suppress(BrokenPipeError, ConnectionResetError, OSError if ends else BrokenPipeError):
+        with suppress(BrokenPipeError, ConnectionResetError):
             peer.sendall(raw)
-            if ends:
+        if patience_s is not None and not select.select([peer], [], [], patience_s)[0]:
+            with suppress(OSError):
                 peer.shutdown(socket.SHUT_WR)
-        answer = http.client.HTTPResponse(peer)
+        answer = http.client.HTTPResponse(
+            peer, method="HEAD" if raw.lstrip(b"\r\n").startswith(b"HEAD ") else None
+        )
         try:
             answer.begin()
             while answer.status == 100:
@@ -231,3 +241,5 @@ def exchange(
             raise
         except (http.client.HTTPException, OSError):
             return None
+        finally:
+            answer.close()
