@@ -14,8 +14,8 @@ from maruhub.namespace.digests import Digest, Hasher
 from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.protocol import Buffer, Store
 
-PIECE_BYTES: Final = 8 << 20
-"""Held at a time; a multiple of 4 KiB, as all pieces but the last must be."""
+PIECE_BYTES: Final = 1 << 20
+"""Held at a time by each upload, of which a server takes in many; one extent, so a multiple of 4 KiB."""
 
 T = TypeVar("T")
 
@@ -78,8 +78,7 @@ class Upload(Generic[T]):
         self._held.clear()
 
     def _flush(self) -> None:
-        piece = bytes(self._held)
-        self._held.clear()
+        piece, self._held = self._held, bytearray()
         sums = self._hasher.update(piece)
         try:
             self._extents += self._store.append([piece])[0]
