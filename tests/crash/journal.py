@@ -1,12 +1,14 @@
 """What clients sent and what they were told, and what a hub may therefore hold.
 
 Every line is written with one call, before a change is sent and after its answer came, so
-that a death loses none. The rule for each key: visible is one of the changes sent to it,
+that a death loses none; it may tear the line that is just being written, which is as if it had
+come before it: what wasn't said allows more, and forbids nothing. The rule for each key: visible is one of the changes sent to it,
 and none that an acknowledged change, begun after it had ended, has replaced.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -22,6 +24,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        if path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n"):
+            os.write(self._fd, b"\n")
 
     def _line(self, **fields: object) -> None:
         line = json.dumps(fields).encode() + b"\n"
@@ -69,7 +73,8 @@ class History:
         self.failures: list[dict[str, str]] = []
         self.notes: list[dict[str, object]] = []
         for position, line in enumerate(lines):
-            self._take(position, json.loads(line))
+            with contextlib.suppress(json.JSONDecodeError):
+                self._take(position, json.loads(line))
 
     @classmethod
     def read(cls, path: Path) -> History:
