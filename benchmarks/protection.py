@@ -41,6 +41,7 @@ sums and in handing windows to the kernel, which begins to write each at once, s
 takes 10 ms; looking up what lives, and the turn that says where it lies, take the rest.
 """
 BATCH = 256
+_WRITE_BYTES = 4 << 20
 HEALTHY, LOST = "hub: all six blades", "hub: two blades lost"
 DECODED, SAME = "hub: decoded objects alone", "hub: the same objects, all six blades"
 SEAL, ENCODE, DRIVE = "hub: seal a segment", "parity.py: encode its strips", "drive: write, fdatasync; ÷ 1.5"
@@ -247,8 +248,8 @@ def _drive(path: Path, noise: bytes) -> float:
     def write() -> None:
         with path.open("wb", buffering=0) as file:
             for part in (view, view[: len(view) // 2]):
-                for at in range(0, len(part), WINDOW_BYTES):
-                    file.write(part[at : at + WINDOW_BYTES])
+                for at in range(0, len(part), _WRITE_BYTES):
+                    file.write(part[at : at + _WRITE_BYTES])
             os.fdatasync(file.fileno())
 
     try:

@@ -29,7 +29,7 @@ from maruhub.store.seal.behind import Behind
 from maruhub.store.seal.plan import Cut
 from maruhub.store.seal.sums import block_sums
 
-WINDOW_BYTES: Final = 4 << 20
+WINDOW_BYTES: Final = 1 << 20
 """Of each strip in memory at once; a multiple of the blocks under one sum."""
 SYNC_SECONDS: Final = 120.0
 """A blade's time for syncing a strip; after it the act is given up."""
