@@ -137,6 +137,19 @@ def test_pool_grows_and_widens_by_itself(tmp_path: Path):
         require(again, datas)
 
 
+def test_many_new_blades_are_filled_in_one_go(tmp_path: Path):
+    """However many strips of one segment have to move for it."""
+    with make(tmp_path / "hub", 10, segment_bytes=256 << 10) as hub:
+        datas = fill(hub, 200)
+        hub.care.once()
+        for number in range(6):
+            hub.blades.add(tmp_path / f"new{number}")
+        segments = sum(forms(hub).values())
+        assert hub.care.once().acts["balance"] > 2 * segments
+        assert not hub.care.once().acts
+        require(hub, datas)
+
+
 def test_drained_blade_is_empty_and_may_go(hub: Hub, tmp_path: Path):
     datas = fill(hub)
     hub.care.once()
