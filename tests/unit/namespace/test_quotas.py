@@ -7,7 +7,7 @@ import pytest
 from maruhub.errors import InvalidInput, QuotaExceeded
 from maruhub.namespace import Namespace, PutItem, quotas
 from maruhub.namespace.bucket import Versioning
-from maruhub.namespace.quota import Quota
+from maruhub.namespace.quota import Quota, UserQuota, encode_user_quota, quota_key
 from maruhub.namespace.usage import Count, Stock, Usage, count_key, encode_count
 from tests.property.walking import walked_usage
 
@@ -170,6 +170,16 @@ def test_a_wrong_count_is_mended_while_others_write(ns: Namespace, monkeypatch: 
     usage(ns)
     assert ns.quotas.user("ann").amount == ns.quotas.usage("photos").amount
     assert ns.quotas.recount_all() == []
+
+
+def test_what_a_user_holds_is_counted_anew_too(ns: Namespace) -> None:
+    ns.buckets.edit("photos", lambda b: {"owner": "ann"})
+    ns.objects.put("photos", "a", TEN)
+    ns.quotas.set_user("ann", Quota(objects=9))
+    wrong = UserQuota(Quota(objects=9), (5, 5))
+    ns.store.commit(lambda rows: rows.put(quota_key("ann"), encode_user_quota(wrong)))
+    ns.quotas.recount_all()
+    assert ns.quotas.user("ann") == UserQuota(Quota(objects=9), (1, 10))
 
 
 def test_a_bucket_that_nobody_has_counted_is_counted_once(ns: Namespace) -> None:
