@@ -47,6 +47,7 @@ NAMES = (
     "protection",
     "rebuild",
     "outage",
+    "batch_door",
 )
 
 

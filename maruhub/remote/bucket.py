@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class RemoteBucket(MutableMapping[str, memoryview]):
     """As :class:`maruhub.api.bucket.BucketView`. Values are read-only, verified here as they came.
 
-    A value keeps alive what came with it in one piece, some 2 MiB: ``bytes(view)`` to keep few.
+    A value keeps alive what came with it in one piece, some 4 MiB: ``bytes(view)`` to keep few.
     """
 
     def __init__(self, hub: RemoteHub, name: str) -> None:

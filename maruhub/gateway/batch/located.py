@@ -34,7 +34,7 @@ RUN_ITEMS: Final = 2048
 ARROW_BYTES: Final = 32 << 20
 """Labels of one run; one with more is cut in two."""
 
-WINDOW: Final = Window(chunk_samples=RUN_ITEMS, piece_extents=512, piece_bytes=2 << 20, pieces_ahead=8)
+WINDOW: Final = Window(chunk_samples=RUN_ITEMS, piece_extents=512, piece_bytes=4 << 20, pieces_ahead=6)
 
 _EMPTY_SUM: Final = xxhash.xxh3_64_intdigest(b"")
 

@@ -1,0 +1,118 @@
+"""The batch door over loopback: a shuffled, verified epoch beside iperf3 and Arrow Flight.
+
+One stream on every side, server and client on the same machine: both ends share its cores, as
+those of iperf3 do. All bytes are in the page cache.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import maruhub
+from benchmarks.harness import Bench, in_turns, rate
+from benchmarks.samples import BUCKET, Samples, fifty, fill_hub, make_hub, mixed, write_files
+from benchmarks.served import free_port, running, served_hub
+from maruhub.catalog import Catalog
+
+TITLE = "The batch door over loopback"
+PROFILE = """
+Of a server's second about two fifths go into reading and summing objects and putting them into frames, the
+rest into handing frames to the HTTP server, which copies them once, and into the kernel's copy. A client
+receives a frame in one piece, sums each object in it (a tenth) and cuts views: nothing is copied after the
+kernel's copy. Frames are 4 MiB: with 1 MiB the fixed costs of one (a thread's turn, a table) are felt.
+"""
+EPOCH, OBJECTS = "batch door: a shuffled epoch, verified", "batch door: objects by key, verified"
+IPERF, FLIGHT = "iperf3, one stream", "Arrow Flight, batches ready in memory"
+BATCH = 64
+
+
+def measure(bench: Bench) -> None:
+    if shutil.which("iperf3") is None:
+        bench.note("iperf3 is not installed: there is nothing to say what the loopback carries.")
+    for samples in (fifty(bench.pick(20_000, 200)), mixed(bench.pick(1_500, 40))):
+        _measure(bench, samples)
+    bench.note("Client and server on the same machine. GB/s are those of the samples' own bytes.")
+    bench.note(
+        "The door signs its request, and sums every object at both ends; Flight and iperf3 sum nothing."
+    )
+
+
+def _measure(bench: Bench, samples: Samples) -> None:
+    folder = bench.scratch / samples.title.replace(" ", "")
+    pool, ns = make_hub(folder / "hub")
+    fill_hub(ns, samples)
+    Catalog(ns).dataset("bench").commit(f"{BUCKET}/")
+    pool.close()
+    write_files(folder / "files", samples)
+    with ExitStack() as stack:
+        served = stack.enter_context(served_hub(folder / "hub", workers=1))
+        hub = stack.enter_context(
+            maruhub.connect(served.url, access_key=served.access_key, secret_key=served.secret_key)
+        )
+        sides = _door(hub, samples) | _flight(stack, folder / "files", samples.size_bytes)
+        if shutil.which("iperf3") is not None:
+            sides[IPERF] = _iperf(bench.pick(3, 1))
+        found = in_turns(sides, bench.pick(7, 1), warm_up=True)
+    group = bench.group(f"One stream, {samples.title}", "GB/s", found)
+    bench.compare(group, EPOCH, FLIGHT, at_least=1.3)
+    if IPERF in found:
+        bench.compare(group, EPOCH, IPERF, at_least=0.8)
+        bench.compare(group, OBJECTS, IPERF)
+
+
+def _door(hub: Any, samples: Samples) -> dict[str, Callable[[], float]]:
+    gigabytes = samples.size_bytes / 1e9
+    version, bucket = hub.version("bench"), hub.bucket(BUCKET)
+    keys = [samples.key(i) for i in samples.shuffled(1)]
+
+    def epoch() -> None:
+        got = sum(sum(map(len, batch.blobs)) for batch in version.batches(BATCH, seed=1))
+        assert got == samples.size_bytes, "an epoch holds every byte once"
+
+    def objects() -> None:
+        for at in range(0, len(keys), 2000):
+            bucket.get_many(keys[at : at + 2000])
+
+    return {EPOCH: lambda: rate(gigabytes, epoch), OBJECTS: lambda: rate(gigabytes, objects)}
+
+
+def _flight(stack: ExitStack, files: Path, size_bytes: int) -> dict[str, Callable[[], float]]:
+    from pyarrow import flight
+
+    port = free_port()
+    script = str(Path(__file__).with_name("flight_server.py"))
+    stack.enter_context(running(sys.executable, script, str(files), str(port), str(BATCH), port=port))
+    client = stack.enter_context(flight.connect(f"grpc://127.0.0.1:{port}"))
+
+    def get() -> None:
+        got = sum(chunk.data.column(1).nbytes for chunk in client.do_get(flight.Ticket(b"")))
+        assert got >= size_bytes, "a lap holds every byte once"
+
+    return {FLIGHT: lambda: rate(size_bytes / 1e9, get)}
+
+
+def _iperf(seconds: int) -> Callable[[], float]:
+    def run() -> float:
+        port = str(free_port())
+        with running("iperf3", "-s", "-B", "127.0.0.1", "-p", port):
+            return _iperf_client("iperf3", "-c", "127.0.0.1", "-p", port, "-t", str(seconds), "-J")
+
+    return run
+
+
+def _iperf_client(*command: str) -> float:
+    """GB/s that arrived. Its server takes a connection that says nothing for a test: no probing."""
+    for _ in range(50):
+        told = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+        if "sum_received" in told.get("end", {}):
+            return float(told["end"]["sum_received"]["bits_per_second"]) / 8e9
+        time.sleep(0.1)
+    raise RuntimeError(told.get("error", "iperf3 says nothing"))
