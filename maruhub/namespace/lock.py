@@ -86,15 +86,15 @@ def check_removable(tail: Fields, now_us: int, *, where: str, bypass: bool) -> N
 
 
 def check_change(old: Fields, new: Mapping[str, Any], now_us: int, *, where: str, bypass: bool) -> None:
-    """Raises Refused if a term that runs would become shorter, or its mode weaker, without the right to."""
+    """Raises Refused if a term that runs would become shorter, or its mode another, without the right to."""
     until_us = old.get("retain_until_us", 0)
     if until_us <= now_us or (bypass and old.get("lock_mode") == GOVERNANCE):
         return
     shorter = new.get("retain_until_us", 0) < until_us
     earlier = new.get("lock_until_us", 0) < old.get("lock_until_us", 0)
     mode = old.get("lock_mode")
-    weaker = mode != GOVERNANCE and new.get("lock_mode") not in (mode, COMPLIANCE)
-    if shorter or earlier or weaker:
+    other = new.get("lock_mode") not in ((mode,) if mode else (mode, COMPLIANCE))
+    if shorter or earlier or other:
         raise Refused(
             f"{where} is retained until {wall_moment(until_us, now_us)} at least: that can't be shortened.",
             hint="With GOVERNANCE the right to bypass it can."

@@ -121,7 +121,10 @@ def _expiration(given: Element | None) -> tuple[int | None, int | None, bool]:
     date = given.word("Date")
     if date is None:
         return _days(given, "Days"), None, given.truth("ExpiredObjectDeleteMarker")
-    at_us = read_iso_date(date, "Date")
+    try:
+        at_us = read_iso_date(date, "Date")
+    except S3Failure:
+        raise malformed("Date is a date of ISO 8601.") from None
     if at_us % DAY_US:
         raise S3Failure("InvalidArgument", "'Date' must be at midnight GMT")
     return None, at_us, False

@@ -118,12 +118,12 @@ def verify_header(head: Head, *, now: float, secrets: Secrets, regions: Collecti
     """
     credential, signed, given = _parsed(_once(head, "authorization"))
     access_key, scope = credential_of(credential, "AuthorizationHeaderMalformed", regions)
-    names = tuple(signed.split(";"))
-    check_signed(head, names, "AuthorizationHeaderMalformed")
     timestamp = _timestamp(head)
     _check_time(timestamp, scope, now)
     if "x-amz-content-sha256" not in head.by_name:
         raise S3Failure("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+    names = tuple(signed.split(";"))
+    check_signed(head, names, "AuthorizationHeaderMalformed")
     payload = payload_of(head.by_name["x-amz-content-sha256"])
     canonical = canonical_request(head, names, payload.text)
     text = string_to_sign(timestamp, scope, canonical)
@@ -182,14 +182,16 @@ def check_signed(head: Head, signed: tuple[str, ...], malformed: str) -> None:
     """Refuses signed headers that are out of order, absent, or too few.
 
     Raises:
-        S3Failure: With the code ``malformed``, or ``AccessDenied`` where a header that must be
-            signed (``host``, every ``x-amz-*``) is not.
+        S3Failure: With the code ``malformed``; ``SignatureDoesNotMatch`` where one is absent, or
+            ``AccessDenied`` where a header that must be signed (``host``, every ``x-amz-*``) is not.
     """
     if not signed or any(a >= b for a, b in itertools.pairwise(signed)):
         raise S3Failure(malformed, "SignedHeaders must be sorted, each name in lower case and once.")
     present = {name for name, _ in head.headers}
     if not present.issuperset(signed):
-        raise S3Failure(malformed, "SignedHeaders names a header that the request does not have.")
+        missing = ", ".join(sorted(set(signed).difference(present)))
+        text = f"SignedHeaders names what the request does not have, or not in ASCII: {missing[:200]}"
+        raise S3Failure("SignatureDoesNotMatch", text)
     bare = {name for name in present if name.startswith("x-amz-")} | {"host"}
     if not bare.issubset(signed):
         missing = ", ".join(sorted(bare.difference(signed)))

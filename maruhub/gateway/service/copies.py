@@ -26,7 +26,7 @@ from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.reads import check_version_id
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import base64_of
-from maruhub.gateway.service.writes import condition_of, fields_of, refused, written_headers
+from maruhub.gateway.service.writes import condition_of, fields_of, headers_beside, refused
 from maruhub.namespace.bucket import Versioning
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.versions import Version
@@ -75,8 +75,7 @@ def copy_object(request: Request, authority: Authority) -> Answer:
         )
     except PreconditionFailed as failure:
         raise refused(request, conditions, failure) from None
-    headers = [h for h in written_headers(bucket, info) if h[0] == "x-amz-version-id"]
-    headers += source_headers(authority, source, found)
+    headers = headers_beside(bucket, info) + source_headers(authority, source, found)
     sums = {f"Checksum{kind.upper()}": value for kind, value in info.tail.get("checksums", {}).items()}
     if sums:
         sums["ChecksumType"] = info.tail.get("checksum_type", "FULL_OBJECT")

@@ -15,6 +15,7 @@ from maruhub.gateway.s3.listing_answers import (
     Owner,
 )
 from maruhub.gateway.service.authority import HUB, Authority, allowed_buckets
+from maruhub.gateway.service.expiring import abort_headers
 from maruhub.gateway.service.request import Request
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo
@@ -166,7 +167,7 @@ def listed_upload(upload: MultipartUpload) -> ListedUpload:
 def list_parts(request: Request, authority: Authority) -> Answer:
     """The parts of one upload."""
     page = listing.parts_page(request.asked)
-    authority.bucket(request.bucket)
+    bucket = authority.bucket(request.bucket)
     uploads = request.names.uploads
     upload = uploads.get(request.bucket, request.key, page.upload_id)
     found = uploads.parts(request.bucket, request.key, page.upload_id, after=page.after, limit=page.limit + 1)
@@ -179,7 +180,7 @@ def list_parts(request: Request, authority: Authority) -> Answer:
         listed_upload(upload),
         more=len(found) > len(shown) > 0,
     )
-    return xml(body)
+    return xml(body, *abort_headers(bucket, upload))
 
 
 def _listed_part(part: PartInfo) -> ListedPart:

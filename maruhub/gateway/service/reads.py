@@ -26,6 +26,7 @@ from maruhub.gateway.s3.properties import (
     wants_checksums,
 )
 from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.expiring import expiration_headers
 from maruhub.gateway.service.request import Request, Unready
 from maruhub.namespace.bucket import Bucket, Versioning
 from maruhub.namespace.deleting import NULL
@@ -111,6 +112,8 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
     span = _span(request, info)
     offset, length = (0, info.size) if span is None else span
     headers = common + _describing(info, overrides)
+    if version.is_latest:
+        headers += expiration_headers(bucket, info)
     headers += [("accept-ranges", "bytes"), ("content-length", str(length))]
     if span is not None:
         headers.append(("content-range", content_range(offset, length, info.size)))

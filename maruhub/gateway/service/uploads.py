@@ -17,10 +17,11 @@ from maruhub.gateway.s3.properties import read_copy_source, read_part_number, re
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.copies import find_source, source_headers
+from maruhub.gateway.service.expiring import abort_headers
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import Intake
-from maruhub.gateway.service.writes import condition_of, fields_of, refused, written_headers
+from maruhub.gateway.service.writes import condition_of, fields_of, headers_beside, refused
 from maruhub.namespace.part import MultipartUpload, PartInfo
 from maruhub.wire.signing import Signer
 
@@ -43,9 +44,9 @@ def create_multipart_upload(request: Request, authority: Authority) -> Answer:
         metadata=dict(said.metadata) or None,
         fields=fields,
     )
-    headers = []
+    headers = abort_headers(bucket, upload)
     if kind:
-        headers = [("x-amz-checksum-algorithm", kind.upper()), ("x-amz-checksum-type", type_)]
+        headers += [("x-amz-checksum-algorithm", kind.upper()), ("x-amz-checksum-type", type_)]
     return xml(begun_upload(request.bucket, request.key, upload.upload_id), *headers)
 
 
@@ -165,7 +166,7 @@ def complete_multipart_upload(request: Request, authority: Authority) -> Answer:
         checksums=sums,
         checksum_type=info.tail.get("checksum_type", "") if sums else "",
     )
-    return xml(body, *(h for h in written_headers(bucket, info) if h[0] == "x-amz-version-id"))
+    return xml(body, *headers_beside(bucket, info))
 
 
 def _address(request: Request) -> str:

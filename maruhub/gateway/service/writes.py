@@ -21,6 +21,7 @@ from maruhub.gateway.s3.properties import (
 )
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.expiring import expiration_headers
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.reads import check_version_id, checksum_headers
 from maruhub.gateway.service.request import Request
@@ -145,11 +146,16 @@ class PutSink:
 
 
 def written_headers(bucket: Bucket, info: ObjectInfo) -> list[tuple[str, str]]:
-    """What every write answers: ETag, version, checksums."""
-    headers = [("etag", f'"{info.etag}"'), *checksum_headers(info)]
+    """What every write answers: ETag, checksums, when it expires, version."""
+    headers = [("etag", f'"{info.etag}"'), *checksum_headers(info), *expiration_headers(bucket, info)]
     if bucket.versioning is not Versioning.OFF:
         headers.append(("x-amz-version-id", Version(info, True).s3_id))
     return headers
+
+
+def headers_beside(bucket: Bucket, info: ObjectInfo) -> list[tuple[str, str]]:
+    """Of :func:`written_headers` those that an answer has whose document says the rest."""
+    return [h for h in written_headers(bucket, info) if h[0] in ("x-amz-version-id", "x-amz-expiration")]
 
 
 def delete_object(request: Request, authority: Authority) -> Answer:

@@ -33,7 +33,10 @@ def test_a_date_becomes_a_term_of_the_pools_clock(locked: Namespace) -> None:
     assert days_left(ns, ns.objects.put("vault", "k", b"", fields=until(5)).tail) == 5
     ns.objects.edit("vault", "k", lambda info: until(7))
     assert days_left(ns, ns.objects.head("vault", "k").tail) == 7
-    assert days_left(ns, ns.objects.edit("vault", "k", lambda info: until(7, COMPLIANCE)).tail) == 7
+    with pytest.raises(Refused):
+        ns.objects.edit("vault", "k", lambda info: until(7, COMPLIANCE))
+    strict = ns.objects.edit("vault", "k", lambda info: until(7, COMPLIANCE), bypass_governance=True)
+    assert days_left(ns, strict.tail) == 7
 
 
 def test_every_new_version_gets_the_buckets_default_unless_it_has_its_own(ns: Namespace) -> None:
