@@ -49,6 +49,11 @@ _BODIES: Final = {
         "OwnershipControls", "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
     ),
     Operation.PUT_BUCKET_NOTIFICATION_CONFIGURATION: _xml("NotificationConfiguration"),
+    Operation.PUT_BUCKET_LOGGING: _xml("BucketLoggingStatus"),
+    Operation.PUT_BUCKET_REQUEST_PAYMENT: _xml("RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>"),
+    Operation.PUT_BUCKET_ACCELERATE_CONFIGURATION: _xml(
+        "AccelerateConfiguration", "<Status>Suspended</Status>"
+    ),
     Operation.PUT_OBJECT_LOCK_CONFIGURATION: _xml(
         "ObjectLockConfiguration", "<ObjectLockEnabled>Enabled</ObjectLockEnabled>"
     ),

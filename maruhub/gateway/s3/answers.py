@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing_answers import ListedPart, Owner, owner
 from maruhub.gateway.s3.object_lock import Retention, to_iso_date
-from maruhub.gateway.s3.xml_text import DECLARATION, SCHEMA_INSTANCE, document, element, escape
+from maruhub.gateway.s3.xml_text import DECLARATION, SCHEMA_INSTANCE, document, element, escape, legible
 
 ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 
@@ -53,11 +53,11 @@ class ObjectAttributes:
 
 
 def error(failure: S3Failure, *, resource: str, request_id: str, host_id: str) -> bytes:
-    """A document of an error; it has no namespace, as S3's has none."""
-    fields = "".join(element(name, value) for name, value in failure.fields.items())
+    """A document of an error, which any parser takes; it has no namespace, as S3's has none."""
+    fields = "".join(element(name, legible(value)) for name, value in failure.fields.items())
     return (
-        f"{DECLARATION}<Error>{element('Code', failure.code)}{element('Message', failure.message)}{fields}"
-        f"{element('Resource', resource)}{element('RequestId', request_id)}{element('HostId', host_id)}</Error>"
+        f"{DECLARATION}<Error>{element('Code', failure.code)}{element('Message', legible(failure.message))}{fields}"
+        f"{element('Resource', legible(resource))}{element('RequestId', request_id)}{element('HostId', host_id)}</Error>"
     ).encode("utf-8", "replace")
 
 

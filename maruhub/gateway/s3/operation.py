@@ -127,18 +127,18 @@ class Operation(Enum):
     PUT_BUCKET_WEBSITE = "PutBucketWebsite PUT bucket website s3:PutBucketWebsite refused"
     DELETE_BUCKET_WEBSITE = "DeleteBucketWebsite DELETE bucket website s3:DeleteBucketWebsite fixed"
     GET_BUCKET_LOGGING = "GetBucketLogging GET bucket logging s3:GetBucketLogging fixed"
-    PUT_BUCKET_LOGGING = "PutBucketLogging PUT bucket logging s3:PutBucketLogging refused"
+    PUT_BUCKET_LOGGING = "PutBucketLogging PUT bucket logging s3:PutBucketLogging fixed"
     GET_BUCKET_ACCELERATE_CONFIGURATION = (
         "GetBucketAccelerateConfiguration GET bucket accelerate s3:GetAccelerateConfiguration fixed"
     )
     PUT_BUCKET_ACCELERATE_CONFIGURATION = (
-        "PutBucketAccelerateConfiguration PUT bucket accelerate s3:PutAccelerateConfiguration refused"
+        "PutBucketAccelerateConfiguration PUT bucket accelerate s3:PutAccelerateConfiguration fixed"
     )
     GET_BUCKET_REQUEST_PAYMENT = (
         "GetBucketRequestPayment GET bucket requestPayment s3:GetBucketRequestPayment fixed"
     )
     PUT_BUCKET_REQUEST_PAYMENT = (
-        "PutBucketRequestPayment PUT bucket requestPayment s3:PutBucketRequestPayment refused"
+        "PutBucketRequestPayment PUT bucket requestPayment s3:PutBucketRequestPayment fixed"
     )
     GET_BUCKET_REPLICATION = (
         "GetBucketReplication GET bucket replication s3:GetReplicationConfiguration fixed"

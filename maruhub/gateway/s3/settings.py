@@ -55,6 +55,12 @@ _FAILING = {
     Operation.DELETE_BUCKET_METRICS_CONFIGURATION: "NoSuchConfiguration",
     Operation.DELETE_BUCKET_INTELLIGENT_TIERING_CONFIGURATION: "NoSuchConfiguration",
 }
+# What may be put if it says what is so anyway: document, element and word.
+_AS_IT_IS = {
+    Operation.PUT_BUCKET_LOGGING: ("BucketLoggingStatus", "LoggingEnabled", None),
+    Operation.PUT_BUCKET_REQUEST_PAYMENT: ("RequestPaymentConfiguration", "Payer", "BucketOwner"),
+    Operation.PUT_BUCKET_ACCELERATE_CONFIGURATION: ("AccelerateConfiguration", "Status", "Suspended"),
+}
 # What was never there is gone: 204 without a body.
 _NOTHING_THERE = frozenset(
     {
@@ -91,6 +97,9 @@ def fixed_answer(operation: Operation, body: bytes = b"") -> tuple[int, bytes]:
         return 200, b""
     if operation is Operation.PUT_BUCKET_NOTIFICATION_CONFIGURATION:
         check_notification(body)
+        return 200, b""
+    if operation in _AS_IT_IS:
+        _check_as_it_is(operation, body)
         return 200, b""
     name, content = _FIXED[operation]
     return 200, document(name, content)
@@ -154,6 +163,16 @@ def check_ownership(raw: bytes) -> None:
         raise malformed("OwnershipControls have a Rule with an ObjectOwnership.")
     if found != words[0]:
         raise S3Failure("NotImplemented", "ACLs are disabled here: ownership is BucketOwnerEnforced.")
+
+
+def _check_as_it_is(operation: Operation, raw: bytes) -> None:
+    """Nothing, if it says what is so anyway. Raises: S3Failure: ``MalformedXML``, ``NotImplemented``."""
+    name, child, word = _AS_IT_IS[operation]
+    found = read_document(raw, name).only(child).one(child)
+    if (found.text.strip() if found is not None else None) != word:
+        raise S3Failure(
+            "NotImplemented", f"{operation.api_name} is not implemented but for what is so anyway."
+        )
 
 
 def check_notification(raw: bytes) -> None:

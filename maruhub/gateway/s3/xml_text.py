@@ -13,6 +13,7 @@ SCHEMA_INSTANCE = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 # That goes out as a reference to its number, as S3 does it: not every parser takes it, and
 # encoding-type=url is how a client avoids it.
 _SPECIAL = re.compile('[&<>"\x00-\x1f\x7f-\x9f\u2028\ud800-\udfff\ufffe\uffff]')
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _NEEDS_PERCENT = re.compile(r"[^A-Za-z0-9_.\-~/]", re.ASCII)
 
@@ -20,6 +21,11 @@ _NEEDS_PERCENT = re.compile(r"[^A-Za-z0-9_.\-~/]", re.ASCII)
 def escape(text: str) -> str:
     """A text as the content of an element or the value of an attribute."""
     return _SPECIAL.sub(_reference, text) if _SPECIAL.search(text) else text
+
+
+def legible(text: str) -> str:
+    """A text in which U+FFFD stands for what XML 1.0 can't hold: for people, not to be acted upon."""
+    return _NOT_IN_XML.sub("\ufffd", text)
 
 
 def _reference(match: re.Match[str]) -> str:

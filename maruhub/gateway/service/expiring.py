@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from urllib.parse import quote
 
 from maruhub.gateway.s3.conditions import to_http_date
-from maruhub.gateway.s3.lifecycle import LifecycleRule, abort_expiry, expiry
-from maruhub.gateway.s3.lifecycle_document import read_lifecycle
 from maruhub.namespace.bucket import Bucket
+from maruhub.namespace.lifecycle import LifecycleRule, abort_expiry, expiry, rules_from_json
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.part import MultipartUpload
 
@@ -37,11 +35,5 @@ def abort_headers(bucket: Bucket, upload: MultipartUpload) -> Headers:
 
 
 def _rules_of(bucket: Bucket) -> tuple[LifecycleRule, ...]:
-    text = bucket.tail.get("lifecycle")
-    return _read(text) if text else ()
-
-
-@functools.lru_cache(maxsize=1024)
-def _read(text: str) -> tuple[LifecycleRule, ...]:
-    """Rules were checked when they were put; here each text is read once."""
-    return read_lifecycle(text.encode())
+    kept = bucket.tail.get("lifecycle")
+    return rules_from_json(kept) if kept else ()
