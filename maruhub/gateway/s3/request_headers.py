@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from maruhub.gateway.s3.checksums import KINDS
 from maruhub.gateway.s3.failure import S3Failure
 
 # Read by the signature or the body, by ``parameters``, or without any effect on the answer.
@@ -32,14 +33,21 @@ _KNOWN_BEGINNINGS = ("x-amz-meta-", "x-amz-checksum-")
 
 # Values that say what happens anyway.
 _HARMLESS = {
+    # The C++ SDK, below Arrow, says which version of the API it speaks; there is one.
+    "x-amz-api-version": {"2006-03-01"},
     "x-amz-object-ownership": {"BucketOwnerEnforced"},
     "x-amz-object-annotation-directive": {"EXCLUDE"},
     # Whoever asks would pay; no bucket here asks for it.
     "x-amz-request-payer": {"requester"},
 }
 
-# SDKs put it into the query, and browsers' SDKs then send their own beside it; it means nothing.
-_ALSO_HEADER = "x-amz-user-agent"
+# AWS's SDK for JavaScript signs links with the checksum of a body that it hasn't seen, an empty one's;
+# S3 passes over sums in queries, so that such links work. And SDKs put their name into the query,
+# and a browser's sends its own beside it; it means nothing.
+_NOT_HOISTED = frozenset(f"x-amz-checksum-{kind}" for kind in KINDS) | {
+    "x-amz-sdk-checksum-algorithm",
+    "x-amz-user-agent",
+}
 
 # Query parameters of a presigned address that belong to the signature.
 _SIGNATURE_PARAMETERS_WORDS = """
@@ -60,7 +68,7 @@ def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -
     merged = dict(headers)
     for name, value in query:
         lowered = name.lower()
-        if not lowered.startswith("x-amz-") or lowered in SIGNATURE_PARAMETERS or lowered == _ALSO_HEADER:
+        if not lowered.startswith("x-amz-") or lowered in SIGNATURE_PARAMETERS | _NOT_HOISTED:
             continue
         if merged.setdefault(lowered, value) != value:
             raise S3Failure(

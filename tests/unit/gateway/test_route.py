@@ -152,6 +152,11 @@ def test_headers_that_ask_for_more_are_never_passed_over(header: str):
     assert refusal("PUT", "/photos/k", f"{header}=x").code == "NotImplemented"
 
 
+def test_saying_the_version_of_the_api_is_no_more():
+    assert ask("HEAD", "/photos", x_amz_api_version="2006-03-01").bucket == "photos"
+    assert refusal("HEAD", "/photos", x_amz_api_version="2030-01-01").code == "NotImplemented"
+
+
 def test_a_presigned_address_carries_headers_in_its_query():
     asked = ask("PUT", "/photos/k", "x-amz-meta-label=cat&X-Amz-Acl=private", x_amz_date="now")
     assert asked.headers["x-amz-meta-label"] == "cat"
@@ -162,6 +167,16 @@ def test_a_presigned_address_carries_headers_in_its_query():
 _texts = (
     st.text(max_size=30) | st.sampled_from([o.chosen_by for o in Operation]) | st.text("%&=+;\x00é\udcff")
 )
+
+
+def test_sums_in_an_address_are_those_of_no_body():
+    query = "x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32&x-amz-checksum-mode=ENABLED"
+    sums = {
+        name: value for name, value in ask("PUT", "/photos/k", query).headers.items() if "checksum" in name
+    }
+    assert sums == {"x-amz-checksum-mode": "ENABLED"}
+    sent = ask("PUT", "/photos/k", query, x_amz_checksum_crc32="sRvC4Q==")
+    assert sent.headers["x-amz-checksum-crc32"] == "sRvC4Q=="
 
 
 @given(
