@@ -19,7 +19,7 @@ import pytest
 
 import maruhub
 from tests.interop.homes import run_client
-from tests.serving import Server
+from tests.serving import Server, maru
 
 SMALL, LARGE_BYTES = 1000, (12 << 20) + 12345
 LINKED = ("put/default", "put/s3v4", "post/default", "post/s3v4")
@@ -27,14 +27,38 @@ LINKED = ("put/default", "put/s3v4", "post/default", "post/s3v4")
 
 @dataclass(frozen=True)
 class Client:
-    """A client: its program, its home, and the objects that its links have made."""
+    """A client.
+
+    Attributes:
+        program: In ``clients/``.
+        home: Where it is installed.
+        linked: Copies of a small object that it makes in other ways, through links above all.
+        markers: Empty objects that it leaves to mark folders.
+        others: Objects that it makes for itself, and has compared itself.
+        makes_buckets: Whether it can make one.
+    """
 
     program: str
     home: str
     linked: tuple[str, ...] = ()
+    markers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    makes_buckets: bool = True
 
 
-CLIENTS = (Client("with_boto3.py", "common", LINKED),)
+CLIENTS = (
+    Client("with_boto3.py", "common", LINKED),
+    Client("with_aioboto3.py", "async", ("put/default", "post/default")),
+    Client("with_s3fs.py", "async", ("moved",)),
+    Client("with_minio.py", "common", ("put/s3v4", "post/s3v4")),
+    Client("with_obstore.py", "common", ("put/s3v4",), makes_buckets=False),
+    Client("with_pyarrow.py", "common", markers=("small/",)),
+    Client("with_awscli.py", "common"),
+    Client("with_s5cmd.py", "common"),
+    Client("with_rclone.py", "common"),
+    Client("with_duckdb.py", "common", others=("table.parquet",), makes_buckets=False),
+    Client("with_sdk.mjs", "node", ("put/s3v4", "post/s3v4")),
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,5 +92,13 @@ def held(server: Server, bucket: str) -> dict[str, str]:
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.program)
 def test_an_everyday_round(server: Server, corpus: Path, client: Client):
     bucket = f"round-{secrets.token_hex(4)}"
+    if not client.makes_buckets:
+        server.key("ann")
+        maru(server.hub, "mb", bucket)
+        maru(server.hub, "chown", bucket, "ann")
     run_client(server, client.home, client.program, bucket=bucket, corpus=corpus)
-    assert held(server, bucket) == expected(corpus, client.linked)
+    markers = dict.fromkeys(client.markers, hashlib.sha256().hexdigest())
+    found = held(server, bucket)
+    for key in client.others:
+        assert found.pop(key)
+    assert found == expected(corpus, client.linked) | markers
