@@ -14,6 +14,7 @@ def reclaim_of(store: Store, *, actor: str = "") -> Reclaim:
     """What removes the rows of a hub whose time is over; ``actor`` stands in the records."""
     from maruhub.care.naming import RowNames
     from maruhub.care.reclaim.objects import DeletedBuckets, HiddenObjects
+    from maruhub.care.reclaim.trails import DeadTrails
     from maruhub.care.reclaim.uploads import StrandedUploads
     from maruhub.catalog.eradication import dataset_parts
     from maruhub.catalog.owner_name import OwnerNames
@@ -21,7 +22,13 @@ def reclaim_of(store: Store, *, actor: str = "") -> Reclaim:
 
     return Reclaim(
         store,
-        [HiddenObjects(store), StrandedUploads(store), DeletedBuckets(store), *dataset_parts(store)],
+        [
+            HiddenObjects(store),
+            StrandedUploads(store),
+            DeadTrails(store),
+            DeletedBuckets(store),
+            *dataset_parts(store),
+        ],
         resolve=resolver(store),
         name_row=OwnerNames(store, RowNames(store)),
         actor=actor,

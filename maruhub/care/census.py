@@ -20,7 +20,7 @@ RESTORABLE: Final = "restorable"
 STAGES: Final = {
     "objects": b"K",
     RESTORABLE: b"V",
-    "uploads": b"U",
+    "uploads": b"UP",
     "datasets": b"DMFTLW",
     "runs": b"R",
     "ingest": b"I",

@@ -43,4 +43,6 @@ class RowNames:
             said, key_of = _OBJECTS[kind]
             return f"{said}maru://{bucket}/{key_of(key).decode(errors='backslashreplace')}"
         noun = _OTHERS.get(kind.decode(errors="replace"), "row")
+        if kind == b"P":
+            return "a put under way"
         return f"{noun} {key[1:].decode(errors='backslashreplace')}"

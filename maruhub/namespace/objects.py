@@ -26,9 +26,10 @@ from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.reads import ObjectReads
 from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
 from maruhub.namespace.tally import counted
+from maruhub.namespace.trail import Trail
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
-from maruhub.store.protocol import Buffer
+from maruhub.store.protocol import Buffer, Rows
 
 
 class Objects(ObjectReads):
@@ -170,10 +171,16 @@ class Objects(ObjectReads):
             packed = pack_tail(changed(tail, more))
             payload = encode_payload(digest, size_bytes, mtime_ns=mtime_ns, tail=packed)
             new = NewVersion(key, raw_key, payload, blob, condition)
-            change = put_change(bucket, [new], request=request, create_bucket=create_bucket)
-            return self._store.commit(counted(change), actor=self._actor, request=request)[0]
+            placing = put_change(bucket, [new], request=request, create_bucket=create_bucket)
 
-        return Upload(self._store, finish)
+            def change(rows: Rows) -> ObjectInfo:
+                trail.end(rows)
+                return placing(rows)[0]
+
+            return self._store.commit(counted(change), actor=self._actor, request=request)
+
+        trail = Trail(self._store, self._actor)
+        return Upload(self._store, finish, trail)
 
     def put_stream(self, bucket: str, key: str, stream: Readable, **how: Any) -> ObjectInfo:
         """Puts what ``stream.read(n)`` gives, any size, in bounded memory; see :meth:`put`."""

@@ -1,6 +1,6 @@
 """An upload: an object handed over piece by piece, in bounded memory.
 
-Nothing is visible before :meth:`Upload.commit`; an upload that is dropped leaves no name
+Nothing is visible before :meth:`Upload.commit`; an upload that is given up leaves no name
 behind, and its bytes are reclaimed as any that no row names.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from maruhub.errors import InvalidInput
+from maruhub.errors import InvalidInput, MaruError
 from maruhub.namespace.digests import Digest, Hasher
+from maruhub.namespace.trail import STEP_BYTES, Trail
 from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.protocol import Buffer, Store
 
@@ -35,11 +36,14 @@ class Upload(Generic[T]):
     Args:
         store: Where pieces are appended.
         finish: Puts the whole on record: (digest, size_bytes, blob, fields).
+        trail: Names what was written so far, where that is much; ``finish`` ends it.
     """
 
-    def __init__(self, store: Store, finish: Finish[T]) -> None:
+    def __init__(self, store: Store, finish: Finish[T], trail: Trail | None = None) -> None:
         self._store = store
         self._finish = finish
+        self._trail = trail
+        self._unnamed: list[Extent] = []
         self._held = bytearray()
         self._extents: list[Extent] = []
         self._hasher = Hasher()
@@ -70,21 +74,36 @@ class Upload(Generic[T]):
         if self._held:
             self._flush()
         self._closed = True
-        return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents), fields or {})
+        try:
+            return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents), fields or {})
+        except MaruError:
+            self._forget()
+            raise
 
     def abort(self) -> None:
-        """Gives it up; no name was taken."""
-        self._closed = True
-        self._held.clear()
+        """Gives it up; no name was taken. Once it has ended, this does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._held.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._trail is not None:
+            self._trail.drop()
 
     def _flush(self) -> None:
         piece, self._held = self._held, bytearray()
         sums = self._hasher.update(piece)
         try:
-            self._extents += self._store.append([piece])[0]
+            blob = self._store.append([piece])[0]
         finally:
             for future in sums:
                 future.result()
+        self._extents += blob
+        self._unnamed += blob
+        if self._trail is not None and sum(extent.length for extent in self._unnamed) >= STEP_BYTES:
+            self._trail.add(tuple(self._unnamed))
+            self._unnamed.clear()
 
 
 def pour(stream: Readable, upload: Upload[T]) -> T:

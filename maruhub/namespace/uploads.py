@@ -39,6 +39,7 @@ from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, place
 from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.stream import Readable, Upload, pour
 from maruhub.namespace.tally import counted
+from maruhub.namespace.trail import Trail
 from maruhub.namespace.upload_listing import UploadPage, UploadWalk, all_uploads
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
@@ -121,6 +122,7 @@ class Uploads:
             payload = encode_part(size, digest, {**(fields or {}), **more})
 
             def change(rows: Rows) -> Row:
+                trail.end(rows)
                 found = find_bucket(rows, bucket)
                 if get(rows, upload_row_key(found, raw_key, upload)) is None:
                     raise _no_upload(bucket, key, upload_id)
@@ -132,7 +134,8 @@ class Uploads:
 
             return decode_part(self._store.commit(counted(change), actor=self._actor))
 
-        return Upload(self._store, finish)
+        trail = Trail(self._store, self._actor)
+        return Upload(self._store, finish, trail)
 
     def put_part(
         self, bucket: str, key: str, upload_id: str, number: int, stream: Readable, **how: Any

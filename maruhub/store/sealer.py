@@ -28,6 +28,16 @@ class Sealer:
         self._waiting: deque[int] = deque()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        self._fewer = threading.Condition(self._lock)
+
+    def keep_up(self, most: int, patience_s: float) -> None:
+        """Returns when at most so many segments wait, or patience is over.
+
+        What is written faster than it is sealed stays in full copies, three times its size.
+        """
+        if len(self._waiting) > most:
+            with self._fewer:
+                self._fewer.wait_for(lambda: len(self._waiting) <= most, patience_s)
 
     def add(self, segment: int) -> None:
         """A segment that is on record as closed; returns at once."""
@@ -45,6 +55,7 @@ class Sealer:
                     self._thread = None
                     return
                 segment = self._waiting.popleft()
+                self._fewer.notify_all()
             try:
                 self._seal(segment)
             except (MaruError, OSError) as error:

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from maruhub.errors import MaruError, ReadOnly
 from maruhub.index.protocol import Index
@@ -37,6 +38,12 @@ from maruhub.store.seal.placement import scheme
 from maruhub.store.sealer import Sealer
 
 _living: weakref.WeakSet[PoolStore] = weakref.WeakSet()
+
+
+_BULK_BYTES: Final = 1 << 20
+"""An append of so much waits while sealing is behind; smaller ones hardly add to it."""
+_SEGMENTS_BEHIND: Final = 1
+_PATIENCE_S: Final = 10.0
 
 
 class _WritingSide:
@@ -138,6 +145,8 @@ class PoolStore:
         """See ``Store.append``."""
         if self._admission is not None:
             self._admission.note(Work.BULK)
+        if self._seals and sum(map(len, blobs)) >= _BULK_BYTES:
+            self._sealer.keep_up(_SEGMENTS_BEHIND, _PATIENCE_S)
         with self._gate.passing():
             return self._writer_side().writer.append(blobs, segment_class)
 

@@ -137,10 +137,12 @@ class Writer:
                 self._release(log)
 
     def _release(self, log: Log) -> None:
+        """Lets a log go that is on record as closed and all named: it can be sealed now."""
         with self._lock:
-            if log.segment in self._finished and not log.unnamed:
-                self._held.pop(log.segment, None)
-                self._holds.remove(log.segment)
+            if log.segment not in self._finished or log.unnamed or self._held.pop(log.segment, None) is None:
+                return
+            self._holds.remove(log.segment)
+        self._closed(log.segment)
 
     def holds(self, segment: int) -> bool:
         """Whether the segment's log is this process's and not on record as closed."""
@@ -229,7 +231,6 @@ class Writer:
             self._finished.add(log.segment)
         log.close()
         self._release(log)
-        self._closed(log.segment)
 
     def recorded(self, log: Log) -> None:
         """Hears that a log's layout as it is now stands in a committed turn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,7 +76,9 @@ def test_the_keeper_pauses_within_an_act_while_others_read(hub: Hub):
         reader.note(Work.FOREGROUND)
 
     table = hub.path / "index" / "admission"
-    reader, mine = Admission(table), Admission(table, sleep=sleep)
+    ticks = itertools.count(1_000_000, 10)
+    reader = Admission(table, clock=lambda: next(ticks))
+    mine = Admission(table, clock=lambda: next(ticks), sleep=sleep)
     reader.note(Work.FOREGROUND)
     report = Keeper(hub.store, hub.pool.resolve, admission=mine).run({Kind.SEAL}, close_logs=False)
     assert report.acts["seal"] == 1

@@ -7,6 +7,28 @@ import threading
 from maruhub.store.sealer import Sealer
 
 
+def test_who_writes_much_waits_for_sealing_that_is_behind():
+    go, begun = threading.Event(), threading.Event()
+
+    def seal(segment: int) -> None:
+        begun.set()
+        assert go.wait(30)
+
+    sealer = Sealer(seal)
+    sealer.keep_up(0, 60)
+    for segment in range(4):
+        sealer.add(segment)
+    assert begun.wait(30)
+    writer = threading.Thread(target=sealer.keep_up, args=(1, 60), daemon=True)
+    writer.start()
+    sealer.keep_up(1, 0.01)
+    assert writer.is_alive()
+    go.set()
+    writer.join(30)
+    assert not writer.is_alive()
+    sealer.wait()
+
+
 def test_a_fault_ends_neither_the_sealing_nor_the_wait():
     sealed: list[int] = []
 
