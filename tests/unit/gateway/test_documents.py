@@ -239,6 +239,9 @@ def test_every_fixed_answer_is_there(operation: Operation):
     body = {
         Operation.PUT_BUCKET_OWNERSHIP_CONTROLS: b"<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>",
         Operation.PUT_BUCKET_NOTIFICATION_CONFIGURATION: b"<NotificationConfiguration/>",
+        Operation.PUT_BUCKET_LOGGING: b"<BucketLoggingStatus/>",
+        Operation.PUT_BUCKET_REQUEST_PAYMENT: b"<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>",
+        Operation.PUT_BUCKET_ACCELERATE_CONFIGURATION: b"<AccelerateConfiguration><Status>Suspended</Status></AccelerateConfiguration>",
     }.get(operation, b"")
     code = ""
     try:
