@@ -2,7 +2,7 @@
 
 Granian's own server starts workers that each open a socket; what takes an inherited one is not
 part of its public interface. Everything that leans on that stands in this file, untyped as it is
-there; ``tests/unit/gateway/test_serve.py`` fails if a release changes it.
+there; ``tests/interop/test_serve.py`` fails if a release changes it.
 """
 
 from __future__ import annotations

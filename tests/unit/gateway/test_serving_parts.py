@@ -1,0 +1,153 @@
+"""The small parts of serving: options, the socket, bodies, the crossing to threads, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from maruhub.errors import Busy, InvalidInput
+from maruhub.gateway.head import Head
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.serve.access_log import AccessLog
+from maruhub.gateway.serve.body import Body
+from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.listener import open_listener, stop_accepting
+from maruhub.gateway.serve.options import ServeOptions, listen_address
+
+
+class Wire:
+    """Granian's protocol as far as a body goes: chunks, then whatever ends them."""
+
+    def __init__(self, *chunks: bytes, ending: Exception | None = None, stall: bool = False) -> None:
+        self.chunks, self.ending, self.stall = chunks, ending, stall
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            yield chunk
+        if self.ending is not None:
+            raise self.ending
+        if self.stall:
+            await asyncio.sleep(3600)
+
+
+def body(wire: Wire, size: int | None, idle_s: float = 30.0) -> Body:
+    length = () if size is None else (("content-length", str(size)),)
+    return Body(Head("PUT", "/b/k", "", (*length, ("transfer-encoding", "chunked"))), wire, idle_s)
+
+
+def whole(wire: Wire, size: int | None, most: int = 100, idle_s: float = 30.0) -> bytes:
+    return asyncio.run(body(wire, size, idle_s).whole(most))
+
+
+def code_of(*arguments: object, **named: object) -> str:
+    with pytest.raises(S3Failure) as caught:
+        whole(*arguments, **named)  # type: ignore[arg-type]
+    return caught.value.code
+
+
+def test_a_body_is_what_came_in():
+    assert whole(Wire(b"ab", b"", b"cd"), 4) == b"abcd"
+    assert whole(Wire(b"abcd"), None) == b"abcd"
+    assert whole(Wire(), 0) == b""
+
+
+def test_a_body_that_is_not_as_promised_is_refused():
+    assert code_of(Wire(b"ab"), 4) == "IncompleteBody"
+    assert code_of(Wire(b"ab", ending=RuntimeError("gone")), 4) == "IncompleteBody"
+    assert code_of(Wire(b"ab"), 4, most=3) == "MaxMessageLengthExceeded"
+    assert code_of(Wire(b"abcd"), None, most=3) == "MaxMessageLengthExceeded"
+    assert code_of(Wire(b"ab", stall=True), 4, idle_s=0.01) == "RequestTimeout"
+
+
+def test_pieces_are_worth_a_thread():
+    async def sizes() -> list[int]:
+        return [len(piece) async for piece in body(Wire(*[bytes(65536)] * 40), 40 * 65536).pieces()]
+
+    assert asyncio.run(sizes()) == [1 << 20, 1 << 20, 512 << 10]
+
+
+def test_a_little_of_a_refused_body_is_passed_over_and_a_lot_is_not():
+    assert asyncio.run(body(Wire(b"ab", b"cd"), 4).pass_over())
+    assert not asyncio.run(body(Wire(b"ab"), 1 << 40).pass_over())
+    assert not asyncio.run(body(Wire(b"ab"), None).pass_over())
+
+
+def test_who_comes_when_too_many_wait_is_told_to_slow_down():
+    async def crowd() -> tuple[int, list[str]]:
+        crossing, go = Crossing(threads=2, waiting=1), threading.Event()
+        begun = [asyncio.ensure_future(crossing.run(go.wait, 30)) for _ in range(3)]
+        await asyncio.sleep(0)
+        refused = []
+        try:
+            await crossing.run(int)
+        except S3Failure as failure:
+            refused.append(failure.code)
+        # What was begun may always be ended.
+        ending = asyncio.ensure_future(crossing.finish(int))
+        await asyncio.sleep(0)
+        go.set()
+        done = await asyncio.gather(*begun, ending)
+        crossing.close()
+        return len(done), refused
+
+    assert asyncio.run(crowd()) == (4, ["SlowDown"])
+
+
+def test_options_cross_to_a_worker_as_they_are(tmp_path: Path):
+    options = ServeOptions(tmp_path, host="::1", workers=3, base_hosts=("a.b", "c"), care=False)
+    assert ServeOptions.from_json(options.to_json()) == options
+    with pytest.raises(InvalidInput, match="certificate and a key"):
+        ServeOptions(tmp_path, tls_cert=tmp_path / "cert.pem")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        ServeOptions(tmp_path, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("127.0.0.1:90", ("127.0.0.1", 90)), (":80", ("", 80)), ("9000", ("", 9000)), ("[::1]:9", ("::1", 9))],
+)
+def test_addresses_to_listen_on(text: str, address: tuple[str, int]):
+    assert listen_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", "host:port", "host:65536", "host:-1", "host:١"])
+def test_what_is_no_address(text: str):
+    with pytest.raises(InvalidInput):
+        listen_address(text)
+
+
+def test_a_taken_port_is_said_to_be_taken():
+    with open_listener("127.0.0.1", 0) as first, pytest.raises(Busy, match="cannot listen"):
+        open_listener("127.0.0.1", first.getsockname()[1])
+    with pytest.raises(InvalidInput, match="no address of this machine"):
+        open_listener("203.0.113.7", 0)
+
+
+def test_a_process_that_stops_accepting_leaves_the_socket_to_others():
+    with open_listener("127.0.0.1", 0) as shared, socket.fromfd(shared.fileno(), 2, 1) as mine:
+        # As another process would have it: this one's table is changed, the socket is not.
+        address = shared.getsockname()
+        kept = socket.socket(fileno=shared.detach())
+        stop_accepting(mine.fileno())
+        with pytest.raises(ConnectionRefusedError), socket.create_connection(address, 5):
+            # Every descriptor of this process is another socket by now, so nobody listens any more.
+            pass
+        kept.close()
+
+
+def test_the_log_has_a_line_a_request(tmp_path: Path):
+    async def log() -> None:
+        access = AccessLog(str(tmp_path / "log"))
+        access.write(path="/a\nb", status=200)
+        access.write(path="/c", status=404)
+        access.close()
+
+    asyncio.run(log())
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(line["path"], line["status"]) for line in lines] == [("/a\nb", 200), ("/c", 404)]
