@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from maruhub.gateway.head import Head
@@ -11,6 +12,10 @@ from maruhub.gateway.s3.failure import S3Failure
 
 _GATHER_BYTES = 1 << 20
 _LINGER_BYTES = 4 << 20
+# Of a client for whose end others wait: after so long it must have sent so much a second. Counted is
+# the time that we have waited for it, not what a drive took.
+_GRACE_S = 10.0
+_LEAST_BYTES_S = 64 << 10
 
 
 class Body:
@@ -20,11 +25,16 @@ class Body:
         head: Of the request.
         protocol: Granian's, whose iteration gives the bytes.
         idle_s: Seconds in which something must arrive.
+        crowded: Whether others wait for this one to end; then it must also come at some rate.
     """
 
-    def __init__(self, head: Head, protocol: Any, idle_s: float) -> None:
+    def __init__(
+        self, head: Head, protocol: Any, idle_s: float, crowded: Callable[[], bool] = lambda: False
+    ) -> None:
         self._protocol = protocol
         self._idle_s = idle_s
+        self._crowded = crowded
+        self._waited_s = 0.0
         self._chunks: AsyncIterator[bytes] | None = None
         self._ended = False
         self.size_bytes = _length(head)
@@ -91,6 +101,7 @@ class Body:
             return None
         if self._chunks is None:
             self._chunks = aiter(self._protocol)
+        began_s = time.monotonic()
         try:
             async with asyncio.timeout(self._idle_s):
                 chunk = await anext(self._chunks)
@@ -107,6 +118,11 @@ class Body:
             self._ended = True
             raise S3Failure("IncompleteBody") from None
         self.received_bytes += len(chunk)
+        self._waited_s += time.monotonic() - began_s
+        too_slow = self._waited_s > _GRACE_S and self.received_bytes < self._waited_s * _LEAST_BYTES_S
+        if too_slow and self._crowded():
+            self._ended = True
+            raise S3Failure("RequestTimeout")
         return chunk
 
 

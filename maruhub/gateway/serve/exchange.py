@@ -66,7 +66,7 @@ class Exchange:
         )
         self._names = scope.headers.keys()
         self._id = secrets.token_hex(8).upper()
-        self._body = Body(self._head, protocol, desk.options.idle_s)
+        self._body = Body(self._head, protocol, desk.options.idle_s, desk.uploads.locked)
         self._name = "unknown"
         self._user = ""
         self._status = 0

@@ -1,0 +1,197 @@
+"""Many at a time: large transfers in bounded memory, slow and idle clients that hold nobody up."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.s3_wire import Ask, Wire, request_bytes, signed
+from tests.serving import Key, Server, serving, wait_until
+
+TRANSFERS = 32
+TRANSFER_MIB = 16
+OF_EACH_MIB = 5
+"""What one upload or download may add: a piece held, one on its way, one in the socket, and slack."""
+IDLE = int(os.environ.get("MARU_IDLE_CLIENTS", "5000"))
+SLOW = int(os.environ.get("MARU_SLOW_CLIENTS", "200"))
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Server]:
+    """A server of one worker, whose memory is what is measured."""
+    with serving(tmp_path, "--workers", "1", "--no-care", blades=1) as running:
+        yield running
+
+
+def own_mib(server: Server) -> int:
+    """The worker's memory that is no file's."""
+    text = Path(f"/proc/{server.workers()[0]}/status").read_text()
+    found = re.search(r"RssAnon:\s+(\d+) kB", text)
+    assert found is not None
+    return int(found[1]) >> 10
+
+
+def descriptors(server: Server) -> int:
+    return len(os.listdir(f"/proc/{server.workers()[0]}/fd"))
+
+
+class Peak(threading.Thread):
+    """The most memory that the worker had while the block ran."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+        self._stop_asked = threading.Event()
+        self.mib = 0
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(0.02):
+            self.mib = max(self.mib, own_mib(self._server))
+
+    def __enter__(self) -> Peak:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop_asked.set()
+        self.join()
+
+
+def _all(count: int, call: object) -> list[str]:
+    """Runs ``call(number)`` in a thread each; what went wrong."""
+    wrong: list[str] = []
+
+    def one(number: int) -> None:
+        try:
+            call(number)  # type: ignore[operator]
+        except Exception as error:
+            wrong.append(f"{number}: {error!r}")
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wrong
+
+
+def test_many_large_transfers_take_bounded_memory(alone: Server):
+    key = alone.key("ann")
+    body = os.urandom(1 << 20) * TRANSFER_MIB
+    with Wire(alone, key) as wire:
+        assert wire.ask("PUT", "/crowd").status == 200
+        assert wire.ask("PUT", "/crowd/first", body=body).status == 200
+    before, open_before = own_mib(alone), descriptors(alone)
+
+    def put(number: int) -> None:
+        with Wire(alone, key, timeout_s=110) as wire:
+            assert wire.ask("PUT", f"/crowd/{number}", body=body).status == 200
+
+    def get(number: int) -> None:
+        with Wire(alone, key, timeout_s=110) as wire:
+            assert wire.ask("GET", f"/crowd/{number}").body == body
+
+    for call in (put, get):
+        with Peak(alone) as peak:
+            assert _all(TRANSFERS, call) == []
+        assert peak.mib - before < TRANSFERS * OF_EACH_MIB, call.__name__
+    # Segments stay open for reading; what a transfer needed is closed.
+    wait_until(lambda: descriptors(alone) < open_before + TRANSFERS)
+
+
+def _rounds(server: Server, key: Key, seconds: float) -> list[float]:
+    """How long each of a few clients' reads took."""
+    taken: list[float] = []
+
+    def one(_number: int) -> None:
+        with Wire(server, key) as wire:
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                started = time.perf_counter()
+                assert wire.ask("GET", "/crowd/small").status == 200
+                taken.append(time.perf_counter() - started)
+
+    assert _all(4, one) == []
+    return sorted(taken)
+
+
+def _p99(taken: list[float]) -> float:
+    return taken[int(len(taken) * 0.99)]
+
+
+class Slow(threading.Thread):
+    """Clients that send a request by the byte, a body by the byte, or read an answer by the byte."""
+
+    def __init__(self, server: Server, key: Key, count: int) -> None:
+        super().__init__()
+        self.stop = threading.Event()
+        self.peers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(count)]
+        host = f"127.0.0.1:{server.port}"
+        large = Ask("PUT", "/crowd/slow", "", {"content-length": str(8 << 20)})
+        head = request_bytes(large, signed(large, key, host, payload="UNSIGNED-PAYLOAD")[0])
+        get = Ask("GET", "/crowd/large")
+        read = request_bytes(get, signed(get, key, host)[0])
+        self._parts = [head[:40], head, read]
+        for number, peer in enumerate(self.peers):
+            peer.sendall(self._parts[number % 3])
+            peer.setblocking(False)
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            for number, peer in enumerate(self.peers):
+                try:
+                    if number % 3 == 2:
+                        peer.recv(1)
+                    else:
+                        peer.send(b"x")
+                except OSError:
+                    pass
+            self.stop.wait(0.2)
+
+    def end(self) -> None:
+        self.stop.set()
+        self.join()
+        for peer in self.peers:
+            peer.close()
+
+
+def test_slow_and_idle_clients_hold_nobody_up(alone: Server):
+    """Others' p99 beside them is at most twice that without them; the best of three pairs."""
+    needed = IDLE + SLOW + 500
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+    key = alone.key("ann")
+    with Wire(alone, key) as wire:
+        assert wire.ask("PUT", "/crowd").status == 200
+        assert wire.ask("PUT", "/crowd/small", body=bytes(20_000)).status == 200
+        assert wire.ask("PUT", "/crowd/large", body=bytes(16 << 20)).status == 200
+    ratios = []
+    before = own_mib(alone)
+    for _ in range(3):
+        quiet = _p99(_rounds(alone, key, 2))
+        idle = [socket.create_connection(("127.0.0.1", alone.port)) for _ in range(IDLE)]
+        slow = Slow(alone, key, SLOW)
+        slow.start()
+        try:
+            ratios.append(_p99(_rounds(alone, key, 2)) / quiet)
+            with Wire(alone, key) as wire:
+                assert wire.ask("PUT", "/crowd/large", body=bytes(2 << 20)).status == 200
+            held = own_mib(alone)
+        finally:
+            slow.end()
+            for peer in idle:
+                peer.close()
+        if ratios[-1] <= 2:
+            break
+    print(f"{IDLE} idle, {SLOW} slow: ratios of p99 {ratios}, {held - before} MiB more")
+    assert min(ratios) <= 2
+    assert held - before < 100 + (IDLE + SLOW) // 20
