@@ -28,6 +28,7 @@ from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
+from maruhub.gateway.serve.outflow import Outflow
 from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
@@ -236,19 +237,22 @@ class Exchange:
             await self._stream(answer.status, headers, answer.body)
 
     async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterator[bytes]) -> None:
-        """Sends piece by piece: the next is read while nobody holds more than one.
+        """Sends piece by piece, as fast as the client takes them.
 
         The first is read before the head is sent, so that what can't be read at all is an error.
         """
         crossing = self._desk.crossing
+        outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
         try:
             piece = await crossing.run(next, pieces, None)
             transport = self._protocol.response_stream(status, headers)
             while piece is not None:
                 await transport.send_bytes(piece)
                 self._sent_bytes += len(piece)
+                await outflow.room(self._sent_bytes)
                 piece = await crossing.finish(next, pieces, None)
         finally:
+            outflow.close()
             close = getattr(pieces, "close", None)
             if close is not None:
                 await asyncio.shield(crossing.finish(close))

@@ -1,0 +1,117 @@
+"""What a client has taken of an answer, so that no more is held for it than it will soon read.
+
+The server's runtime queues what is streamed without a bound: a client that reads slowly, or not at
+all, would have a whole object in memory. It doesn't show its sockets either, so the connection is
+found among this process's own by its peer's address, and the kernel is asked how many bytes the peer
+has acknowledged (``tcpi_bytes_acked`` of ``struct tcp_info`` in ``linux/tcp.h``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from typing import Final
+
+WINDOW_BYTES: Final = 8 << 20
+"""So much may be on its way to one client, and once as much before anybody looks."""
+
+_ACKED: Final = struct.Struct("=Q")
+_ACKED_OFFSET: Final = 120
+_CLOSED: Final = 7
+# A record of TLS holds 16 KiB and at least 20 bytes around them. Rather too little than too much: what
+# the client is taken to have must never fall behind for good.
+_PLAIN_OF_TLS: Final = 16384 / (16384 + 20)
+_TICK_S: Final = 0.001
+_LONGEST_TICK_S: Final = 0.05
+
+
+class Outflow:
+    """One streamed answer's way to its client; used from the event loop, closed at its end.
+
+    Args:
+        client: Address and port of the peer.
+        scheme: ``http`` or ``https``.
+        idle_s: Seconds in which a client must take something.
+    """
+
+    def __init__(self, client: str, scheme: str, idle_s: float) -> None:
+        self._client = client
+        self._share = _PLAIN_OF_TLS if scheme == "https" else 1.0
+        self._idle_s = idle_s
+        self._socket: socket.socket | None = None
+        self._sought = False
+        self._sent_before = 0
+        self._taken_before = 0
+
+    async def room(self, sent_bytes: int) -> None:
+        """Waits until little of what was sent is still on its way.
+
+        Args:
+            sent_bytes: Of this answer, so far.
+
+        Raises:
+            ConnectionError: The client is gone, or took nothing for too long.
+        """
+        if sent_bytes <= WINDOW_BYTES:
+            return
+        if not self._sought:
+            self._sought = True
+            self._socket = _connection(self._client)
+            self._sent_before, self._taken_before = sent_bytes, self._taken()
+        tick_s, seen, since_s = _TICK_S, -1, time.monotonic()
+        while self._socket is not None:
+            taken = self._taken()
+            on_its_way = sent_bytes - self._sent_before - (taken - self._taken_before) * self._share
+            if on_its_way <= WINDOW_BYTES:
+                return
+            if taken != seen:
+                tick_s, seen, since_s = _TICK_S, taken, time.monotonic()
+            elif time.monotonic() - since_s > self._idle_s:
+                raise ConnectionError("the client does not read its answer")
+            await asyncio.sleep(tick_s)
+            tick_s = min(2 * tick_s, _LONGEST_TICK_S)
+
+    def close(self) -> None:
+        """Lets go of the connection; it is the runtime's."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _taken(self) -> int:
+        """Bytes that the peer has acknowledged since the connection began."""
+        if self._socket is None:
+            return 0
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        if info[0] == _CLOSED:
+            raise ConnectionError("the client is gone")
+        if len(info) < _ACKED_OFFSET + _ACKED.size:
+            self.close()
+            return 0
+        return int(_ACKED.unpack_from(info, _ACKED_OFFSET)[0])
+
+
+def _connection(client: str) -> socket.socket | None:
+    """This process's connection with a peer, duplicated; None if it isn't there."""
+    host, _, port = client.rpartition(":")
+    wanted = host.strip("[]"), int(port) if port.isdigit() else -1
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                continue
+            found = socket.socket(fileno=os.dup(int(name)))
+            if _peer(found) == wanted:
+                return found
+            found.close()
+    return None
+
+
+def _peer(connection: socket.socket) -> tuple[str, int] | None:
+    try:
+        name = connection.getpeername()
+    except OSError:
+        return None
+    return (name[0], name[1]) if isinstance(name, tuple) else None
