@@ -246,10 +246,9 @@ class Exchange:
         try:
             piece = await crossing.run(next, pieces, None)
             transport = self._protocol.response_stream(status, headers)
-            while piece is not None:
+            while piece is not None and await outflow.room(self._sent_bytes):
                 await transport.send_bytes(piece)
                 self._sent_bytes += len(piece)
-                await outflow.room(self._sent_bytes)
                 piece = await crossing.finish(next, pieces, None)
         finally:
             outflow.close()

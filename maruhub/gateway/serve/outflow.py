@@ -44,20 +44,24 @@ class Outflow:
         self._idle_s = idle_s
         self._socket: socket.socket | None = None
         self._sought = False
+        self._gone = False
         self._sent_before = 0
         self._taken_before = 0
 
-    async def room(self, sent_bytes: int) -> None:
+    async def room(self, sent_bytes: int) -> bool:
         """Waits until little of what was sent is still on its way.
 
         Args:
             sent_bytes: Of this answer, so far.
 
+        Returns:
+            Whether to go on; False if the client is gone.
+
         Raises:
-            ConnectionError: The client is gone, or took nothing for too long.
+            ConnectionError: The client took nothing for too long.
         """
         if sent_bytes <= WINDOW_BYTES:
-            return
+            return True
         if not self._sought:
             self._sought = True
             self._socket = _connection(self._client)
@@ -65,15 +69,18 @@ class Outflow:
         tick_s, seen, since_s = _TICK_S, -1, time.monotonic()
         while self._socket is not None:
             taken = self._taken()
+            if self._gone:
+                return False
             on_its_way = sent_bytes - self._sent_before - (taken - self._taken_before) * self._share
             if on_its_way <= WINDOW_BYTES:
-                return
+                break
             if taken != seen:
                 tick_s, seen, since_s = _TICK_S, taken, time.monotonic()
             elif time.monotonic() - since_s > self._idle_s:
                 raise ConnectionError("the client does not read its answer")
             await asyncio.sleep(tick_s)
             tick_s = min(2 * tick_s, _LONGEST_TICK_S)
+        return True
 
     def close(self) -> None:
         """Lets go of the connection; it is the runtime's."""
@@ -86,8 +93,7 @@ class Outflow:
         if self._socket is None:
             return 0
         info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        if info[0] == _CLOSED:
-            raise ConnectionError("the client is gone")
+        self._gone = info[0] == _CLOSED
         if len(info) < _ACKED_OFFSET + _ACKED.size:
             self.close()
             return 0
