@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from maruhub.care.check import CheckReport
     from maruhub.care.keeper import Keeper
     from maruhub.care.keeper import Progress as KeeperProgress
-    from maruhub.care.scrub import ScrubRound
+    from maruhub.care.scrub import Scrub
     from maruhub.care.speed import Speed
     from maruhub.care.status import Status
 
@@ -94,11 +94,11 @@ class OpenPool:
 
         return Keeper(self.store, self.resolve, admission=self.admission, progress=progress)
 
-    def scrub(self, progress: Callable[[int, int], None] | None = None) -> ScrubRound:
-        """A round of reading every byte and putting right what is rotten; see ``Scrub.run``."""
+    def scrub(self, progress: Callable[[int, int], None] | None = None) -> Scrub:
+        """Whoever reads every byte, in rounds, and puts right what is rotten."""
         from maruhub.care.scrub import Scrub
 
-        return Scrub(self.store, admission=self.admission, progress=progress).run()
+        return Scrub(self.store, admission=self.admission, progress=progress)
 
     def _open_index(self) -> tuple[LmdbIndex, bool]:
         folder = self.path / INDEX_FOLDER

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from maruhub.care.lifecycle import Lifecycle
     from maruhub.care.plan import Kind
     from maruhub.care.reclaim import Reclaim
-    from maruhub.care.scrub import ScrubRound
+    from maruhub.care.scrub import Scrub, ScrubRound
     from maruhub.compose import OpenPool
 
 _log = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
+SCRUB_EVERY_S: Final = 30 * 86_400.0
+_SCRUB_S: Final = 10.0
+"""So long it is scrubbed before it is looked again for what is more urgent."""
 _EXPIRE_EVERY_S: Final = 600.0
 
 
@@ -98,16 +101,34 @@ class Care:
     def scrub(self, *, progress: Callable[[int, int], None] | None = None) -> ScrubRound:
         """Reads every byte and every parity, and puts right what is rotten; goes on where it was stopped."""
         with self._pool.notices.held():
+            return self._scrub(progress).run()
 
-            def told(done: int, total: int) -> None:
-                self._pool.notices.post("scrub", done, total, None)
-                if progress is not None:
-                    progress(done, total)
+    def _scrub(self, progress: Callable[[int, int], None] | None = None) -> Scrub:
+        def told(done: int, total: int) -> None:
+            self._pool.notices.post("scrub", done, total, None)
+            if progress is not None:
+                progress(done, total)
 
-            return self._pool.scrub(told)
+        return self._pool.scrub(told)
 
-    def forever(self, stop: threading.Event, *, every_s: float = EVERY_S) -> None:
-        """Looks every few seconds what is to be done, until ``stop`` is set; raises Busy like :meth:`once`."""
+    def _scrub_a_while(self, stop: threading.Event, every_s: float) -> bool:
+        """Some segments of the round under way; a new one begins when the last is so long ago. Whether any was due."""
+        scrub = self._scrub()
+        if not scrub.is_due(every_s):
+            return False
+        end = time.monotonic() + _SCRUB_S
+        done = scrub.run(goes_on=lambda: time.monotonic() < end and not stop.is_set())
+        for lost in done.lost if done.whole else ():
+            _log.warning("a scrub found what no blade has whole: %s", lost)
+        return True
+
+    def forever(
+        self, stop: threading.Event, *, every_s: float = EVERY_S, scrub_every_s: float = SCRUB_EVERY_S
+    ) -> None:
+        """Looks every few seconds what is to be done, until ``stop`` is set; raises Busy like :meth:`once`.
+
+        Where nothing is left to do it scrubs: a round each ``scrub_every_s``.
+        """
         with self._pool.notices.held():
             settled: tuple[int, int] | None = None
             told: list[str] = []
@@ -120,6 +141,8 @@ class Care:
                         looked_s = time.monotonic()
                         settled = None if report.problems or report.waiting else self._signs()
                         told = _tell_new(report.problems, told)
+                    if settled is not None and self._scrub_a_while(stop, scrub_every_s):
+                        settled = None
                 except MaruError as error:
                     _log.warning("care goes on in %g s: %s", every_s, error)
                 except Exception:  # noqa: BLE001 - one odd row must not end all care

@@ -81,13 +81,26 @@ class Scrub:
         self._admission = admission
         self._progress = progress or (lambda *_: None)
 
-    def run(self) -> ScrubRound:
-        """Ends the round under way, or goes through a new one; what it found is on record."""
+    def is_due(self, every_s: float) -> bool:
+        """Whether a round is under way, or the last one (or the making of the pool) is so long ago."""
+        if _cursor(self._store) is not None:
+            return True
+        last = self._store.scan(_ROUND, prefix_end(_ROUND), 1, reverse=True)
+        since_us = _decoded(last[0].payload).ended_us if last else self._store.created_us
+        return time.time_ns() // 1000 - since_us >= every_s * 1e6
+
+    def run(self, *, goes_on: Callable[[], bool] = lambda: True) -> ScrubRound:
+        """Ends the round under way, or goes through a new one; what it found is on record.
+
+        ``goes_on`` is asked before each segment; where it says no, the round stays under way.
+        """
         current = _cursor(self._store) or ScrubRound(started_us=time.time_ns() // 1000)
         layouts = sorted(self._store.layouts(), key=lambda layout: layout.segment)
         left = [layout for layout in layouts if layout.segment >= current.next_segment]
         total = sum(map(_size, layouts))
         for layout in left:
+            if not goes_on():
+                return current
             with self._admission.piece(Work.BACKGROUND) if self._admission else nullcontext():
                 self._segment(layout, current)
             current.segments += 1

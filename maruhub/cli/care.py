@@ -24,11 +24,20 @@ if TYPE_CHECKING:
 @click.option(
     "--every", "every_s", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds."
 )
+@click.option(
+    "--scrub-every",
+    "scrub_days",
+    type=click.FloatRange(0.0),
+    default=30.0,
+    show_default=True,
+    help="Days from one scrub to the next.",
+)
 @with_session
-def care_command(session: Session, once: bool, every_s: float) -> None:
+def care_command(session: Session, once: bool, every_s: float, scrub_days: float) -> None:
     """Do what the hub needs: repair, drain, seal, widen, compact and balance.
 
-    Without --once it goes on, looking every few seconds, until it is interrupted. One
+    Without --once it goes on, looking every few seconds, until it is interrupted, and now
+    and then scrubs while nothing else is to be done. One
     process takes care of a hub at a time; `maru status` shows how far it is.
     """
     if once:
@@ -39,7 +48,7 @@ def care_command(session: Session, once: bool, every_s: float) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     session.output.note("Taking care of the hub. Interrupt to stop.")
-    hub.care.forever(stop, every_s=every_s)
+    hub.care.forever(stop, every_s=every_s, scrub_every_s=scrub_days * 86_400)
 
 
 @click.command("repair", short_help="Make lost and damaged strips again.")

@@ -132,6 +132,11 @@ class PoolStore:
         return self._identity.pool_id
 
     @property
+    def created_us(self) -> int:
+        """Wall time when the pool was made, microseconds since 1970."""
+        return self._identity.created_us
+
+    @property
     def split_key(self) -> int:
         """Seed of the pool's split hash."""
         return self._identity.split_key

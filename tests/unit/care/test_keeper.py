@@ -365,6 +365,42 @@ def test_scrub_goes_on_where_it_was(hub: Hub, monkeypatch: pytest.MonkeyPatch):
     assert [done.segments for done in scrub.history(hub.store)] == [count]
 
 
+def test_care_that_goes_on_scrubs_by_itself(hub: Hub):
+    from maruhub.care import scrub
+
+    datas = fill(hub)
+    hub.care.once()
+    strip = next((hub.path / "blades" / "0" / "segments").glob("*.strip"))
+    sound = strip.read_bytes()
+    strip.write_bytes(sound[:6000] + bytes([sound[6000] ^ 1]) + sound[6001:])
+    stop = threading.Event()
+    words = {"every_s": 0.05, "scrub_every_s": 0.0}
+    keeper = threading.Thread(target=hub.care.forever, args=(stop,), kwargs=words)
+    keeper.start()
+    try:
+        _until(lambda: any(done.mended for done in scrub.history(hub.store)))
+    finally:
+        stop.set()
+        keeper.join()
+    assert strip.read_bytes() == sound
+    require(hub, datas)
+
+
+def test_a_scrub_waits_for_its_time_and_for_what_is_more_urgent(hub: Hub):
+    fill(hub)
+    hub.care.once()
+    scrub = hub.pool.scrub()
+    assert not scrub.is_due(3600)
+    assert scrub.is_due(0)
+    asked = iter([True, True, False])
+    done = scrub.run(goes_on=lambda: next(asked))
+    assert (done.segments, done.whole) == (2, False)
+    assert scrub.is_due(3600), "the round is under way"
+    done = scrub.run()
+    assert (done.segments, done.whole) == (sum(forms(hub).values()), True)
+    assert not scrub.is_due(3600)
+
+
 def no_room(*_: object) -> NoReturn:
     raise NoSpace("no room.", hint="Add a blade.")
 
