@@ -50,7 +50,7 @@ def failing(call: str, error: str, when: str, only: Sequence[str]) -> Iterator[N
 def main(hub: Path, path: Path, fault: Sequence[str], *, seed: int, only: Sequence[str], reopen: bool) -> int:
     """Says what is wrong; the exit status."""
     pool = compose.open_pool(hub)
-    journal = Journal(path)
+    journal = Journal(path, may_be_torn=True)
     journal.seen(verdict.held(pool)[0])
     Load(Namespace(pool.store, "client"), journal, seed=seed, name=f"before{seed}", most=3).run()
     load = Load(Namespace(pool.store, "client"), journal, seed=seed, name=str(seed), most=12)

@@ -20,11 +20,14 @@ State = dict[str, str | None]
 
 
 class Journal:
-    """The writing side. Any thread may call; ``fd`` is open for appending."""
+    """The writing side. Any thread may call; ``fd`` is open for appending.
 
-    def __init__(self, path: Path) -> None:
+    ``may_be_torn``: a process may have died while it wrote to it, so it is looked at first.
+    """
+
+    def __init__(self, path: Path, *, may_be_torn: bool = False) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        if path.is_file() and path.read_bytes()[-1:] not in (b"", b"\n"):
+        if may_be_torn and path.read_bytes()[-1:] not in (b"", b"\n"):
             os.write(self._fd, b"\n")
 
     def _line(self, **fields: object) -> None:

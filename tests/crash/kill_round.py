@@ -34,7 +34,7 @@ def main(hub: Path, path: Path, *, seed: int, rebuild: bool, most: int | None) -
     if wrong:
         print(*wrong[:20], sep="\n", flush=True)
         return WRONG
-    journal = Journal(path)
+    journal = Journal(path, may_be_torn=True)
     journal.seen(state)
     journal.note(opened_s=seconds, recovered=pool.recovered is not None)
     load = Load(Namespace(pool.store, "client"), journal, seed=seed, name=f"{seed}", most=most)
