@@ -34,9 +34,10 @@ check: ## style, types, layers, and the longest functions and files
 	@scripts/setup dev
 	@scripts/check
 
-bench: ## measure this machine: the hub beside plain files and fio, with tables and plots
+bench: ## measure this machine: the hub beside plain files, fio and other servers, with tables and plots
 	@scripts/system-packages
 	@scripts/setup bench
+	@scripts/rivals
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
 docs: ## build docs/ into site/; a broken link or anchor fails

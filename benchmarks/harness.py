@@ -72,6 +72,7 @@ class Curve:
     y_label: str
     lines: dict[str, list[tuple[float, float]]]
     log_x: bool = False
+    log_y: bool = False
     phases: list[tuple[float, float, str]] = field(default_factory=list)
 
 
@@ -116,10 +117,11 @@ class Bench:
         lines: Mapping[str, list[tuple[float, float]]],
         *,
         log_x: bool = False,
+        log_y: bool = False,
         phases: Sequence[tuple[float, float, str]] = (),
     ) -> None:
         """Adds lines over a common axis."""
-        self.curves.append(Curve(title, x_label, y_label, dict(lines), log_x, list(phases)))
+        self.curves.append(Curve(title, x_label, y_label, dict(lines), log_x, log_y, list(phases)))
 
     def note(self, text: str) -> None:
         """Says what a reader must know to read the figures."""

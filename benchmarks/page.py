@@ -11,11 +11,12 @@ from benchmarks.report import number, reached_table
 
 _HEAD = """# Benchmarks
 
-What MaruHub does on one machine, beside plain files, `cp` and fio on the same drive. This page is
+What MaruHub does on one machine, beside plain files, `cp` and fio on the same drive, and over HTTP
+beside nginx, SeaweedFS, rclone, Ceph's gateway and iperf3 on the same loopback. This page is
 made by `make bench` from `benchmarks/results/`, where each benchmark leaves its table, its plot
-and every single figure as JSON. Run it on your own drives: it takes about twenty minutes,
-ten gigabytes, and root where caches are to be dropped. `make bench ARGS="--quick"` tries that all
-of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
+and every single figure as JSON. Run it on your own drives: it takes about half an hour,
+twenty gigabytes, and root where caches are to be dropped. `make bench ARGS="--quick"` tries that
+all of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 
 ## How it is measured
 
@@ -33,6 +34,9 @@ of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 - **Durable** means that a put returned: its bytes and its name survive a loss of power.
 - Client and hub are on the same machine, in one process unless a line says otherwise. 50 KiB are
   51,200 bytes, 50 KB are 50,000; mixed sizes are 1 KB to 5 MB, equally likely by their logarithm.
+- **HTTP** servers run with the settings they come with, unless a line says otherwise, all at the same
+  time, and are asked one after the other by the same client, which shares the cores with them. A
+  server that is not on the machine is left out, and named; `make bench` gets all but Ceph by itself.
 - Every benchmark runs in a fresh process and a fresh folder, with an allocator that keeps freed
   memory: else the luck of the heap's layout decides what a plain file's buffer costs.
 """

@@ -139,7 +139,12 @@ def _bars(axes: Any, group: dict[str, Any], comparisons: list[dict[str, Any]]) -
     names = list(group["sides"])
     medians = {name: spread(values)[1] for name, values in group["sides"].items()}
     goals = [one for one in comparisons if one["title"] == group["title"] and one["at_least"]]
-    marks = {one["ours"]: _mark(group, medians[one["peer"]], one["at_least"]) for one in goals}
+    marks: dict[str, float] = {}
+    # Of several the farthest.
+    farther = max if group["better"] == "higher" else min
+    for one in goals:
+        mark = _mark(group, medians[one["peer"]], one["at_least"])
+        marks[one["ours"]] = farther(mark, marks.get(one["ours"], mark))
     top = max([*(_shown(values)[2] for values in group["sides"].values()), *marks.values()])
     for row, name in enumerate(names):
         low, median, high = _shown(group["sides"][name])
@@ -185,8 +190,12 @@ def _curve(axes: Any, curve: dict[str, Any]) -> None:
             axes.fill_between(xs, ys, color=colour, alpha=0.18, linewidth=0)
     if curve["log_x"]:
         axes.set_xscale("log")
-    top = max(y for points in curve["lines"].values() for _, y in points)
-    axes.set_ylim(0, (1.4 if any(name for _, _, name in phases or ()) else 1.12) * top)
+    if curve.get("log_y"):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: number(value))
+    else:
+        top = max(y for points in curve["lines"].values() for _, y in points)
+        axes.set_ylim(0, (1.4 if any(name for _, _, name in phases or ()) else 1.12) * top)
     if phases:
         _phases(axes, phases, next(iter(curve["lines"].values())))
         axes.yaxis.set_major_formatter(lambda value, _: number(value))
