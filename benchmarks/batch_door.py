@@ -6,11 +6,8 @@ those of iperf3 do. All bytes are in the page cache.
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,8 +15,10 @@ from typing import Any
 
 import maruhub
 from benchmarks.harness import Bench, in_turns, rate
+from benchmarks.iperf import iperf_bytes_a_second
+from benchmarks.maru_serve import maru_serve
 from benchmarks.samples import BUCKET, Samples, fifty, fill_hub, make_hub, mixed, write_files
-from benchmarks.served import free_port, running, served_hub
+from benchmarks.site import free_ports, running
 from maruhub.catalog import Catalog
 
 TITLE = "The batch door over loopback"
@@ -53,13 +52,14 @@ def _measure(bench: Bench, samples: Samples) -> None:
     pool.close()
     write_files(folder / "files", samples)
     with ExitStack() as stack:
-        served = stack.enter_context(served_hub(folder / "hub", workers=1))
+        served = stack.enter_context(maru_serve(folder / "hub", "--workers", "1", "--no-care"))
         hub = stack.enter_context(
             maruhub.connect(served.url, access_key=served.access_key, secret_key=served.secret_key)
         )
         sides = _door(hub, samples) | _flight(stack, folder / "files", samples.size_bytes)
         if shutil.which("iperf3") is not None:
-            sides[IPERF] = _iperf(bench.pick(3, 1))
+            seconds = bench.pick(3, 1)
+            sides[IPERF] = lambda: iperf_bytes_a_second(folder, streams=1, seconds=seconds) / 1e9
         found = in_turns(sides, bench.pick(7, 1), warm_up=True)
     group = bench.group(f"One stream, {samples.title}", "GB/s", found)
     bench.compare(group, EPOCH, FLIGHT, at_least=1.3)
@@ -87,9 +87,11 @@ def _door(hub: Any, samples: Samples) -> dict[str, Callable[[], float]]:
 def _flight(stack: ExitStack, files: Path, size_bytes: int) -> dict[str, Callable[[], float]]:
     from pyarrow import flight
 
-    port = free_port()
+    (port,) = free_ports(1)
     script = str(Path(__file__).with_name("flight_server.py"))
-    stack.enter_context(running(sys.executable, script, str(files), str(port), str(BATCH), port=port))
+    stack.enter_context(
+        running([sys.executable, script, files, port, BATCH], files.parent / "flight.log", port=port)
+    )
     client = stack.enter_context(flight.connect(f"grpc://127.0.0.1:{port}"))
 
     def get() -> None:
@@ -97,22 +99,3 @@ def _flight(stack: ExitStack, files: Path, size_bytes: int) -> dict[str, Callabl
         assert got >= size_bytes, "a lap holds every byte once"
 
     return {FLIGHT: lambda: rate(size_bytes / 1e9, get)}
-
-
-def _iperf(seconds: int) -> Callable[[], float]:
-    def run() -> float:
-        port = str(free_port())
-        with running("iperf3", "-s", "-B", "127.0.0.1", "-p", port):
-            return _iperf_client("iperf3", "-c", "127.0.0.1", "-p", port, "-t", str(seconds), "-J")
-
-    return run
-
-
-def _iperf_client(*command: str) -> float:
-    """GB/s that arrived. Its server takes a connection that says nothing for a test: no probing."""
-    for _ in range(50):
-        told = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
-        if "sum_received" in told.get("end", {}):
-            return float(told["end"]["sum_received"]["bits_per_second"]) / 8e9
-        time.sleep(0.1)
-    raise RuntimeError(told.get("error", "iperf3 says nothing"))

@@ -1,4 +1,4 @@
-"""Our own server as a site: ``maru serve`` over a hub, with its default settings."""
+"""Our own server as a site: ``maru serve`` over a hub."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ class MaruSite(Site):
 
     parent: int = 0
 
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
     def workers(self) -> list[int]:
         """Process ids of its workers."""
         return [
@@ -28,11 +32,12 @@ class MaruSite(Site):
 
 
 @contextmanager
-def maru_serve(hub: Path) -> Iterator[MaruSite]:
-    """Serves a hub that this process has closed; an administrator's key is made for it."""
+def maru_serve(hub: Path, *options: str) -> Iterator[MaruSite]:
+    """Serves a hub, with default settings unless told; an administrator's key is made for it."""
     key = json.loads(_maru(hub, "key", "create", f"bench-{hub.name}", "--admin", "--json"))
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "maruhub", "--hub", hub, "serve", "--listen", f"{HOST}:{port}"]
+    command += options
     log = hub.parent / f"{hub.name}-serve.log"
     with running(command, log, port=port, environment={"PYTHONPATH": str(ROOT)}) as server:
         site = MaruSite(port, key["access_key"], key["secret_key"], server.pid)
