@@ -137,12 +137,13 @@ class FrozenDoor:
     def _entries(self, page: listing.ObjectsPage) -> Iterator[tuple[str, FrozenObject] | str]:
         """Names in their order, folders above the versions being walked one by one."""
         parts = page.prefix.split("/", 2)
+        if page.delimiter and len(parts) < 3:
+            depth = len(parts)
+            yield from dict.fromkeys("/".join(f.split("/")[:depth]) + "/" for f in self._folders(parts))
+            return
         for folder in self._folders(parts):
             name, version = folder.rstrip("/").split("/")
             inner = parts[2] if len(parts) == 3 else ""
-            if page.delimiter and len(parts) < 3:
-                yield folder if len(parts) == 2 else f"{name}/"
-                continue
             bucket = self._version(name, version)
             items = bucket.folders(inner) if page.delimiter else bucket.list(inner)
             for item in items:
