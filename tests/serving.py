@@ -39,10 +39,11 @@ class Server:
     output: Path
     scheme: str = "http"
     keys: dict[str, Key] = field(default_factory=dict)
+    address: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.port}"
+        return f"{self.scheme}://{self.address}:{self.port}"
 
     @property
     def log(self) -> str:
@@ -99,16 +100,19 @@ def wait_until(holds: Any, seconds: float = START_S) -> None:
 
 
 @contextmanager
-def serving(folder: Path, *options: str, blades: int = 6, hub: Path | None = None) -> Iterator[Server]:
+def serving(
+    folder: Path, *options: str, blades: int = 6, hub: Path | None = None, address: str = "127.0.0.1"
+) -> Iterator[Server]:
     """Serves a hub (a new one in ``folder``, unless one is given) until the block ends."""
     hub = hub or folder / "hub"
     if not hub.exists():
         maru(hub, "init", str(hub), "--blades", str(blades))
     port, output = free_port(), folder / f"serve-{os.urandom(4).hex()}.log"
-    command = [sys.executable, "-m", "maruhub", "--hub", str(hub), "serve", "--listen", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "maruhub", "--hub", str(hub), "serve", "--listen", f"{address}:{port}"]
     with output.open("wb") as log:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log)
-    server = Server(hub, port, process, output, "https" if "--tls-cert" in options else "http")
+    scheme = "https" if "--tls-cert" in options else "http"
+    server = Server(hub, port, process, output, scheme, address=address)
     try:
         wait_until(lambda: process.poll() is not None or f"Serving {hub}" in server.log)
         assert process.poll() is None, server.log

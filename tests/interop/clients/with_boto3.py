@@ -16,6 +16,8 @@ PARTS = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_
 
 def client(**options: object):
     """A client with default settings but these."""
+    if everyday.BASE:
+        options["s3"] = {"addressing_style": "virtual"}
     return boto3.client("s3", endpoint_url=everyday.ENDPOINT, config=Config(**options))
 
 

@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 import duckdb
 import everyday
-from everyday import BUCKET, COPIED, CORPUS, LARGE, LAST, SMALL, data, same
+from everyday import BUCKET, CORPUS, ENDING, data, same
 
 HERE = f"s3://{BUCKET}"
-KEPT = SMALL[1 : -len(LAST)]
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -35,19 +34,19 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def upload(db: duckdb.DuckDBPyConnection) -> None:
-    keys = {key: key for key in (LARGE, *KEPT)} | {"copy/large": LARGE, "copy/small": COPIED}
-    for key, file in keys.items():
+    for key, file in ENDING.items():
         db.execute(f"COPY (SELECT content FROM read_blob('{CORPUS / file}')) TO '{HERE}/{key}' (FORMAT blob)")
 
 
 def reads(db: duckdb.DuckDBPyConnection) -> None:
     found = db.execute(f"SELECT file FROM glob('{HERE}/**') ORDER BY file").fetchall()
-    same(found, [(f"{HERE}/{key}",) for key in sorted(["copy/large", "copy/small", LARGE, *KEPT])], "glob")
+    same(found, [(f"{HERE}/{key}",) for key in sorted(ENDING)], "glob")
     rows = db.execute(
         f"SELECT filename, content FROM read_blob('{HERE}/small/*') ORDER BY filename"
     ).fetchall()
-    same(len(rows), len(KEPT), "blobs")
-    for (_, content), key in zip(rows, KEPT, strict=True):
+    same(len(rows), len(ENDING) - 3, "blobs")
+    for name, content in rows:
+        key = name.removeprefix(f"{HERE}/")
         same(content == data(key), True, key)
 
 

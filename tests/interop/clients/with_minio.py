@@ -18,13 +18,16 @@ from minio.deleteobjects import DeleteObject
 def connect() -> Minio:
     address = urlsplit(everyday.ENDPOINT)
     pool = urllib3.PoolManager(ca_certs=everyday.CERTIFICATE or None)
-    return Minio(
+    client = Minio(
         address.netloc,
         access_key=everyday.ACCESS_KEY,
         secret_key=everyday.SECRET_KEY,
         secure=address.scheme == "https",
         http_client=pool,
     )
+    if everyday.BASE:
+        client.enable_virtual_style_endpoint()
+    return client
 
 
 def upload(s3: Minio) -> None:
@@ -71,7 +74,12 @@ def links(s3: Minio) -> None:
     policy.add_starts_with_condition("key", "post/")
     policy.add_content_length_range_condition(1, 1 << 20)
     fields = {"key": "post/s3v4", **s3.presigned_post_policy(policy)}
-    everyday.form(f"{everyday.ENDPOINT}/{BUCKET}", fields, data(COPIED))
+    address = (
+        everyday.ENDPOINT.replace("://", f"://{BUCKET}.")
+        if everyday.BASE
+        else f"{everyday.ENDPOINT}/{BUCKET}"
+    )
+    everyday.form(address, fields, data(COPIED))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 
 import everyday
 import obstore
@@ -12,12 +13,15 @@ from obstore.store import S3Store
 
 def connect() -> S3Store:
     # It makes no buckets: there is one. Without TLS it wants to be told that this is meant.
+    options = {"allow_http": True}
+    if everyday.CERTIFICATE:
+        options = {"root_certificate": Path(everyday.CERTIFICATE).read_bytes()}
     return S3Store(
         BUCKET,
         endpoint=everyday.ENDPOINT,
         region=everyday.REGION,
         virtual_hosted_style_request=False,
-        client_options={"allow_http": True},
+        client_options=options,
     )
 
 

@@ -22,7 +22,7 @@ def reads(fs: s3fs.S3FileSystem) -> None:
     fs.invalidate_cache()
     same(sorted(fs.find(BUCKET)), sorted(map(path, [LARGE, *SMALL])), "find")
     same(sorted(fs.ls(BUCKET, detail=False)), sorted([path(LARGE), path("small")]), "folders")
-    same(len(fs.glob(path("small/00*"))), 100, "glob")
+    same(fs.glob(path("small/00*")), [path(key) for key in SMALL if key < "small/01"], "glob")
     found = fs.cat(list(map(path, SMALL)))
     same(found, {path(key): data(key) for key in SMALL}, "cat")
     for start, end in RANGES:
