@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,26 @@ def test_a_large_file_goes_both_ways(server: Server, hub: RemoteHub, tmp_path: P
         info = hub.bucket("photos").put("large", file)
     assert info.size == len(data)
     assert b"".join(hub.bucket("photos").pieces("large")) == data
+
+
+def held_bytes(server: Server) -> int:
+    """Memory of its own of the largest worker."""
+    texts = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
+    return max(int(text.split("RssAnon:")[1].split()[0]) << 10 for text in texts)
+
+
+def test_a_client_that_reads_slowly_does_not_fill_the_server(server: Server, hub: RemoteHub) -> None:
+    before = held_bytes(server)
+    batches = hub.version("cats").batches(16, seed=3, epochs=None, prefetch=1 << 20)
+    for _ in range(5):
+        next(batches)
+        time.sleep(0.4)
+        assert held_bytes(server) - before < 80 << 20
+    batches.close()
+
+
+def test_an_answer_that_is_taken_late_comes_whole(server: Server, hub: RemoteHub) -> None:
+    batches = hub.version("cats").batches(16, seed=3, epochs=3, prefetch=1 << 20)
+    first = next(batches)
+    time.sleep(1)
+    assert flat([first, *batches]) == expected(server, epochs=3)
