@@ -21,6 +21,7 @@ CODES: Final[dict[type[errors.MaruError], str]] = {
     errors.AlreadyExists: "BucketAlreadyExists",
     errors.BucketNotEmpty: "BucketNotEmpty",
     errors.Busy: "ServiceUnavailable",
+    errors.QuotaExceeded: "QuotaExceeded",
     errors.Refused: "AccessDenied",
     errors.ReadOnly: "ServiceUnavailable",
     errors.UnsupportedFormat: "ServiceUnavailable",

@@ -88,7 +88,9 @@ class PartSink:
                 f" actual checksum Type: {self._intake.expected.kind}",
             )
         self._intake.also(self._kind)
-        self._upload = request.names.uploads.part(request.bucket, request.key, upload_id, number)
+        self._upload = request.names.uploads.part(
+            request.bucket, request.key, upload_id, number, size_bytes=self._intake.size_bytes
+        )
 
     def write(self, data: bytes) -> None:
         """See :class:`Sink`."""

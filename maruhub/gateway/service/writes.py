@@ -110,7 +110,13 @@ class PutSink:
 
     def _begin(self) -> Upload[ObjectInfo]:
         objects = self._request.names.objects
-        return objects.upload(self._request.bucket, self._request.key, fields=self._fields, **self._how)
+        return objects.upload(
+            self._request.bucket,
+            self._request.key,
+            fields=self._fields,
+            size_bytes=self._intake.size_bytes,
+            **self._how,
+        )
 
     def _put(self, call: Any) -> Any:
         try:
