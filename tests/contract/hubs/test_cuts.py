@@ -55,15 +55,16 @@ def test_objects_come_whole_under_random_cuts(full: Served) -> None:
     photos = full.local.bucket("photos")
     photos["large"] = large
     keys = [f"{i:03}" for i in range(100)] + ["large", "gone"] + [f"{i:03}" for i in range(99, -1, -1)]
-    full.server.cut_after, full.server.cut_most = random.Random(3), 14_000_000
+    full.server.cut_after, full.server.cut_most = random.Random(28), 40_000_000
     found = full.remote.bucket("photos").read_many(keys)
     assert [each if isinstance(each, Exception) else bytes(each) for each in found[:101]] == [
         *map(blob, range(100)),
         large,
     ]
     assert isinstance(found[101], errors.NoSuchKey)
+    assert full.server.cuts == 2
     assert list(map(bytes, found[102:])) == [blob(i) for i in range(99, -1, -1)]  # type: ignore[arg-type]
-    full.server.cut_most = 5_000_000
+    full.server.cut_after, full.server.cut_most = random.Random(5), 9_000_000
     before = full.server.cuts
     assert b"".join(full.remote.bucket("photos").pieces("large")) == large
     assert full.server.cuts > before
