@@ -19,6 +19,7 @@ from maruhub.gateway.s3.signature import (
     signature_text,
     verified_signer,
 )
+from maruhub.wire.recall import recalled
 from maruhub.wire.signing import (
     ALGORITHM,
     SKEW_S,
@@ -31,11 +32,13 @@ LONGEST_S = 7 * 24 * 3600
 _MALFORMED = "AuthorizationQueryParametersError"
 _NAMES = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 
+_decoded = recalled(unquote_plus)
+
 
 def is_presigned(head: Head) -> bool:
     """True if the query claims to be signed, however badly."""
     return "X-Amz-" in head.query and any(
-        unquote_plus(piece.partition("=")[0]) in ("X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential")
+        _decoded(piece.partition("=")[0]) in ("X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential")
         for piece in head.query.split("&")
     )
 
@@ -79,11 +82,11 @@ def _parameters(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for piece in query.split("&"):
         name, _, value = piece.partition("=")
-        name = unquote_plus(name).removeprefix("X-Amz-")
+        name = _decoded(name).removeprefix("X-Amz-")
         if name in _NAMES:
             if name in found:
                 raise S3Failure(_MALFORMED, f"X-Amz-{name} stands more than once.")
-            found[name] = unquote_plus(value)
+            found[name] = _decoded(value)
     if len(found) != len(_NAMES):
         wanted = ", ".join(f"X-Amz-{name}" for name in _NAMES)
         raise S3Failure(_MALFORMED, f"A presigned query must hold {wanted}.")

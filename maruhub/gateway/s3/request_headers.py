@@ -55,6 +55,7 @@ x-amz-algorithm x-amz-credential x-amz-date x-amz-expires x-amz-signedheaders x-
 x-amz-security-token x-amz-content-sha256
 """
 SIGNATURE_PARAMETERS = frozenset(_SIGNATURE_PARAMETERS_WORDS.split())
+_NO_HEADERS = SIGNATURE_PARAMETERS | _NOT_HOISTED
 
 
 def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -68,7 +69,7 @@ def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -
     merged = dict(headers)
     for name, value in query:
         lowered = name.lower()
-        if not lowered.startswith("x-amz-") or lowered in SIGNATURE_PARAMETERS | _NOT_HOISTED:
+        if not lowered.startswith("x-amz-") or lowered in _NO_HEADERS:
             continue
         if merged.setdefault(lowered, value) != value:
             raise S3Failure(

@@ -14,6 +14,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation, Place, Support
 from maruhub.gateway.s3.request_headers import refuse_unknown, with_hoisted
+from maruhub.wire.recall import recalled
 
 KEY_BYTES_MAX = 1024
 _PARAMETERS_MAX = 256
@@ -151,15 +152,22 @@ def _is_utf8(text: str) -> bool:
 
 
 def _query(query: str) -> list[tuple[str, str]]:
+    pieces = query.split("&")
+    if len(pieces) > _PARAMETERS_MAX:
+        raise S3Failure("InvalidURI", f"The query must have at most {_PARAMETERS_MAX} parameters.")
     try:
-        fields = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_PARAMETERS_MAX)
+        return [_field(piece) for piece in pieces if piece]
     except ValueError:
-        raise S3Failure(
-            "InvalidURI", f"The query must be UTF-8 of at most {_PARAMETERS_MAX} parameters."
-        ) from None
-    if not all(_is_utf8(name) and _is_utf8(value) for name, value in fields):
-        raise S3Failure("InvalidURI", "The query must be UTF-8.")
-    return fields
+        raise S3Failure("InvalidURI", "The query must be UTF-8.") from None
+
+
+@recalled
+def _field(piece: str) -> tuple[str, str]:
+    """Name and value of one parameter. Raises ValueError for what is not UTF-8."""
+    ((name, value),) = parse_qsl(piece, keep_blank_values=True, errors="strict")
+    if not (_is_utf8(name) and _is_utf8(value)):
+        raise ValueError("half of a surrogate pair")
+    return name, value
 
 
 def _parameters(query: list[tuple[str, str]]) -> dict[str, str]:

@@ -119,11 +119,11 @@ class Layouts:
         An array of one costs :meth:`locate` ten times what the look-up does.
         """
         table = self._current_table()
-        ordinal = int(np.searchsorted(table.segments, np.uint64(segment)))
+        ordinal = int(table.segments.searchsorted(np.uint64(segment)))
         if ordinal >= len(table.segments) or int(table.segments[ordinal]) != segment:
             return None
         wanted = (ordinal << _OFFSET_BITS) | offset
-        at = int(np.searchsorted(table.ranks, np.uint64(wanted), side="right")) - 1
+        at = int(table.ranks.searchsorted(np.uint64(wanted), side="right")) - 1
         if offset >= SEGMENT_BYTES_MAX or at < 0 or wanted + length > int(table.ends[at]):
             return None
         stripe = (offset >> _COPY_STRIPE_BITS) % int(table.copies[at])
