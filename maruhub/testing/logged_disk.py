@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 SECTOR_BYTES: Final = 512
+_SUPERBLOCK_BYTES: Final = 4096
 MARK: Final = "mark"
 _HEAD: Final = struct.Struct("<BBQQ")
 _WRITE, _FLUSH, _MARK = 1, 2, 3
@@ -102,6 +103,9 @@ class Replay:
 
 def _write_some(file: Any, entry: Entry, granule: int, rng: random.Random) -> None:
     data = entry.data or b""
+    if entry.offset < _SUPERBLOCK_BYTES:
+        # File systems count on it being whole: torn, none of them mounts without its checker.
+        granule = max(granule, _SUPERBLOCK_BYTES)
     for at in range(0, len(data), granule):
         if rng.random() < 0.5:
             file.seek(entry.offset + at)
