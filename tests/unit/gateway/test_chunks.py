@@ -89,8 +89,8 @@ def test_broken_framing_is_refused(body: bytes):
 def test_byte_by_byte_takes_linear_time():
     def seconds(size: int) -> float:
         body = b"1\r\na\r\n" * size + b"0\r\n\r\n"
-        begun = time.perf_counter()
+        begun = time.process_time()
         assert len(_decode(body, size, 1, signer=None)) == size
-        return time.perf_counter() - begun
+        return time.process_time() - begun
 
-    assert min(seconds(16000) for _ in range(3)) < 24 * min(seconds(2000) for _ in range(3))
+    assert min(seconds(16000) for _ in range(3)) < 32 * min(seconds(2000) for _ in range(3))

@@ -102,7 +102,7 @@ def test_bombs_and_nonsense_are_malformed_at_once(root: str):
             continue
         begun = time.process_time()
         assert _code(READERS[root], raw) in ("MalformedXML", "MalformedACLError", "MaxMessageLengthExceeded")
-        assert time.process_time() - begun < 8 * _plain_parsing_s(), raw[:80]
+        assert time.process_time() - begun < 25 * _plain_parsing_s(), raw[:80]
 
 
 @functools.cache
