@@ -1,4 +1,4 @@
-"""Serving over HTTP: one listening socket, a process a core, each a full member of the pool.
+"""Serving over HTTP: a listening socket and a process a core, each a full member of the pool.
 
 May use: the rest of ``gateway``, ``api``, Granian, prometheus-client. The only place where
 there is an event loop; what touches the hub runs in threads, behind one ``Crossing``.

@@ -1,7 +1,8 @@
-"""The listening socket: opened once by the parent, inherited by every worker.
+"""The listening sockets: opened once by the parent, one for each worker's place, on one port.
 
-One socket for all keeps one queue of new connections: a worker that leaves takes none with
-it, which a socket each (``SO_REUSEPORT``) would.
+The kernel deals new connections out to them (``SO_REUSEPORT``): of one socket for all, whoever wakes
+first takes everybody who waits. The parent keeps them open for as long as it runs, and who takes
+the place of a worker goes on with its queue, so a worker that leaves takes no connection with it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from maruhub.errors import Busy, InvalidInput, Refused
 BACKLOG = 4096
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """A socket that listens, inheritable and not blocking.
+def open_listeners(host: str, port: int, count: int) -> list[socket.socket]:
+    """Sockets that listen on one port, inheritable and not blocking.
 
     Raises:
         Busy: Somebody listens there.
@@ -24,21 +25,40 @@ def open_listener(host: str, port: int) -> socket.socket:
         InvalidInput: The address is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listeners = [socket.socket(family, socket.SOCK_STREAM) for _ in range(count)]
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
+        _bind(listeners, host, port)
+        for listener in listeners:
+            listener.listen(BACKLOG)
+            listener.setblocking(False)
+            listener.set_inheritable(True)
     except PermissionError:
+        _close(listeners)
         raise Refused(f"port {port} needs more rights.", hint="Take one above 1023.") from None
     except OSError as error:
-        listener.close()
+        _close(listeners)
         if isinstance(error, socket.gaierror) or error.errno == 99:
             raise InvalidInput(f"{host!r} is no address of this machine.", hint="Try 127.0.0.1.") from None
         raise Busy(f"cannot listen on {host}:{port}: {error.strerror}.", hint="Take another port.") from None
-    listener.setblocking(False)
-    listener.set_inheritable(True)
-    return listener
+    return listeners
+
+
+def _bind(listeners: list[socket.socket], host: str, port: int) -> None:
+    first, *others = listeners
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Before it may be shared: so another server on this port is an error, and not a second home
+    # for half of the connections.
+    first.bind((host, port))
+    for listener in listeners:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    for listener in others:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, first.getsockname()[1]))
+
+
+def _close(listeners: list[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()
 
 
 def address_of(listener: socket.socket) -> str:

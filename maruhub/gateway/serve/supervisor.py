@@ -1,4 +1,4 @@
-"""The parent of the workers: opens the socket, starts, replaces and stops them.
+"""The parent of the workers: opens the sockets, starts, replaces and stops them.
 
 It serves nothing and opens no hub, so it can hardly fail. Each worker is a fresh interpreter:
 one that is started after an upgrade runs the new release, while the old ones end what they are
@@ -16,13 +16,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
 from maruhub.errors import Unavailable
-from maruhub.gateway.serve.listener import address_of, open_listener
+from maruhub.gateway.serve.listener import address_of, open_listeners
 from maruhub.gateway.serve.options import ServeOptions
 
 _log = logging.getLogger(__name__)
@@ -55,7 +55,10 @@ class Supervisor:
         self._options = options
         self._metrics = metrics
         self._told = told
-        self._listener: socket.socket = open_listener(options.host, options.port)
+        # A worker's place in the list is that of its socket.
+        self._listeners: list[socket.socket] = open_listeners(
+            options.host, options.port, options.worker_count
+        )
         self._workers: list[_Worker] = []
         self._leaving: list[_Worker] = []
         self._stopping = False
@@ -68,7 +71,7 @@ class Supervisor:
     @property
     def address(self) -> str:
         """``SCHEME://HOST:PORT``."""
-        return f"{self._options.scheme}://{address_of(self._listener)}"
+        return f"{self._options.scheme}://{address_of(self._listeners[0])}"
 
     def run(self) -> None:
         """Serves until SIGTERM or SIGINT; SIGHUP replaces the workers without a failed request.
@@ -78,7 +81,7 @@ class Supervisor:
         """
         before = self._take_signals()
         try:
-            self._workers = self._start(self._options.worker_count)
+            self._workers = self._start(range(self._options.worker_count))
             self._told(f"Serving {self._options.hub} at {self.address}")
             while not self._stopping:
                 self._sleep()
@@ -103,9 +106,9 @@ class Supervisor:
 
     # ------------------------------------------------------------ workers
 
-    def _start(self, count: int) -> list[_Worker]:
-        """Starts workers and waits until each serves; on a failure none of them is left."""
-        pairs = [self._spawn() for _ in range(count)]
+    def _start(self, places: Iterable[int]) -> list[_Worker]:
+        """Starts workers for these places and waits until each serves; on a failure none of them is left."""
+        pairs = [self._spawn(place) for place in places]
         workers = [worker for worker, _ in pairs]
         try:
             for worker, ready in pairs:
@@ -117,9 +120,9 @@ class Supervisor:
             raise
         return workers
 
-    def _spawn(self) -> tuple[_Worker, int]:
+    def _spawn(self, place: int) -> tuple[_Worker, int]:
         ready_end, ready = os.pipe()
-        descriptors = (self._listener.fileno(), ready, self._alive_end)
+        descriptors = (self._listeners[place].fileno(), ready, self._alive_end)
         command = [sys.executable, "-m", "maruhub.gateway.serve.worker", self._options.to_json()]
         command += [*map(str, descriptors), self._metrics]
         process = subprocess.Popen(
@@ -153,13 +156,13 @@ class Supervisor:
                 )
                 worker.started_s = now
                 with contextlib.suppress(Unavailable):
-                    self._workers[place] = self._start(1)[0]
+                    self._workers[place] = self._start([place])[0]
 
     def _replace(self) -> None:
         """One after the other: a new worker serves before an old one leaves."""
         for place, old in enumerate(self._workers):
             try:
-                self._workers[place] = self._start(1)[0]
+                self._workers[place] = self._start([place])[0]
             except Unavailable as failure:
                 self._told(f"{failure} The old workers go on.")
                 return
@@ -172,7 +175,8 @@ class Supervisor:
         self._leaving.append(worker)
 
     def _stop_all(self) -> None:
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         for worker in self._workers:
             if worker.process.poll() is None:
                 self._leave(worker, signal.SIGTERM, self._options.stop_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -17,7 +18,7 @@ from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.serve.access_log import AccessLog
 from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.listener import open_listener, stop_accepting
+from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
 
 
@@ -123,14 +124,39 @@ def test_what_is_no_address(text: str):
 
 
 def test_a_taken_port_is_said_to_be_taken():
-    with open_listener("127.0.0.1", 0) as first, pytest.raises(Busy, match="cannot listen"):
-        open_listener("127.0.0.1", first.getsockname()[1])
+    listeners = open_listeners("127.0.0.1", 0, 2)
+    # Each of them shares its port, but with nobody else's.
+    for taken in listeners:
+        with pytest.raises(Busy, match="cannot listen"):
+            open_listeners("127.0.0.1", taken.getsockname()[1], 2)
+    for listener in listeners:
+        listener.close()
     with pytest.raises(InvalidInput, match="no address of this machine"):
-        open_listener("203.0.113.7", 0)
+        open_listeners("203.0.113.7", 0, 1)
+
+
+def test_connections_are_dealt_out_to_all_listeners():
+    listeners = open_listeners("127.0.0.1", 0, 3)
+    callers = [socket.create_connection(listeners[0].getsockname(), 5) for _ in range(120)]
+    # Forty are to be expected of each; a socket that nobody is sent to has none.
+    assert all(_waiting(listener) >= 5 for listener in listeners)
+    for one in (*callers, *listeners):
+        one.close()
+
+
+def _waiting(listener: socket.socket) -> int:
+    """How many connections can be taken at once."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count
 
 
 def test_a_process_that_stops_accepting_leaves_the_socket_to_others():
-    with open_listener("127.0.0.1", 0) as shared, socket.fromfd(shared.fileno(), 2, 1) as mine:
+    (shared,) = open_listeners("127.0.0.1", 0, 1)
+    with shared, socket.fromfd(shared.fileno(), 2, 1) as mine:
         # As another process would have it: this one's table is changed, the socket is not.
         address = shared.getsockname()
         kept = socket.socket(fileno=shared.detach())
