@@ -30,7 +30,13 @@ class Doors:
         """A door by a key of the user's that has a policy of its own."""
         words = ["key", "create", name, "--user", user, "--json", "--policy", self._file(name, policy)]
         made = json.loads(maru(self.server.hub, *words, *(["--admin"] if admin else [])))
-        return Wire(self.server, Key(made["access_key"], made["secret_key"], user, admin))
+        wire = Wire(self.server, Key(made["access_key"], made["secret_key"], user, admin))
+        self._open[made["access_key"]] = wire
+        return wire
+
+    def close(self) -> None:
+        for wire in self._open.values():
+            wire.close()
 
     def user_policy(self, user: str, policy: dict[str, Any]) -> None:
         self.door(user)
@@ -56,7 +62,9 @@ class Doors:
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     folder = tmp_path_factory.mktemp("grants")
     with serving(folder, "--workers", "1", "--no-care", blades=1) as server:
-        yield Doors(server, folder)
+        doors = Doors(server, folder)
+        yield doors
+        doors.close()
 
 
 def statement(effect: str, action: Any, resource: str, who: Any = "*", **more: Any) -> dict[str, Any]:
