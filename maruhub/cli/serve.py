@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import click
 
 from maruhub.cli.session import Session, with_session
 from maruhub.errors import Unavailable
+
+_PACKAGES: Final = (
+    "awscrt",
+    "cryptography",
+    "defusedxml",
+    "granian",
+    "prometheus_client",
+    "python_multipart",
+)
+"""What the extra ``serve`` brings and serving can't do without."""
 
 
 @click.command("serve", short_help="Serve buckets and datasets over HTTP: S3 and batches.")
@@ -40,13 +52,10 @@ def serve_command(
     Requests are signed with keys of `maru key create`. SIGHUP replaces the workers without a
     failed request, SIGTERM and Ctrl-C end the server behind the requests it is at.
     """
-    try:
-        from maruhub.gateway.serve.options import ServeOptions, listen_address
-        from maruhub.gateway.serve.supervisor import Supervisor
-    except ImportError as missing:
-        raise Unavailable(
-            f"serving needs {missing.name}, which is not installed.", hint="pip install 'maruhub[serve]'"
-        ) from None
+    _require_packages()
+    from maruhub.gateway.serve.options import ServeOptions, listen_address
+    from maruhub.gateway.serve.supervisor import Supervisor
+
     host, port = listen_address(listen)
     hub = session.hub()
     path = hub.path
@@ -68,3 +77,13 @@ def serve_command(
         if session.output.as_json:
             session.output.record({"url": supervisor.address, "hub": str(path)})
         supervisor.run()
+
+
+def _require_packages() -> None:
+    """Before a worker would fail for want of one, out of sight. Raises Unavailable."""
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise Unavailable(
+            f"serving needs packages that are not installed: {', '.join(missing)}.",
+            hint="Install them: pip install 'maruhub[serve]', in a checkout '.[serve]'",
+        )
