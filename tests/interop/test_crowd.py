@@ -18,8 +18,9 @@ from tests.serving import Key, Server, serving, wait_until
 
 TRANSFERS = 32
 TRANSFER_MIB = 16
-OF_EACH_MIB = 5
-"""What one upload or download may add: a piece held, one on its way, one in the socket, and slack."""
+OF_EACH_MIB = TRANSFER_MIB // 2
+"""What one upload or download may add: a piece held, one on its way, one in the socket, and what the
+allocator keeps of those before it. A body that is held whole is twice that."""
 IDLE = int(os.environ.get("MARU_IDLE_CLIENTS", "5000"))
 SLOW = int(os.environ.get("MARU_SLOW_CLIENTS", "200"))
 

@@ -16,10 +16,15 @@ from tests.serving import Server, fetch, serving, wait_until
 def test_it_says_how_it_is(server: Server):
     assert fetch(f"{server.url}/-/health") == (200, b"ok\n")
     assert fetch(f"{server.url}/-/ready") == (200, b"ready\n")
-    status, text = fetch(f"{server.url}/metrics")
-    assert status == 200
-    assert b"maru_http_requests_total{" in text
-    assert b"# HELP maru_http_request_seconds" in text
+    assert fetch(f"{server.url}/nobody-has-this-bucket/key")[0] == 404
+
+    def counted() -> bool:
+        """A request counts when its answer has gone, with the others of its moment."""
+        status, text = fetch(f"{server.url}/metrics")
+        assert status == 200
+        return b"maru_http_requests_total{" in text and b"# HELP maru_http_request_seconds" in text
+
+    wait_until(counted)
 
 
 def test_strangers_get_an_error_of_s3(server: Server):
