@@ -19,7 +19,7 @@ from maruhub.testing.store_script import Lost
 SEEDS = int(os.environ.get("SEEDS", "200"))
 FIRST_SEED = int(os.environ.get("FIRST_SEED", "1"))
 AT_ONCE = 10
-WERE_RED = (818, 1603, 4666, 8066, 8928, 9577)
+WERE_RED = (818, 1603, 4666, 8066, 8928, 9577, 20259)
 
 WRITTEN = (Op("put", 0, 1), Op("put", 0, 2), Op("remember", 0, 3), Op("put", 0, 4), Op("remove", 0, 5))
 CUT = (Op("close logs", 0, 6), Op("recut all", 0, 7), Op("put", 0, 8), Op("remove", 0, 9))

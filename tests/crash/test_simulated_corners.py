@@ -4,6 +4,7 @@ evidence that rotted, copies that fail one after the other, an index emptied und
 from __future__ import annotations
 
 import errno
+import random
 from collections.abc import Iterator
 
 import pytest
@@ -215,6 +216,22 @@ def test_what_a_dead_writer_left_is_durable_before_anybody_sees_it(kind: Segment
         assert seen in (None, b"d" * 9000)
         assert value(drop_unsynced(made), b"K1") == seen, at
     assert seen_any
+
+
+def test_a_copy_that_was_given_up_gets_nothing_of_the_last_turn():
+    """Behind what it lacks, a batch would lead to one that it never had."""
+    made, calls, store = machine(3)
+    blob = put_bytes(store, b"K0", b"a" * 5000)
+    fail_next(calls, "write", blade=1)
+    put_bytes(store, b"K1", b"b" * 5000)
+    put_bytes(store, b"K2", b"c" * 5000)
+    given_up = made.platters[1].files[log_name(blob[0].segment)]
+    before = bytes(given_up.data)
+    made.cut_power(random.Random(1), index_loses=1)
+    process = made.start()
+    assert process.recovered.turns_replayed == 1
+    assert bytes(given_up.data) == before
+    assert value(process.store, b"K2") == b"c" * 5000
 
 
 def test_a_read_error_never_passes_for_a_torn_turn():

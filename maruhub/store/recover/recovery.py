@@ -32,7 +32,7 @@ from maruhub.store.format.keys import (
     segment_of,
     tail_key,
 )
-from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.layout import Layout, decode_layout
 from maruhub.store.format.liveness import extent_prefix
 from maruhub.store.format.row import Row
 from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
@@ -215,10 +215,15 @@ class Recovery:
 
         def is_known(extent: Extent) -> bool:
             prefix = extent_prefix(extent.segment, extent.offset)
+            layout = layout_of(extent.segment)
             # What an earlier turn closed was synced by it.
-            return bool(txn.scan(prefix, prefix_end(prefix), 1)) or _is_closed(txn, extent.segment)
+            return bool(txn.scan(prefix, prefix_end(prefix), 1)) or (layout is not None and layout.closed)
 
-        evidence = Evidence(self._blades, chain, is_known)
+        def layout_of(segment: int) -> Layout | None:
+            raw = txn.get_many([layout_key(segment)])[0]
+            return None if raw is None else decode_layout(segment, Row(layout_key(segment), raw).payload)
+
+        evidence = Evidence(self._blades, chain, is_known, layout_of)
         try:
             proven = evidence.confirms(head)
         except Unavailable as error:
@@ -243,11 +248,6 @@ class Recovery:
             identity=self._index.identity().encode()[:32],
             stamps=read_stamps(self._blades),
         )
-
-
-def _is_closed(txn: IndexTxn, segment: int) -> bool:
-    raw = txn.get_many([layout_key(segment)])[0]
-    return raw is not None and decode_layout(segment, Row(layout_key(segment), raw).payload).closed
 
 
 def _tails_after(found: Sequence[FoundLog], counting: set[int]) -> list[tuple[bytes, bytes]]:
