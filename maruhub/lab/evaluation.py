@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub.errors import NotFound
+from maruhub.lab.claim import Claim
 from maruhub.lab.overlap import Overlap, ReadPart, find_overlap
 from maruhub.lab.reads import Reads
-from maruhub.lab.recorder import Claim
 from maruhub.lab.run import Run
 from maruhub.lab.runs import Runs
 from maruhub.lab.score import Verdict

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from maruhub.errors import InvalidInput, NotHeldOut
 from maruhub.lab.evaluation import Finding, investigate
+from maruhub.lab.ledger import StoreLedger
 from maruhub.lab.row import encode, encode_number, number_of, score_key
 from maruhub.lab.run import Run
 from maruhub.lab.runs import Runs
@@ -43,7 +44,7 @@ class Lab:
         self._store = ns.store
         self._actor = ns.actor
         self._order = order
-        self.runs = Runs(self._store, actor=self._actor)
+        self.runs = Runs(StoreLedger(self._store, actor=self._actor))
 
     def evaluate(
         self, run: Run | str, view: LabView, metrics: Mapping[str, Any], *, allow_leak: bool = False

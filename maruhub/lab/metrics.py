@@ -11,11 +11,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from maruhub.lab.row import METRICS, decode, encode, encode_number, metrics_key, number_of, of_run
-from maruhub.store.protocol import Rows, Store, prefix_end, scan_all
+from maruhub.lab.ledger import Ledger, Point
+from maruhub.lab.row import encode_number, number_of
 
 CHUNK_POINTS: Final = 256
 FLUSH_S: Final = 5.0
@@ -32,13 +32,12 @@ class MetricLog:
     those of the last seconds.
     """
 
-    def __init__(self, store: Store, run: str, *, actor: str = "") -> None:
-        self._store = store
+    def __init__(self, ledger: Ledger, run: str) -> None:
+        self._ledger = ledger
         self._run = run
-        self._actor = actor
         self._writer = secrets.token_hex(8)
         self._lock = threading.Lock()
-        self._points: list[tuple[int, dict[str, float | str]]] = []
+        self._points: list[Point] = []
         self._seen = 0
         self._chunks = 0
         self._flushed = time.monotonic()
@@ -63,25 +62,17 @@ class MetricLog:
         self._flushed = time.monotonic()
         if not self._points:
             return
-        payload = encode({"points": [[step, values] for step, values in self._points]})
-        key = metrics_key(self._run, self._writer, self._chunks)
-
-        def change(rows: Rows) -> None:
-            rows.put(key, payload)
-
-        self._store.commit(change, actor=self._actor)
+        self._ledger.add_points(self._run, self._writer, self._chunks, self._points)
         self._points = []
         self._chunks += 1
 
 
-def read_metrics(store: Store, run: str) -> Series:
-    """All metrics of a run, each sorted by step."""
-    prefix = of_run(METRICS, run)
+def series_of(points: Iterable[Point]) -> Series:
+    """Each metric's values, sorted by step."""
     series: Series = {}
-    for row in scan_all(store, prefix, prefix_end(prefix)):
-        for step, values in decode(row)["points"]:
-            for name, value in values.items():
-                series.setdefault(name, []).append((step, float(value)))
-    for points in series.values():
-        points.sort(key=lambda point: point[0])
+    for step, values in points:
+        for name, value in values.items():
+            series.setdefault(name, []).append((step, float(value)))
+    for found in series.values():
+        found.sort(key=lambda point: point[0])
     return series

@@ -12,13 +12,12 @@ import os
 import secrets
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
-from maruhub.errors import InvalidInput, NoSuchRun
-from maruhub.lab.reads import Reads, Span
-from maruhub.lab.row import claim_key, decode, encode, run_key
-from maruhub.store.format.row import Row
-from maruhub.store.protocol import Rows, Store
+from maruhub.errors import InvalidInput
+from maruhub.lab.claim import Claim
+from maruhub.lab.ledger import Ledger
+from maruhub.lab.reads import Reads
 
 CLAIM_S: Final = 0.25
 """A claim that lasts shorter is doubled: at 1–2 ms a commit, recording stays below 1 %."""
@@ -34,22 +33,18 @@ class RunRecorder:
     Safe from many threads. A forked child records under a name of its own.
 
     Args:
-        store: Where the claims are kept.
+        ledger: Where the claims are kept.
         run: The run's id.
         digest: The view's.
         size: The view's length.
-        actor: Who trains.
         purpose: Why it is read: "train", "validation", …; all of it counts as seen.
     """
 
-    def __init__(
-        self, store: Store, run: str, *, digest: str, size: int, actor: str = "", purpose: str = "train"
-    ) -> None:
+    def __init__(self, ledger: Ledger, run: str, *, digest: str, size: int, purpose: str = "train") -> None:
         self.run = run
         self.digest = digest
-        self._store = store
+        self._ledger = ledger
         self._size = size
-        self._actor = actor
         self._purpose = purpose
         self._lock = threading.Lock()
         self._claimed = self._handed_out = Reads(size)
@@ -101,41 +96,4 @@ class RunRecorder:
         self._claimed, self._claimed_at = claimed, now
 
     def _write(self, reads: Reads, *, exact: bool) -> None:
-        payload = encode(
-            {
-                "view": self.digest,
-                "size": self._size,
-                "purpose": self._purpose,
-                "exact": exact,
-                "reads": [list(span) for span in reads.spans()],
-            }
-        )
-        run, key = self.run, claim_key(self.run, self._name)
-
-        def change(rows: Rows) -> None:
-            if rows.get_many([run_key(run)])[0] is None:
-                raise NoSuchRun(f"run {run} does not exist.", hint="List them: `maru runs`.")
-            rows.put(key, payload)
-
-        self._store.commit(change, actor=self._actor)
-
-
-class Claim:
-    """A recorder's row, read again: what it handed out, or (not ``exact``) a little more."""
-
-    def __init__(self, row: Row) -> None:
-        payload: dict[str, Any] = decode(row)
-        self.view: str = payload["view"]
-        self.purpose: str = payload["purpose"]
-        self.exact: bool = payload["exact"]
-        self.reads = Reads(payload["size"], (Span(*span) for span in payload["reads"]))
-
-    def to_json(self) -> dict[str, Any]:
-        """For faces."""
-        return {
-            "view": self.view,
-            "purpose": self.purpose,
-            "exact": self.exact,
-            "samples": self.reads.samples(),
-            "spans": [span._asdict() for span in self.reads.spans()],
-        }
+        self._ledger.claim(self.run, self._name, Claim(self.digest, self._purpose, exact, reads))

@@ -5,24 +5,24 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from maruhub.errors import InvalidInput, NoSuchRun
+from maruhub.errors import InvalidInput
 from maruhub.lab.code import source_commit
-from maruhub.lab.row import RUNS, SCORES, run_key
-from maruhub.lab.run import Run, RunInfo, check_parameters
+from maruhub.lab.info import RunInfo, check_name, check_parameters
+from maruhub.lab.ledger import Ledger, no_such_run
+from maruhub.lab.run import Run
 from maruhub.lab.score import Score
 from maruhub.lab.source import LabView
-from maruhub.store.protocol import Store, prefix_end, scan_all
 
 
 class Runs:
     """Starts and finds runs. Safe from many threads."""
 
-    def __init__(self, store: Store, *, actor: str = "") -> None:
-        self._store = store
-        self._actor = actor
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     def start(
         self,
@@ -45,8 +45,7 @@ class Runs:
             parents: What the model begins with: runs, or any other name. What they have
                 read counts as read by this one; of other names nobody can tell.
         """
-        if not name or len(name.encode()) > 255 or not name.isprintable():
-            raise InvalidInput(f"run name {name!r} must be 1–255 printable bytes.", hint="Choose another.")
+        check_name(name)
         view.save()
         info = RunInfo(
             id=f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}",
@@ -61,39 +60,36 @@ class Runs:
             seed=seed,
             started_us=time.time_ns() // 1000,
             parents=[parent.id if isinstance(parent, Run) else str(parent) for parent in parents],
-            actor=self._actor,
+            actor=self._ledger.actor,
         )
-        payload = info.encode()
-        self._store.commit(lambda rows: rows.put(run_key(info.id), payload), actor=self._actor)
+        self._ledger.start(info)
         return self._open(info.id)
 
     def get(self, id: str) -> Run:
         """A run by its id, or by the beginning of it if only one begins so."""
-        found = self._matching(id) if id.isascii() and len(id) >= 4 else []
+        readable = id.isascii() and 4 <= len(id) <= 255
+        found = [info.id for info in islice(self._ledger.infos(id), 2)] if readable else []
         if len(found) == 1 or (found and found[0] == id):
             return self._open(found[0])
         if found:
             raise InvalidInput(f"several runs begin with {id}.", hint="Give more of the id.")
-        raise NoSuchRun(f"there is no run {id!r}.", hint="List them: `maru runs`.")
+        raise no_such_run(id)
 
     def find(self, id: str) -> Run | None:
         """The run of exactly this id, if there is one."""
-        known = self._store.get_many([run_key(id)])[0] if len(id) <= 255 else None
-        return None if known is None else self._open(id)
+        return None if self._ledger.info(id) is None else self._open(id)
 
     def all(self) -> Sequence[Run]:
         """All runs, newest first."""
         return [self._open(info.id) for info in self.infos()][::-1]
 
     def infos(self) -> Iterator[RunInfo]:
-        """What is recorded of each run, oldest first; a page of rows at a time."""
-        for row in scan_all(self._store, RUNS, prefix_end(RUNS)):
-            yield RunInfo.of_row(row)
+        """What is recorded of each run, oldest first; a page at a time."""
+        return self._ledger.infos()
 
     def scores(self) -> Iterator[Score]:
         """Every score of every run."""
-        for row in scan_all(self._store, SCORES, prefix_end(SCORES)):
-            yield Score.of_row(row)
+        return self._ledger.scores()
 
     def leaderboard(
         self, metric: str, *, view: str | None = None, highest: bool = True, held_out: bool = True
@@ -123,8 +119,4 @@ class Runs:
         return self.all()
 
     def _open(self, id: str) -> Run:
-        return Run(self._store, id, actor=self._actor)
-
-    def _matching(self, prefix: str) -> Sequence[str]:
-        start = run_key(prefix)
-        return [row.key[2:].decode() for row in self._store.scan(start, prefix_end(start), 2)]
+        return Run(self._ledger, id)

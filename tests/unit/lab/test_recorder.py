@@ -9,6 +9,7 @@ from itertools import islice
 import pytest
 
 from maruhub.errors import InvalidInput, NoSuchRun, Unavailable
+from maruhub.lab.ledger import StoreLedger
 from maruhub.lab.reads import Span
 from maruhub.lab.recorder import RunRecorder
 from maruhub.loaders import Batches
@@ -87,7 +88,7 @@ def test_a_batch_within_the_claim_costs_microseconds(store: Store) -> None:
     lab, catalog = make_lab(store)
     view = FakeView(catalog, samples(0, 10))
     run = lab.runs.start(view, name="r")
-    recorder = RunRecorder(store, run.id, digest="d", size=10_000_000)
+    recorder = RunRecorder(StoreLedger(store), run.id, digest="d", size=10_000_000)
     recorder.reads("d", 0, 1, 0, 64)
     start = time.perf_counter()
     for at in range(64, 6400 * 64, 64):
@@ -121,7 +122,7 @@ def test_a_recorder_is_for_one_view_and_one_run(store: Store) -> None:
     with pytest.raises(InvalidInput, match=other.digest):
         next(Batches(other, store, 4, recorder=recorder))
     with pytest.raises(NoSuchRun):
-        RunRecorder(store, "gone", digest="d", size=4).reads("d", 0, 0, 0, 4)
+        RunRecorder(StoreLedger(store), "gone", digest="d", size=4).reads("d", 0, 0, 0, 4)
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -143,5 +144,5 @@ def test_a_forked_child_never_trims_what_its_parent_claimed(store: Store) -> Non
 def test_claims_start_small_on_a_large_view(store: Store) -> None:
     lab, catalog = make_lab(store)
     run = lab.runs.start(FakeView(catalog, samples(0, 10)), name="r")
-    RunRecorder(store, run.id, digest="d", size=10_000_000).reads("d", 2, 1, 64, 128)
+    RunRecorder(StoreLedger(store), run.id, digest="d", size=10_000_000).reads("d", 2, 1, 64, 128)
     assert run.reads()[0].reads.spans() == [Span(1, 2, 2, 64, 64 + 625_000)]
