@@ -175,18 +175,12 @@ class Hub:
         so that a score can be called held-out later; it is a run or its id. ``options`` are those of
         :class:`maruhub.loaders.Batches`: seed, rank, world, epochs, shuffle, …
         """
-        from maruhub.lab import Run
         from maruhub.loaders import Batches
 
         argument.options(Batches, options)
         _check_view(view)
         if run is not None:
-            run = self.runs.get(run) if isinstance(run, str) else run
-            if not isinstance(run, Run):
-                raise argument.wrong(
-                    "run", run, "a run", hint="hub.run(…) starts one, hub.runs.get(id) finds one."
-                )
-            options["recorder"] = run.recorder(view)
+            options["recorder"] = self.runs.recorder(run, view)
         return Batches(view, self.store, batch_size, **options)
 
     @property
@@ -210,12 +204,6 @@ class Hub:
         the runs whose model it begins with. Give the run to ``batches(…, run=run)``.
         """
         _check_view(view)
-        argument.text("name", name)
-        argument.text("code", code)
-        argument.mapping("parameters", {} if parameters is None else parameters)
-        seed = argument.whole("seed", seed)
-        if isinstance(parents, str) or not isinstance(parents, Sequence):
-            raise argument.wrong("parents", parents, "a list of runs or their ids")
         return self.runs.start(view, name=name, code=code, parameters=parameters, seed=seed, parents=parents)
 
     def evaluate(

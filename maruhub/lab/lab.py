@@ -44,7 +44,8 @@ class Lab:
         self._store = ns.store
         self._actor = ns.actor
         self._order = order
-        self.runs = Runs(StoreLedger(self._store, actor=self._actor))
+        self.ledger = StoreLedger(self._store, actor=self._actor)
+        self.runs = Runs(self.ledger)
 
     def evaluate(
         self, run: Run | str, view: LabView, metrics: Mapping[str, Any], *, allow_leak: bool = False

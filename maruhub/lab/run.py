@@ -13,7 +13,7 @@ from maruhub.lab.ledger import Ledger, no_such_run
 from maruhub.lab.metrics import MetricLog, Series, series_of
 from maruhub.lab.recorder import RunRecorder
 from maruhub.lab.score import Score
-from maruhub.lab.source import LabView
+from maruhub.lab.source import RunView
 
 
 class Run:
@@ -46,7 +46,7 @@ class Run:
         """One of :data:`maruhub.lab.info.STATES`."""
         return self.info.state
 
-    def recorder(self, view: LabView, *, purpose: str = "train") -> RunRecorder:
+    def recorder(self, view: RunView, *, purpose: str = "train") -> RunRecorder:
         """What a loader over ``view`` tells what it hands out: the token of a held-out score.
 
         Saves the view. Everything recorded counts as seen, whatever the ``purpose``: a

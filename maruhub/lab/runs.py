@@ -9,13 +9,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
 from maruhub.lab.code import source_commit
 from maruhub.lab.info import RunInfo, check_name, check_parameters
 from maruhub.lab.ledger import Ledger, no_such_run
+from maruhub.lab.recorder import RunRecorder
 from maruhub.lab.run import Run
 from maruhub.lab.score import Score
-from maruhub.lab.source import LabView
+from maruhub.lab.source import RunView
 
 
 class Runs:
@@ -26,7 +28,7 @@ class Runs:
 
     def start(
         self,
-        view: LabView,
+        view: RunView,
         *,
         name: str,
         code: str = "",
@@ -45,7 +47,14 @@ class Runs:
             parents: What the model begins with: runs, or any other name. What they have
                 read counts as read by this one; of other names nobody can tell.
         """
-        check_name(name)
+        check_name(argument.text("name", name))
+        argument.text("code", code)
+        parameters = check_parameters(
+            argument.mapping("parameters", {} if parameters is None else parameters)
+        )
+        seed = argument.whole("seed", seed)
+        if isinstance(parents, str) or not isinstance(parents, Sequence):
+            raise argument.wrong("parents", parents, "a list of runs or their ids")
         view.save()
         info = RunInfo(
             id=f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}",
@@ -56,7 +65,7 @@ class Runs:
             split=view.is_split,
             samples=len(view),
             code=code or source_commit(Path.cwd()),
-            parameters=check_parameters(parameters or {}),
+            parameters=parameters,
             seed=seed,
             started_us=time.time_ns() // 1000,
             parents=[parent.id if isinstance(parent, Run) else str(parent) for parent in parents],
@@ -74,6 +83,15 @@ class Runs:
         if found:
             raise InvalidInput(f"several runs begin with {id}.", hint="Give more of the id.")
         raise no_such_run(id)
+
+    def recorder(self, run: Run | str, view: RunView) -> RunRecorder:
+        """A recorder over ``view`` of a run, or of the run with this id; raises InvalidInput, NoSuchRun."""
+        found = self.get(run) if isinstance(run, str) else run
+        if not isinstance(found, Run):
+            raise argument.wrong(
+                "run", run, "a run", hint="hub.run(…) starts one, hub.runs.get(id) finds one."
+            )
+        return found.recorder(view)
 
     def find(self, id: str) -> Run | None:
         """The run of exactly this id, if there is one."""

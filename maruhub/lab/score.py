@@ -53,6 +53,12 @@ class Score:
         """For faces: plain values."""
         return asdict(self) | {"metrics": dict(self.metrics), "why": list(self.why)}
 
+    @classmethod
+    def of_json(cls, told: Mapping[str, Any]) -> Score:
+        """From what :meth:`to_json` gives; fields that a later release added are left out."""
+        known = {name: told[name] for name in cls.__dataclass_fields__ if name in told}
+        return cls(**{**known, "why": tuple(told["why"])})
+
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in self.metrics.items())
         part = f" {self.split}" if self.split else ""

@@ -31,8 +31,14 @@ class ReadView(Protocol):
         """Digest of each sample's bytes, ``uint8[m, 32]``."""
 
 
-class LabView(ReadView, Protocol):
-    """A view that a run may train on or be evaluated on."""
+class RunView(Protocol):
+    """A view that a run may train on."""
+
+    @property
+    def digest(self) -> str:
+        """Names exactly these samples in this sequence."""
+
+    def __len__(self) -> int: ...
 
     @property
     def dataset_name(self) -> str: ...
@@ -46,6 +52,10 @@ class LabView(ReadView, Protocol):
 
     def save(self) -> object:
         """Keeps it, so that the catalog opens it by its digest."""
+
+
+class LabView(ReadView, RunView, Protocol):
+    """A view that a run may be evaluated on."""
 
 
 class Views(Protocol):

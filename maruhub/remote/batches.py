@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maruhub.errors import InvalidData, InvalidInput
+from maruhub.errors import InvalidData
 from maruhub.loaders import Batches
 from maruhub.loaders.plan import Place, Plan, Step, StepWalk
 from maruhub.loaders.reading import BatchReader, OnError, Ready, Samples, make_ready
@@ -33,8 +33,6 @@ class RemoteBatches(Batches):
 
     def __init__(self, view: RemoteView, transport: Transport, batch_size: int, **options: Any) -> None:
         self._transport = transport
-        if options.pop("run", None) is not None or options.get("recorder") is not None:
-            raise InvalidInput("a run can't be recorded over the network yet.", hint="Leave out run=.")
         super().__init__(view, None, batch_size, **options)  # type: ignore[arg-type]  # it names no addresses
 
     def _open_reader(self, **parts: Any) -> BatchReader:

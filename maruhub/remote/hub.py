@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +14,7 @@ from maruhub.remote.transport import Transport
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from maruhub.lab import Run, Runs, Score
     from maruhub.remote.batches import RemoteBatches
     from maruhub.remote.dataset import RemoteDataset
     from maruhub.remote.view import RemoteVersion, RemoteView
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 class RemoteHub:
     """A hub reached over the network. Safe from many threads, and after a fork.
 
-    Buckets, datasets, views and batches are those of a local :class:`maruhub.Hub`; drives, care,
-    ingest and runs are not: those are done where the hub is. Handed to another process it
+    Buckets, datasets, views, batches and runs are those of a local :class:`maruhub.Hub`; drives
+    and care are not: those are done where the hub is. Handed to another process it
     connects anew there, with the same key.
     """
 
@@ -72,16 +75,58 @@ class RemoteHub:
         """The answer to a SELECT over datasets as tables: ``cats``, ``"cats@v3"``."""
         return self.table("sql", query=argument.text("a query", query))
 
-    def batches(self, view: RemoteView, batch_size: int, **options: Any) -> RemoteBatches:
-        """Random batches of a view, as of a local hub: the same order, the same state."""
+    # ------------------------------------------------------------ training
+
+    def batches(
+        self, view: RemoteView, batch_size: int, *, run: Run | str | None = None, **options: Any
+    ) -> RemoteBatches:
+        """Random batches of a view, as of a local hub: the same order, the same state, the same record."""
         from maruhub.loaders import Batches
         from maruhub.remote.batches import RemoteBatches
-        from maruhub.remote.view import RemoteView
 
-        if not isinstance(view, RemoteView):
-            raise argument.wrong("view", view, "a version or view of this hub")
-        argument.options(Batches, {name: value for name, value in options.items() if name != "run"})
+        argument.options(Batches, options)
+        _check_view(view)
+        if run is not None:
+            options["recorder"] = self.runs.recorder(run, view)
         return RemoteBatches(view, self.transport, batch_size, **options)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The runs of this hub: ``get``, ``all``, ``leaderboard``."""
+        from maruhub.lab import Runs
+        from maruhub.remote.ledger import RemoteLedger
+
+        return Runs(RemoteLedger(self.transport))
+
+    def run(self, view: RemoteView, *, name: str, **about: Any) -> Run:
+        """Starts a recorded run over ``view``; see :meth:`maruhub.api.Hub.run`."""
+        _check_view(view)
+        argument.options(self.runs.start, about)
+        return self.runs.start(view, name=name, **about)
+
+    def evaluate(
+        self, run: Run | str, view: RemoteView, metrics: Mapping[str, float], *, allow_leak: bool = False
+    ) -> Score:
+        """Records a score of a run on ``view``; raises NotHeldOut if it has read one of its samples.
+
+        It is not sent twice: where the answer is lost, look at the run's scores.
+        """
+        from maruhub.lab import Run, Score
+
+        _check_view(view)
+        if not isinstance(run, str | Run):
+            raise argument.wrong("run", run, "a run or its id")
+        told = self.transport.call(
+            "run.evaluate",
+            again=False,
+            run=run if isinstance(run, str) else run.id,
+            source=view.expected_source(),
+            metrics=dict(argument.mapping("metrics", metrics)),
+            allow_leak=argument.flag("allow_leak", allow_leak),
+        )
+        return Score.of_json(told)
+
+    # ------------------------------------------------------------ the way there
 
     def table(self, call: str, **arguments: Any) -> pa.Table:
         """The table that a call answers."""
@@ -100,6 +145,13 @@ class RemoteHub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_view(view: object) -> None:
+    from maruhub.remote.view import RemoteView
+
+    if not isinstance(view, RemoteView):
+        raise argument.wrong("view", view, "a version or view of this hub")
 
 
 def _reopen(url: str, credentials: Any, ca: str | None, patience_s: float) -> RemoteHub:

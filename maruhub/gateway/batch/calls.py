@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
-from maruhub.gateway.batch import bucket_calls, dataset_calls, upload_calls
+from maruhub.gateway.batch import bucket_calls, dataset_calls, run_calls, upload_calls
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.rights import Allowed
 from maruhub.gateway.batch.sources import Sources
@@ -48,6 +48,15 @@ def calls_of(sources: Sources) -> Mapping[str, Call]:
         "dataset.drop": Call(dataset_calls.drop),
         "dataset.undrop": Call(dataset_calls.undrop),
         "dataset.set_split": Call(dataset_calls.set_split),
+        "run.start": Call(run_calls.start),
+        "run.page": Call(run_calls.page),
+        "run.end": Call(run_calls.end),
+        "run.claim": Call(run_calls.claim),
+        "run.claims": Call(run_calls.claims),
+        "run.add_points": Call(run_calls.add_points),
+        "run.points": Call(run_calls.points),
+        "run.scores": Call(run_calls.scores),
+        "run.evaluate": Call(run_calls.Evaluations(sources).evaluate),
         "upload.begin": Call(upload_calls.begin),
         "upload.complete": Call(upload_calls.complete),
         "upload.abort": Call(upload_calls.abort),

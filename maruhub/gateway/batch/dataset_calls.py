@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.request import parse_source
-from maruhub.gateway.batch.rights import ADMIN, Allowed, require
+from maruhub.gateway.batch.rights import ADMIN, TRAIN, Allowed, require
 from maruhub.gateway.batch.sources import DATASET, Sources
 from maruhub.gateway.batch.told import version_to_json, view_to_json
 from maruhub.wire.table import decode_table
@@ -154,10 +154,11 @@ class ViewCalls:
 
     def save(self, hub: Hub, fields: Fields, allowed: Allowed) -> str:
         """Keeps a view under its digest, which is answered."""
-        require(allowed, ADMIN)
         source = parse_source(fields.take("source"))
         fields.done()
-        return self._sources.open(source, allowed).save().digest
+        view = self._sources.open(source, allowed)
+        require(allowed, TRAIN, DATASET, f"{view.dataset_name}/{view.version_name}/")
+        return view.save().digest
 
 
 def _version(hub: Hub, fields: Fields, allowed: Allowed) -> tuple[Dataset, str | int]:

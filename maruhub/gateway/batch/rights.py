@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 Allowed = Callable[[str, str, str], bool]
 """(action, bucket, key) → whether the caller may; NoSuchBucket where there is none.
 
-Actions are S3's, and ``maru:Admin``."""
+Actions are S3's, ``maru:Train`` and ``maru:Admin``."""
 
 ADMIN: Final = "maru:Admin"
+TRAIN: Final = "maru:Train"
+"""To record runs over a version, and keep views of it."""
 
 
 def require(allowed: Allowed, action: str, bucket: str = "", key: str = "") -> None:

@@ -18,7 +18,8 @@ ARN = "arn:aws:s3:::"
 ANYONE = "*"
 _TAG_KEY = "s3:existingobjecttag/"
 
-# Rights that no operation's name has: of versions, and of what headers ask beside the operation.
+# Rights that no operation's name has: of versions, of what headers ask beside the operation, and
+# of the batch door: runs over a dataset's version.
 OBJECT_ACTIONS = frozenset(
     {o.action for o in Operation if o.place.value == "object"}
     | {
@@ -32,6 +33,7 @@ OBJECT_ACTIONS = frozenset(
         "s3:GetObjectVersionTorrent",
         "s3:PutObjectVersionAcl",
         "s3:PutObjectVersionTagging",
+        "maru:Train",
     }
 )
 # DeleteObjects and a form upload act on objects, though their address is a bucket's.

@@ -21,7 +21,7 @@ from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput, MaruError, NoSuchBucket, NoSuchKey, PreconditionFailed, Refused
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.batch.calls import calls_of
-from maruhub.gateway.batch.door import BatchDoor
+from maruhub.gateway.batch.door import PREFIX, BatchDoor
 from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
 from maruhub.store.protocol import Store
@@ -333,6 +333,7 @@ KEY = {"bucket": "photos", "key": "001.jpg"}
 KEYS = {"bucket": "photos", "keys": ["001.jpg"]}
 CATS = {"dataset": "cats", "version": "v1"}
 SOURCE = {"source": {"dataset": "cats"}}
+RUN = {"run": "0" * 20}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "bucket.names": {},
     "bucket.page": {"bucket": "photos"},
@@ -342,6 +343,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "bucket.copy_all": {"bucket": "photos", "prefix": "", "to": "x"},
     "bucket.undelete": KEY,
     "bucket.history": KEY,
+    "run.start": {"run": {"id": "0" * 20, "name": "r", "view": "0" * 64, "started_us": 1}},
+    "run.page": {},
+    "run.end": {**RUN, "state": "finished"},
+    "run.claim": {**RUN, "recorder": "0" * 16, "claim": {}},
+    "run.claims": RUN,
+    "run.add_points": {**RUN, "writer": "0" * 16, "number": 0, "points": []},
+    "run.points": RUN,
+    "run.scores": RUN,
+    "run.evaluate": {**RUN, **SOURCE, "metrics": {"accuracy": 1.0}},
     "upload.begin": KEY,
     "upload.complete": {**KEY, "upload_id": "0" * 16, "etags": []},
     "upload.abort": {**KEY, "upload_id": "0" * 16},
@@ -370,6 +380,40 @@ def test_a_call_asks_for_rights_before_it_says_or_does_anything(hub: Hub, door: 
     assert isinstance(refused(post(door, "call", call, lambda *_: False)), Refused)
     assert len(hub.bucket("photos")) == 50
     assert [info.tags for info in hub.dataset("cats").versions()] == [()]
+
+
+def test_a_run_is_its_users(hub: Hub, door: BatchDoor) -> None:
+    hub.dataset("cats").commit("photos")
+    digest = hub.version("cats").save().digest
+    run = {"id": "0" * 20, "name": "r", "view": digest, "started_us": 1}
+
+    def trains(action: str, bucket: str, key: str) -> bool:
+        return (action, bucket, key) == ("maru:Train", "dataset", "cats/v1/") or action == "s3:ListBucket"
+
+    def ask(name: str, actor: str, **arguments: Any) -> Any:
+        request = json.dumps({"call": name, "arguments": arguments}).encode()
+        head = Head("POST", f"{PREFIX}call", "", ())
+        return json.loads(door.answer(head, request, trains, actor=actor).body)  # type: ignore[arg-type]
+
+    for _ in range(2):  # the second time as if the first answer had been lost
+        assert ask("run.start", "ann", run=run)["result"]["actor"] == "ann"
+    assert len(list(hub.runs.infos())) == 1
+    claim = {"view": digest, "size": 50, "purpose": "train", "exact": True, "reads": [[3, 0, 0, 0, 8]]}
+    mine = {"run": run["id"], "recorder": "a" * 16, "claim": claim}
+    for wrong in (
+        ("run.start", {"run": run}),
+        ("run.claim", mine),
+        ("run.end", {"run": run["id"], "state": "finished"}),
+        ("run.add_points", {"run": run["id"], "writer": "a" * 16, "number": 0, "points": [[0, {"loss": 1}]]}),
+        ("run.evaluate", {"run": run["id"], "source": {"dataset": "cats"}, "metrics": {"a": 1}}),
+    ):
+        assert ask(wrong[0], "bob", **wrong[1])["error"]["code"] == "Refused", wrong[0]
+    assert hub.runs.get(run["id"]).reads() == []
+    assert hub.runs.get(run["id"]).state == "running"
+    assert "error" not in ask("run.claim", "ann", **mine)
+    assert ask("run.claims", "bob", run=run["id"])["result"] == [claim]
+    many = {**claim, "reads": [[3, 0, 1 << 60, 0, 8]]}
+    assert ask("run.claim", "ann", **{**mine, "claim": many})["error"]["code"] == "Refused"
 
 
 def test_every_call_stands_in_the_page_of_the_format(hub: Hub) -> None:
