@@ -88,9 +88,7 @@ class Runs:
         """A recorder over ``view`` of a run, or of the run with this id; raises InvalidInput, NoSuchRun."""
         found = self.get(run) if isinstance(run, str) else run
         if not isinstance(found, Run):
-            raise argument.wrong(
-                "run", run, "a run", hint="hub.run(…) starts one, hub.runs.get(id) finds one."
-            )
+            raise argument.wrong("run", run, "a run", hint="Start one, or give the id of one.")
         return found.recorder(view)
 
     def find(self, id: str) -> Run | None:
