@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Head:
-    """What a client asked, as the server has parsed it.
+    """What a client asked, as the server has parsed it; not to be changed.
 
     Attributes:
         method: Upper case.
@@ -17,6 +16,7 @@ class Head:
         headers: Names in lower case, values without space around; a name may stand more than once.
         scheme: ``http`` or ``https``.
         client: Address and port of the peer.
+        by_name: Headers by name; values of one that stands more than once joined by commas.
     """
 
     method: str
@@ -25,11 +25,10 @@ class Head:
     headers: tuple[tuple[str, str], ...]
     scheme: str = "http"
     client: str = ""
+    by_name: dict[str, str] = field(init=False, repr=False, compare=False)
 
-    @cached_property
-    def by_name(self) -> dict[str, str]:
-        """Headers by name; values of one that stands more than once joined by commas."""
+    def __post_init__(self) -> None:
         joined: dict[str, str] = {}
         for name, value in self.headers:
             joined[name] = f"{joined[name]},{value}" if name in joined else value
-        return joined
+        self.by_name = joined

@@ -1,6 +1,6 @@
-"""Answers kept for texts that come again: decoding a link's query is a quarter of what it costs.
+"""Answers kept for texts that come again: the query of a link, the credential in a header.
 
-All of a query but the key and the signature stands in thousands of links alike.
+All of a link's query but its signature stands in thousands of links alike.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 _KEPT: Final = 1024
 _LONGEST: Final = 128
-"""Characters; whoever sends longer ones must not fill the memory with them."""
 
 
-def recalled(function: Callable[[str], T]) -> Callable[[str], T]:
+def recalled(function: Callable[[str], T], *, longest: int = _LONGEST) -> Callable[[str], T]:
     """The same function, which keeps its last answers to short texts.
 
     Args:
         function: Of nothing but its argument; what it returns is never changed. What it raises is
             raised anew each time.
+        longest: Characters; whoever sends longer texts must not fill the memory with them.
 
     Returns:
         A function that is safe from many threads.
@@ -30,6 +30,6 @@ def recalled(function: Callable[[str], T]) -> Callable[[str], T]:
 
     @functools.wraps(function)
     def call(text: str) -> T:
-        return kept(text) if len(text) <= _LONGEST else function(text)
+        return kept(text) if len(text) <= longest else function(text)
 
     return call

@@ -9,19 +9,21 @@ from __future__ import annotations
 import calendar
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
-from maruhub.wire.recall import recalled
+if TYPE_CHECKING:
+    from hashlib import _Hash as _Sha256
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW_S = 15 * 60
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 _SPACES = re.compile(" {2,}")
+_PLAIN_PATH = re.compile("[A-Za-z0-9_.~/-]*", re.ASCII)
 
 
 class Request(Protocol):
@@ -59,10 +61,14 @@ class Scope:
     service: str = "s3"
 
     def __str__(self) -> str:
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Signer:
     """Who signed, and what is needed to go on signing with them (chunks, trailers).
 
@@ -82,6 +88,13 @@ class Signer:
 
 
 @lru_cache(maxsize=4096)
+def _keyed(key: bytes) -> tuple[_Sha256, _Sha256]:
+    """HMAC's two sums after the key: going on from copies takes a third of beginning anew."""
+    padded = key.ljust(64, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in padded)), sha256(bytes(byte ^ 0x5C for byte in padded))
+
+
+@lru_cache(maxsize=4096)
 def signing_key(secret: str, date: str, region: str, service: str = "s3") -> bytes:
     """The key of a day, region and service; the last few thousand are kept."""
     key = ("AWS4" + secret).encode("utf-8", "surrogateescape")
@@ -91,8 +104,11 @@ def signing_key(secret: str, date: str, region: str, service: str = "s3") -> byt
 
 
 def signature_of(key: bytes, text: str) -> str:
-    """64 hex digits over the string to sign."""
-    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    """64 hex digits over the string to sign: HMAC (RFC 2104) with a key of 32 bytes."""
+    inner, outer = (begun.copy() for begun in _keyed(key))
+    inner.update(text.encode("utf-8", "surrogateescape"))
+    outer.update(inner.digest())
+    return outer.hexdigest()
 
 
 def same(left: str, right: str) -> bool:
@@ -108,49 +124,39 @@ def string_to_sign(timestamp: str, scope: Scope, canonical: str) -> str:
     return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
-def canonical_request(request: Request, signed: Iterable[str], payload: str, *, without: str = "") -> str:
+def canonical_request(
+    request: Request, signed: Sequence[str], payload: str, *, query: str | None = None
+) -> str:
     """The request in the one form that both sides agree on.
 
     Args:
         request: What is signed.
         signed: Names of the signed headers, sorted, lower case, each present.
         payload: What stands for the body: its SHA-256, or ``UNSIGNED-PAYLOAD`` and the like.
-        without: A parameter of the query that is left out (``X-Amz-Signature``).
+        query: Its query as :func:`canonical_query` has it, if the caller knows.
     """
-    names = list(signed)
-    values = _canonical_values(request, names)
-    lines = "".join(f"{name}:{values[name]}\n" for name in names)
-    path = quote(request.path, safe="/", errors="surrogateescape")
-    query = _canonical_query(request.query, without) if request.query else ""
-    return f"{request.method}\n{path}\n{query}\n{lines}\n{';'.join(names)}\n{payload}"
-
-
-def _canonical_values(request: Request, names: list[str]) -> dict[str, str]:
-    wanted = set(names)
-    found: dict[str, list[str]] = {}
+    values: dict[str, str] = {}
     for name, value in request.headers:
-        if name in wanted:
+        if name in signed:
             value = value.strip(" \t")
-            found.setdefault(name, []).append(_SPACES.sub(" ", value) if "  " in value else value)
-    return {name: ",".join(values) for name, values in found.items()}
+            value = _SPACES.sub(" ", value) if "  " in value else value
+            values[name] = f"{values[name]},{value}" if name in values else value
+    lines = "\n".join([f"{name}:{values[name]}" for name in signed])
+    path = request.path
+    if not _PLAIN_PATH.fullmatch(path):
+        path = quote(path, safe="/", errors="surrogateescape")
+    if query is None:
+        query = canonical_query(request.query)
+    return f"{request.method}\n{path}\n{query}\n{lines}\n\n{';'.join(signed)}\n{payload}"
 
 
-def _canonical_query(query: str, without: str) -> str:
-    pairs = []
-    for piece in query.split("&"):
-        if not piece:
-            continue
-        # Told apart here as it usually stands: it is the one part that no other link has.
-        if without and piece.startswith(f"{without}="):
-            continue
-        name, _, value = piece.partition("=")
-        name = _encoded_once(name)
-        if name != without:
-            pairs.append((name, _encoded_once(value)))
-    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+def canonical_query(query: str, *, without: str = "") -> str:
+    """A query as it is signed: encoded in one way, sorted, ``without`` one of its parameters."""
+    pieces = (piece.partition("=") for piece in query.split("&") if piece)
+    pairs = [(_encoded_once(name), _encoded_once(value)) for name, _, value in pieces]
+    return "&".join([f"{name}={value}" for name, value in sorted(pairs) if name != without])
 
 
-@recalled
 def _encoded_once(text: str) -> str:
     if text.isascii() and text.isalnum():
         return text

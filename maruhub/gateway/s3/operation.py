@@ -13,6 +13,9 @@ from enum import Enum
 class Place(Enum):
     """What an operation acts on."""
 
+    # Members are told apart by what they are; Enum's own hash is a function of Python's, five a request.
+    __hash__ = object.__hash__
+
     SERVICE = "service"
     BUCKET = "bucket"
     OBJECT = "object"
@@ -38,6 +41,8 @@ class Operation(Enum):
         action: The right it needs, in the policy language's words; see ``permission`` for more.
         support: What we do with it.
     """
+
+    __hash__ = object.__hash__
 
     def __init__(self, row: str) -> None:
         api_name, method, place, chosen_by, action, support = row.split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signature import Secrets, credential_of, signature_text, verified_signer
+from maruhub.gateway.s3.signature import Secrets, Verified, credential_of, signature_text, verified_signer
 from maruhub.gateway.s3.signature_v2 import check_signature_v2
 from maruhub.wire.signing import ALGORITHM
 
@@ -19,8 +19,8 @@ def is_signed(fields: Mapping[str, str]) -> bool:
     return any(name in fields for name in ("policy", *_NEEDED, *_NEEDED_V2))
 
 
-def verify_form(fields: Mapping[str, str], *, secrets: Secrets) -> str:
-    """The access key that signed a form, with version 4 or 2; its policy says until when it is good.
+def verify_form(fields: Mapping[str, str], *, secrets: Secrets) -> Verified:
+    """Checks a form, signed with version 4 or 2; its policy says until when it is good.
 
     Args:
         fields: By name in lower case.
@@ -37,8 +37,8 @@ def verify_form(fields: Mapping[str, str], *, secrets: Secrets) -> str:
     if is_v2:
         access_key = fields["awsaccesskeyid"]
         check_signature_v2(access_key, fields["policy"], given=fields["signature"], secrets=secrets)
-        return access_key
-    return _verified_v4(fields, secrets)
+        return Verified(access_key)
+    return Verified(_verified_v4(fields, secrets))
 
 
 def _verified_v4(fields: Mapping[str, str], secrets: Secrets) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from time import gmtime, strftime
-from urllib.parse import unquote_plus
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.query import Query, read_query
 from maruhub.gateway.s3.signature import (
-    Payload,
     PayloadMode,
     Secrets,
     Verified,
@@ -19,7 +18,6 @@ from maruhub.gateway.s3.signature import (
     signature_text,
     verified_signer,
 )
-from maruhub.wire.recall import recalled
 from maruhub.wire.signing import (
     ALGORITHM,
     SKEW_S,
@@ -30,17 +28,13 @@ from maruhub.wire.signing import (
 
 LONGEST_S = 7 * 24 * 3600
 _MALFORMED = "AuthorizationQueryParametersError"
-_NAMES = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
-
-_decoded = recalled(unquote_plus)
+_NAMES = frozenset({"Algorithm", "Credential", "Date", "Expires", "SignedHeaders"})
 
 
 def is_presigned(head: Head) -> bool:
     """True if the query claims to be signed, however badly."""
-    return "X-Amz-" in head.query and any(
-        _decoded(piece.partition("=")[0]) in ("X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential")
-        for piece in head.query.split("&")
-    )
+    query, signature = read_query(head.query)
+    return signature is not None or query.is_presigned
 
 
 def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collection[str] = ()) -> Verified:
@@ -55,7 +49,8 @@ def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collectio
     Raises:
         S3Failure: The link is not signed as it must be, expired, or not valid yet.
     """
-    found = _parameters(head.query)
+    query, signature = read_query(head.query)
+    found, signature = _link(query, signature)
     if found["Algorithm"] == "AWS4-ECDSA-P256-SHA256":
         raise S3Failure(
             "NotImplemented", "Signature Version 4A is not implemented: sign with AWS4-HMAC-SHA256."
@@ -63,34 +58,31 @@ def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collectio
     if found["Algorithm"] != ALGORITHM:
         raise S3Failure(_MALFORMED, "X-Amz-Algorithm only supports AWS4-HMAC-SHA256.")
     access_key, scope = credential_of(found["Credential"], _MALFORMED, regions)
-    given = signature_text(found["Signature"], _MALFORMED)
-    names = tuple(found["SignedHeaders"].split(";"))
-    check_signed(head, names, _MALFORMED)
+    given = signature_text(signature, _MALFORMED)
+    names = check_signed(head, found["SignedHeaders"], _MALFORMED)
     timestamp = found["Date"]
     if timestamp[:8] != scope.date:
         raise S3Failure(_MALFORMED, "The credential's date is not that of X-Amz-Date.")
     _check_time(timestamp, found["Expires"], now)
     declared = head.by_name.get("x-amz-content-sha256", "")
-    payload = payload_of(declared) if declared else Payload(PayloadMode.UNSIGNED)
-    canonical = canonical_request(head, names, payload.text, without="X-Amz-Signature")
+    payload = payload_of(declared or PayloadMode.UNSIGNED.value)
+    canonical = canonical_request(head, names, payload.text, query=query.canonical)
     text = string_to_sign(timestamp, scope, canonical)
     signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)
-    return Verified(signer, payload)
+    return Verified(access_key, payload, signer)
 
 
-def _parameters(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for piece in query.split("&"):
-        name, _, value = piece.partition("=")
-        name = _decoded(name).removeprefix("X-Amz-")
-        if name in _NAMES:
-            if name in found:
-                raise S3Failure(_MALFORMED, f"X-Amz-{name} stands more than once.")
-            found[name] = _decoded(value)
-    if len(found) != len(_NAMES):
-        wanted = ", ".join(f"X-Amz-{name}" for name in _NAMES)
+def _link(query: Query, signature: str | None) -> tuple[Mapping[str, str], str]:
+    """What a link says of its signature, and that."""
+    found = query.link
+    if signature is None:
+        signature = found.get("Signature")
+    elif "Signature" in found:
+        raise S3Failure(_MALFORMED, "X-Amz-Signature stands more than once.")
+    if signature is None or not found.keys() >= _NAMES:
+        wanted = ", ".join(f"X-Amz-{name}" for name in sorted({*_NAMES, "Signature"}))
         raise S3Failure(_MALFORMED, f"A presigned query must hold {wanted}.")
-    return found
+    return found, signature
 
 
 def _check_time(timestamp: str, expires: str, now: float) -> None:

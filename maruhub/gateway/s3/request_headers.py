@@ -7,7 +7,7 @@ Headers of other vendors and of HTTP itself are none of our business. Presigned 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from maruhub.gateway.s3.checksums import KINDS
 from maruhub.gateway.s3.failure import S3Failure
@@ -22,7 +22,7 @@ x-amz-copy-source-if-unmodified-since x-amz-copy-source-range x-amz-date
 x-amz-decoded-content-length x-amz-expected-bucket-owner x-amz-grant-full-control x-amz-grant-read
 x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-max-parts x-amz-metadata-directive
 x-amz-mp-object-size x-amz-object-attributes x-amz-object-lock-legal-hold x-amz-object-lock-mode
-x-amz-object-lock-retain-until-date x-amz-object-ownership x-amz-optional-object-attributes
+x-amz-object-lock-retain-until-date x-amz-optional-object-attributes
 x-amz-part-number-marker x-amz-sdk-checksum-algorithm x-amz-security-token
 x-amz-skip-destination-validation x-amz-source-expected-bucket-owner x-amz-storage-class
 x-amz-tagging x-amz-tagging-directive x-amz-te x-amz-trailer
@@ -58,7 +58,12 @@ SIGNATURE_PARAMETERS = frozenset(_SIGNATURE_PARAMETERS_WORDS.split())
 _NO_HEADERS = SIGNATURE_PARAMETERS | _NOT_HOISTED
 
 
-def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -> dict[str, str]:
+def is_hoisted(name: str) -> bool:
+    """Whether a parameter of the query, in lower case, counts as the header of that name."""
+    return name.startswith("x-amz-") and name not in _NO_HEADERS
+
+
+def with_hoisted(headers: Mapping[str, str], hoisted: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     """Headers by name, and with them those that a presigned address carries in its query.
 
     A header that was sent as such stands.
@@ -66,16 +71,15 @@ def with_hoisted(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -
     Raises:
         S3Failure: ``InvalidArgument`` if the two say different things.
     """
+    if not hoisted:
+        return headers
     merged = dict(headers)
-    for name, value in query:
-        lowered = name.lower()
-        if not lowered.startswith("x-amz-") or lowered in _NO_HEADERS:
-            continue
-        if merged.setdefault(lowered, value) != value:
+    for name, value in hoisted:
+        if merged.setdefault(name, value) != value:
             raise S3Failure(
                 "InvalidArgument",
-                f"The query and a header give different values of {lowered}.",
-                ArgumentName=lowered,
+                f"The query and a header give different values of {name}.",
+                ArgumentName=name,
                 ArgumentValue=value,
             )
     return merged
@@ -88,13 +92,10 @@ def refuse_unknown(headers: Mapping[str, str]) -> None:
         S3Failure: ``NotImplemented``, which names the header (encryption, redirects, requester pays,
             MFA, appends, and whatever is newer than this table).
     """
-    for name, value in headers.items():
-        if not name.startswith("x-amz-"):
+    for name in headers:
+        if not name.startswith("x-amz-") or name in _KNOWN or name.startswith(_KNOWN_BEGINNINGS):
             continue
-        if name in _HARMLESS:
-            if value in _HARMLESS[name]:
-                continue
-        elif name in _KNOWN or name.startswith(_KNOWN_BEGINNINGS):
+        if headers[name] in _HARMLESS.get(name, ()):
             continue
         raise S3Failure(
             "NotImplemented",

@@ -8,38 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation, Place, Support
+from maruhub.gateway.s3.query import SUBRESOURCES, read_query
 from maruhub.gateway.s3.request_headers import refuse_unknown, with_hoisted
 from maruhub.wire.recall import recalled
 
 KEY_BYTES_MAX = 1024
-_PARAMETERS_MAX = 256
 
 _BY_CHOICE = {(o.method, o.place, o.chosen_by): o for o in Operation}
-_SUBRESOURCES = frozenset(o.chosen_by.partition("&")[0] for o in Operation) - {
-    "",
-    "list-type",
-    "max-directory-buckets",
-    "x-amz-copy-source",
-}
 # What makes a difference beside a sub-resource, or without one.
-_BESIDE = ("x-amz-copy-source", "id", "annotationName", "list-type", "max-directory-buckets")
-
-_PARAMETERS_WORDS = """
-annotation-prefix annotationName bucket-region continuation-token delimiter encoding-type fetch-owner
-id key-marker list-type marker max-annotation-results max-buckets max-directory-buckets max-keys
-max-parts max-uploads part-number-marker partNumber prefix response-cache-control
-response-content-disposition response-content-encoding response-content-language
-response-content-type response-expires select-type start-after upload-id-marker version-id-marker
-versionId
-"""
-_PARAMETERS = frozenset(_PARAMETERS_WORDS.split())
-# The older signature's, in the query; whoever checks signatures answers for them.
-_ELSEWHERE = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
+_COPY = "x-amz-copy-source"
+_BESIDE = (_COPY, "id", "annotationName", "list-type", "max-directory-buckets")
 
 _TAKES_VERSION = frozenset(
     {
@@ -99,14 +81,15 @@ def route(head: Head, *, hosts: Iterable[str] = ()) -> Asked:
             nowhere, ``InvalidArgument``, ``InvalidURI`` or ``KeyTooLongError`` for what can't be read.
     """
     bucket, key, virtual = _address(head, hosts)
-    query = _query(head.query)
-    headers = with_hoisted(head.by_name, query)
-    parameters = _parameters(query)
+    query, _ = read_query(head.query)
+    headers = with_hoisted(head.by_name, query.hoisted)
+    parameters = query.parameters
     place = Place.OBJECT if key else Place.BUCKET if bucket else Place.SERVICE
     operation = _operation(head, place, parameters, headers)
     if operation.support is Support.REFUSED:
         raise S3Failure("NotImplemented", f"{operation.api_name} is not implemented.")
-    _check(operation, parameters)
+    if parameters:
+        _check(operation, parameters)
     if operation is not Operation.PREFLIGHT:
         refuse_unknown(headers)
     return Asked(operation, bucket, key, parameters, headers, virtual)
@@ -115,25 +98,30 @@ def route(head: Head, *, hosts: Iterable[str] = ()) -> Asked:
 def _address(head: Head, hosts: Iterable[str]) -> tuple[str, str, bool]:
     if not head.path.startswith("/") or not _is_utf8(head.path):
         raise S3Failure("InvalidURI", "The path must begin with / and be UTF-8.")
-    name = _host_name(head.by_name.get("host", ""))
-    label = ""
-    for base in sorted(hosts, key=len, reverse=True):
-        if name == base.lower():
-            break
-        if name.endswith("." + base.lower()):
-            label = name[: -len(base) - 1]
-            break
+    label = _label(_host_name(head.by_name.get("host", "")), hosts) if hosts else ""
     if label:
         bucket, key = label, head.path[1:]
     else:
         bucket, _, key = head.path[1:].partition("/")
     if not bucket and key:
         raise S3Failure("InvalidURI", "The path names a key and no bucket.")
-    if len(key.encode()) > KEY_BYTES_MAX:
-        raise S3Failure("KeyTooLongError", Size=str(len(key.encode())), MaxSizeAllowed=str(KEY_BYTES_MAX))
+    size_bytes = len(key.encode())
+    if size_bytes > KEY_BYTES_MAX:
+        raise S3Failure("KeyTooLongError", Size=str(size_bytes), MaxSizeAllowed=str(KEY_BYTES_MAX))
     return bucket, key, bool(label)
 
 
+def _label(name: str, hosts: Iterable[str]) -> str:
+    """What stands before one of the base names; empty for one of them, and for another host."""
+    for base in sorted(hosts, key=len, reverse=True):
+        if name == base.lower():
+            break
+        if name.endswith("." + base.lower()):
+            return name[: -len(base) - 1]
+    return ""
+
+
+@recalled
 def _host_name(host: str) -> str:
     """A host without port and the dot of the root, in lower case."""
     name, _, port = host.rpartition(":")
@@ -145,53 +133,10 @@ def _host_name(host: str) -> str:
 def _is_utf8(text: str) -> bool:
     """Whether no byte stands in the text as a half of a surrogate pair."""
     try:
-        text.encode()
+        text.isascii() or text.encode()
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _query(query: str) -> list[tuple[str, str]]:
-    pieces = query.split("&")
-    if len(pieces) > _PARAMETERS_MAX:
-        raise S3Failure("InvalidURI", f"The query must have at most {_PARAMETERS_MAX} parameters.")
-    try:
-        return [_field(piece) for piece in pieces if piece]
-    except ValueError:
-        raise S3Failure("InvalidURI", "The query must be UTF-8.") from None
-
-
-@recalled
-def _field(piece: str) -> tuple[str, str]:
-    """Name and value of one parameter. Raises ValueError for what is not UTF-8."""
-    ((name, value),) = parse_qsl(piece, keep_blank_values=True, errors="strict")
-    if not (_is_utf8(name) and _is_utf8(value)):
-        raise ValueError("half of a surrogate pair")
-    return name, value
-
-
-def _parameters(query: list[tuple[str, str]]) -> dict[str, str]:
-    """The query by name, without what S3 passes over too.
-
-    That is: names that begin with ``x-`` (S3 leaves them to its users' logs), and unknown ones that
-    have a value. An unknown one without a value looks like a sub-resource that we haven't heard of.
-    """
-    parameters: dict[str, str] = {}
-    for name, value in query:
-        if name not in _PARAMETERS and name not in _SUBRESOURCES:
-            if not value and not name.lower().startswith("x-") and name not in _ELSEWHERE:
-                raise S3Failure(
-                    "NotImplemented", f"The sub-resource {name[:64]!r} is not known here.", ResourceType=name
-                )
-            continue
-        if parameters.setdefault(name, value) != value:
-            raise S3Failure(
-                "InvalidArgument",
-                f"The parameter {name} is given twice with different values.",
-                ArgumentName=name,
-                ArgumentValue=value,
-            )
-    return parameters
 
 
 def _operation(
@@ -199,7 +144,7 @@ def _operation(
 ) -> Operation:
     if head.method == "OPTIONS":
         return Operation.PREFLIGHT
-    chosen = [name for name in parameters if name in _SUBRESOURCES]
+    chosen = [name for name in parameters if name in SUBRESOURCES]
     if len(chosen) > 1:
         raise S3Failure(
             "InvalidArgument",
@@ -209,7 +154,7 @@ def _operation(
         )
     sub = chosen[0] if chosen else ""
     for extra in _BESIDE:
-        if extra in parameters or extra in headers:
+        if extra in (headers if extra == _COPY else parameters):
             refined = _BY_CHOICE.get((head.method, place, f"{sub}&{extra}" if sub else extra))
             if refined is not None:
                 return refined

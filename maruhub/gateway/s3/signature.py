@@ -6,16 +6,17 @@ access key that nobody has costs the same work as a wrong secret.
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from hashlib import sha256
 from time import gmtime, strftime
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.wire.recall import recalled
 from maruhub.wire.signing import (
     ALGORITHM,
     SKEW_S,
@@ -69,20 +70,24 @@ class Payload:
         return self.sha256 or self.mode.value
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Verified:
     """A request whose signature is right.
 
     Attributes:
-        signer: Who, with what a chain of chunks goes on from.
-        payload: What was promised of the body, still to be kept.
+        access_key: Whose secret it was.
+        payload: What was promised of the body, still to be kept; None of a form.
+        signer: What a chain of chunks goes on from; None of a signature that allows none.
     """
 
-    signer: Signer
-    payload: Payload
+    access_key: str
+    payload: Payload | None = None
+    signer: Signer | None = None
 
 
+_NOTHING = sha256(b"").hexdigest()
 _MODES = {mode.value: Payload(mode) for mode in PayloadMode if mode is not PayloadMode.SIGNED}
+_MODES[_NOTHING] = Payload(PayloadMode.SIGNED, _NOTHING)
 
 
 def payload_of(value: str) -> Payload:
@@ -122,13 +127,12 @@ def verify_header(head: Head, *, now: float, secrets: Secrets, regions: Collecti
     _check_time(timestamp, scope, now)
     if "x-amz-content-sha256" not in head.by_name:
         raise S3Failure("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
-    names = tuple(signed.split(";"))
-    check_signed(head, names, "AuthorizationHeaderMalformed")
+    names = check_signed(head, signed, "AuthorizationHeaderMalformed")
     payload = payload_of(head.by_name["x-amz-content-sha256"])
     canonical = canonical_request(head, names, payload.text)
     text = string_to_sign(timestamp, scope, canonical)
     signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)
-    return Verified(signer, payload)
+    return Verified(access_key, payload, signer)
 
 
 def verified_signer(
@@ -164,39 +168,50 @@ def credential_of(text: str, malformed: str, regions: Collection[str]) -> tuple[
     Raises:
         S3Failure: With the code ``malformed``.
     """
-    parts = text.rsplit("/", 4)
-    if len(parts) != 5 or not all(parts) or len(text) > 512:
-        raise S3Failure(malformed, "The credential must be <access key>/<YYYYMMDD>/<region>/s3/aws4_request.")
-    access_key, date, region, service, end = parts
-    if seconds_of(f"{date}T000000Z") is None:
-        raise S3Failure(malformed, "The date of the credential must be YYYYMMDD.")
-    if service != "s3" or end != "aws4_request":
-        raise S3Failure(malformed, "The credential must be for the service 's3' and end in 'aws4_request'.")
-    if regions and region not in regions:
+    try:
+        access_key, scope = _credential(text)
+    except ValueError as wrong:
+        raise S3Failure(malformed, str(wrong)) from None
+    if regions and scope.region not in regions:
         expected = min(regions)
         raise S3Failure(malformed, f"The region is wrong; expecting '{expected}'.", Region=expected)
+    return access_key, scope
+
+
+@recalled
+def _credential(text: str) -> tuple[str, Scope]:
+    """The same; raises ValueError."""
+    parts = text.rsplit("/", 4)
+    if len(parts) != 5 or not all(parts) or len(text) > 512:
+        raise ValueError("The credential must be <access key>/<YYYYMMDD>/<region>/s3/aws4_request.")
+    access_key, date, region, service, end = parts
+    if seconds_of(f"{date}T000000Z") is None:
+        raise ValueError("The date of the credential must be YYYYMMDD.")
+    if service != "s3" or end != "aws4_request":
+        raise ValueError("The credential must be for the service 's3' and end in 'aws4_request'.")
     return access_key, Scope(date, region, service)
 
 
-def check_signed(head: Head, signed: tuple[str, ...], malformed: str) -> None:
-    """Refuses signed headers that are out of order, absent, or too few.
+def check_signed(head: Head, text: str, malformed: str) -> list[str]:
+    """The names of the signed headers; refuses them if they are out of order, absent, or too few.
 
     Raises:
         S3Failure: With the code ``malformed``; ``SignatureDoesNotMatch`` where one is absent, or
             ``AccessDenied`` where a header that must be signed (``host``, every ``x-amz-*``) is not.
     """
-    if not signed or any(a >= b for a, b in itertools.pairwise(signed)):
+    signed, present = text.split(";"), head.by_name
+    if signed != sorted(set(signed)):
         raise S3Failure(malformed, "SignedHeaders must be sorted, each name in lower case and once.")
-    present = {name for name, _ in head.headers}
-    if not present.issuperset(signed):
+    if not present.keys() >= set(signed):
         missing = ", ".join(sorted(set(signed).difference(present)))
         text = f"SignedHeaders names what the request does not have, or not in ASCII: {missing[:200]}"
         raise S3Failure("SignatureDoesNotMatch", text)
-    bare = {name for name in present if name.startswith("x-amz-")} | {"host"}
-    if not bare.issubset(signed):
-        missing = ", ".join(sorted(bare.difference(signed)))
+    bare = [name for name in present if name.startswith("x-amz-") and name not in signed]
+    if bare or "host" not in signed:
+        missing = ", ".join(sorted({*bare, *({"host"} - set(signed))}))
         text = "There were headers present in the request which were not signed"
         raise S3Failure("AccessDenied", text, HeadersNotSigned=missing)
+    return signed
 
 
 def signature_text(text: str, malformed: str) -> str:

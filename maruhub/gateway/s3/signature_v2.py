@@ -20,7 +20,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.presigned import LONGEST_S
-from maruhub.gateway.s3.signature import Payload, PayloadMode, Secrets, payload_of
+from maruhub.gateway.s3.signature import PayloadMode, Secrets, Verified, payload_of
 from maruhub.wire.signing import SKEW_S, same
 
 _NAMES = ("AWSAccessKeyId", "Expires", "Signature")
@@ -44,10 +44,8 @@ def is_link_v2(head: Head) -> bool:
     )
 
 
-def verify_link_v2(
-    head: Head, *, now: float, secrets: Secrets, virtual_bucket: str = ""
-) -> tuple[str, Payload]:
-    """Checks a link; its access key, and what it says of the body.
+def verify_link_v2(head: Head, *, now: float, secrets: Secrets, virtual_bucket: str = "") -> Verified:
+    """Checks a link.
 
     Args:
         head: The request.
@@ -71,7 +69,7 @@ def verify_link_v2(
     payload = payload_of(head.by_name.get("x-amz-content-sha256") or PayloadMode.UNSIGNED.value)
     if payload.mode in (PayloadMode.CHUNKS, PayloadMode.CHUNKS_TRAILER):
         raise S3Failure("InvalidRequest", "Chunks are signed with version 4; this link is of version 2.")
-    return access_key, payload
+    return Verified(access_key, payload)
 
 
 def check_signature_v2(access_key: str, text: str, *, given: str, secrets: Secrets) -> None:

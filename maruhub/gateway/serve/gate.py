@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Final
 
 from maruhub.gateway.guessing import Guesses
 from maruhub.gateway.head import Head
@@ -17,23 +14,22 @@ from maruhub.gateway.identity import Keyring
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.post_signature import is_signed, verify_form
 from maruhub.gateway.s3.presigned import is_presigned, verify_query
-from maruhub.gateway.s3.signature import Payload, PayloadMode, verify_header
+from maruhub.gateway.s3.signature import Payload, PayloadMode, Secrets, Verified, verify_header
 from maruhub.gateway.s3.signature_v2 import is_link_v2, verify_link_v2
 from maruhub.gateway.service.request import Caller
 from maruhub.gateway.service.sinks import Intake
 from maruhub.namespace import Namespace
+from maruhub.namespace.access_key import AccessKey
 from maruhub.wire.signing import Signer
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
 
-T = TypeVar("T")
-
-_NAMES_MAX: Final = 1024
+_CALLERS_MAX: Final = 1024
 _GUESSED: Final = ("InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Passed:
     """A request that may come in.
 
@@ -62,7 +58,8 @@ class Gate:
         self._store = hub.store
         self._keys = Keyring(hub.users)
         self._guesses = Guesses(time.monotonic)
-        self._names: OrderedDict[str, Namespace] = OrderedDict()
+        self._nobody = Passed(Caller(), Namespace(self._store, actor="anonymous"))
+        self._callers: dict[str, tuple[AccessKey, Caller, Namespace]] = {}
 
     def passed(self, head: Head, *, now_s: float, virtual_bucket: str = "") -> Passed:
         """Who sent a request.
@@ -75,39 +72,19 @@ class Gate:
         Raises:
             S3Failure: The signature is wrong, the key unknown or disabled, or there were too many such.
         """
-        way, secrets = _Way.of(head), self._keys.secret
-        if way is None:
-            return Passed(Caller(), self._namespace("anonymous"))
+        if "authorization" in head.by_name:
+            return self._checked(head.client, lambda find: verify_header(head, now=now_s, secrets=find))
+        if not head.query:
+            return self._nobody
+        if is_presigned(head):
+            return self._checked(head.client, lambda find: verify_query(head, now=now_s, secrets=find))
+        if is_link_v2(head):
 
-        def verify() -> tuple[str, Payload, Signer | None]:
-            if way is _Way.LINK_V2:
-                return *verify_link_v2(head, now=now_s, secrets=secrets, virtual_bucket=virtual_bucket), None
-            check = verify_header if way is _Way.HEADER else verify_query
-            verified = check(head, now=now_s, secrets=secrets)
-            return verified.signer.access_key, verified.payload, verified.signer
+            def verify(find: Secrets) -> Verified:
+                return verify_link_v2(head, now=now_s, secrets=find, virtual_bucket=virtual_bucket)
 
-        client = head.client.rpartition(":")[0].strip("[]")
-        access_key, payload, signer = self._checked(client, way.access_key_said(head), verify)
-        caller = self._caller(access_key)
-        return Passed(caller, self._namespace(caller.user), payload, signer)
-
-    def _checked(self, client: str, said: str, verify: Callable[[], T]) -> T:
-        """What ``verify`` returns; whoever guesses too often is not listened to."""
-        self._guesses.check(client, said)
-        try:
-            verified = verify()
-        except S3Failure as failure:
-            if failure.code in _GUESSED:
-                self._guesses.failed(client, failure.fields.get("AWSAccessKeyId", said))
-            raise
-        self._guesses.succeeded(client, said)
-        return verified
-
-    def _caller(self, access_key: str) -> Caller:
-        key = self._keys.key(access_key)
-        if key is None:
-            raise S3Failure("InvalidAccessKeyId", AWSAccessKeyId=access_key)
-        return Caller(key.user, key.access_key, key.admin, key.policy, key.user_policy)
+            return self._checked(head.client, verify)
+        return self._nobody
 
     def sender(self, head: Head, fields: Mapping[str, str]) -> tuple[Caller, Namespace]:
         """Who signed a form upload; nobody, if it isn't signed. Safe from many threads.
@@ -116,12 +93,42 @@ class Gate:
             S3Failure: As :meth:`passed`.
         """
         if not is_signed(fields):
-            return Caller(), Namespace(self._store, actor="anonymous")
-        client = head.client.rpartition(":")[0].strip("[]")
-        said = fields.get("x-amz-credential", "").partition("/")[0] or fields.get("awsaccesskeyid", "")
-        access_key = self._checked(client, said, lambda: verify_form(fields, secrets=self._keys.secret))
-        caller = self._caller(access_key)
-        return caller, Namespace(self._store, actor=caller.user)
+            return self._nobody.caller, self._nobody.names
+        passed = self._checked(head.client, lambda find: verify_form(fields, secrets=find))
+        return passed.caller, passed.names
+
+    def _checked(self, peer: str, verify: Callable[[Secrets], Verified]) -> Passed:
+        """Whoever ``verify`` says it is; who guesses too often is not listened to."""
+        client = peer.rpartition(":")[0].strip("[]")
+
+        def find(access_key: str) -> str | None:
+            self._guesses.check(client, access_key)
+            return self._keys.secret(access_key)
+
+        try:
+            verified = verify(find)
+        except S3Failure as failure:
+            # Where no key is named no signature was looked at: nothing was guessed.
+            if failure.code in _GUESSED and "AWSAccessKeyId" in failure.fields:
+                self._guesses.failed(client, failure.fields["AWSAccessKeyId"])
+            raise
+        self._guesses.succeeded(client, verified.access_key)
+        caller, names = self._caller(verified.access_key)
+        return Passed(caller, names, verified.payload, verified.signer)
+
+    def _caller(self, access_key: str) -> tuple[Caller, Namespace]:
+        """Made anew when the key's rows have changed: until then the keyring gives the same one."""
+        key = self._keys.key(access_key)
+        if key is None:
+            raise S3Failure("InvalidAccessKeyId", AWSAccessKeyId=access_key)
+        made_of, caller, names = self._callers.get(access_key, (None, None, None))
+        if made_of is not key or caller is None or names is None:
+            caller = Caller(key.user, key.access_key, key.admin, key.policy, key.user_policy)
+            names = Namespace(self._store, actor=caller.user)
+            if len(self._callers) >= _CALLERS_MAX:
+                self._callers.clear()
+            self._callers[access_key] = key, caller, names
+        return caller, names
 
     @staticmethod
     def document(head: Head, passed: Passed, raw: bytes) -> bytes:
@@ -146,36 +153,6 @@ class Gate:
         document = b"".join(intake.payload(raw))
         intake.finish()
         return document
-
-    def _namespace(self, actor: str) -> Namespace:
-        names = self._names.get(actor)
-        if names is None:
-            names = self._names[actor] = Namespace(self._store, actor=actor)
-            if len(self._names) > _NAMES_MAX:
-                self._names.popitem(last=False)
-        return names
-
-
-class _Way(Enum):
-    """How a request is signed: what stands before its access key."""
-
-    HEADER = "Credential="
-    LINK = "X-Amz-Credential="
-    LINK_V2 = "AWSAccessKeyId="
-
-    @classmethod
-    def of(cls, head: Head) -> _Way | None:
-        """None without a signature."""
-        if "authorization" in head.by_name:
-            return cls.HEADER
-        if is_presigned(head):
-            return cls.LINK
-        return cls.LINK_V2 if is_link_v2(head) else None
-
-    def access_key_said(self, head: Head) -> str:
-        """The access key that a request says it is signed with; empty if none can be made out."""
-        text = head.by_name["authorization"] if self is _Way.HEADER else head.query
-        return unquote(text.partition(self.value)[2].partition("&")[0][:512]).partition("/")[0]
 
 
 _NOTHING: Final = hashlib.sha256(b"").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from maruhub.gateway.head import Head
@@ -22,7 +23,7 @@ def check_head(head: Head, names: Sequence[str], bytes_max: int) -> None:
     Raises:
         S3Failure: ``RequestHeaderSectionTooLarge``, or ``InvalidArgument``, which names the header.
     """
-    if sum(len(name) + len(value) for name, value in head.headers) > bytes_max:
+    if sum(map(len, itertools.chain.from_iterable(head.headers))) > bytes_max:
         raise S3Failure("RequestHeaderSectionTooLarge")
     if len(names) != len(head.by_name):
         lost = min(set(names).difference(head.by_name))

@@ -126,7 +126,9 @@ def test_awss_own_example_has_awss_signature():
         "x-amz-signature": "8afdbf4008c03f22c2cd3cdb72e4afbb1f6a588f3255ac628749a66d7f09699e",
     }
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-    assert verify_form(fields, secrets={"AKIAIOSFODNN7EXAMPLE": secret}.get) == "AKIAIOSFODNN7EXAMPLE"
+    assert (
+        verify_form(fields, secrets={"AKIAIOSFODNN7EXAMPLE": secret}.get).access_key == "AKIAIOSFODNN7EXAMPLE"
+    )
     assert read_post_policy(fields["policy"]).conditions[1].begins
 
 
@@ -140,7 +142,7 @@ def test_only_who_has_the_secret_signs():
         "x-amz-date": "20231101T000000Z",
         "x-amz-signature": signature_of(key, text),
     }
-    assert verify_form(fields, secrets={"KEY": "secret"}.get) == "KEY"
+    assert verify_form(fields, secrets={"KEY": "secret"}.get).access_key == "KEY"
     assert failure_of(verify_form, fields, secrets={"KEY": "other"}.get) == "SignatureDoesNotMatch"
     assert failure_of(verify_form, fields, secrets=dict[str, str]().get) == "InvalidAccessKeyId"
     altered = fields | {"policy": policy()}
@@ -153,7 +155,7 @@ def test_only_who_has_the_secret_signs():
 def test_forms_of_the_older_signature_need_their_fields_too():
     text = policy(*CONDITIONS)
     fields = {"policy": text, "awsaccesskeyid": "KEY", "signature": signature_v2("secret", text)}
-    assert verify_form(fields, secrets={"KEY": "secret"}.get) == "KEY"
+    assert verify_form(fields, secrets={"KEY": "secret"}.get).access_key == "KEY"
     assert failure_of(verify_form, fields, secrets={"KEY": "other"}.get) == "SignatureDoesNotMatch"
     assert failure_of(verify_form, fields, secrets=dict[str, str]().get) == "InvalidAccessKeyId"
     for name in fields:

@@ -53,7 +53,7 @@ def _find(access_key: str) -> str | None:
 
 def test_the_published_request_is_right():
     verified = verify_header(GET, now=NOW, secrets=_find, regions=["us-east-1"])
-    assert verified.signer.access_key == KEY
+    assert verified.access_key == KEY
     assert verified.payload.sha256 == EMPTY
     assert "key=" not in repr(verified).replace("access_key=", "")
 
