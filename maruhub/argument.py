@@ -59,6 +59,11 @@ def whole(name: str, value: object, *, low: int | None = None, high: int | None 
     return number
 
 
+def byte_range(offset: object, length: object) -> tuple[int, int | None]:
+    """Where a range of bytes begins, and how long it is (None: to the end)."""
+    return whole("offset", offset, low=0), None if length is None else whole("length", length, low=0)
+
+
 def flag(name: str, value: object) -> bool:
     """True or False, and nothing that merely counts as one."""
     if isinstance(value, bool):

@@ -133,15 +133,19 @@ class BucketView(MutableMapping[str, memoryview]):
         found = self._objects.read_many(self.name, argument.texts("keys", keys), verify=verify)
         return [one if isinstance(one, memoryview) else as_stated(one) for one in found]
 
-    def pieces(self, item: str | ObjectInfo, *, verify: bool = True) -> Iterator[memoryview]:
+    def pieces(
+        self, item: str | ObjectInfo, *, offset: int = 0, length: int | None = None, verify: bool = True
+    ) -> Iterator[memoryview]:
         """An object's bytes in pieces of at most 1 MiB, for objects larger than memory.
 
-        ``item`` is a key, or what ``list`` or ``stat`` said of it (saves a look-up).
+        ``item`` is a key, or what ``list`` or ``stat`` said of it (saves a look-up). Only
+        ``length`` bytes from ``offset`` on (None: to the end): of what lies outside, nothing is read.
         """
         if not isinstance(item, str) and not hasattr(item, "extents_raw"):
             raise argument.wrong("item", item, "a key, or an object of list() or stat()")
+        offset, length = argument.byte_range(offset, length)
         info = self.stat(item) if isinstance(item, str) else item
-        return self._objects.chunks(info, verify=verify)
+        return self._objects.chunks(info, offset=offset, length=length, verify=verify)
 
     def put(
         self,

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.errors import InvalidInput, MaruError, NoSuchDataset, NoSuchKey
+from maruhub import argument
+from maruhub.errors import InvalidInput, NoSuchDataset, NoSuchKey
 from maruhub.namespace.address import DatasetAddress
-from maruhub.store.format.extent import Blobs
+from maruhub.namespace.reads import read_range
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,6 @@ BUCKET: Final = "dataset"
 """The reserved name under which a door shows versions beside the buckets."""
 
 _PAGE: Final = 1000
-_EXTENTS_A_READ: Final = 8
 _COLUMNS: Final = ("id", "version_id", "size", "sha256", "content_type", "created", "mtime")
 
 _Rows = npt.NDArray[np.int64]
@@ -105,17 +105,14 @@ class FrozenBucket:
         names = self._manifest.user_names
         return dict(self._manifest.table(names, np.array([item.row])).to_pylist()[0]) if names else {}
 
-    def pieces(self, item: str | FrozenObject, *, verify: bool = True) -> Iterator[memoryview]:
-        """A sample's bytes in pieces of at most 1 MiB; raises Corrupt."""
+    def pieces(
+        self, item: str | FrozenObject, *, offset: int = 0, length: int | None = None, verify: bool = True
+    ) -> Iterator[memoryview]:
+        """A sample's bytes, or a range of them, in pieces of at most 1 MiB; raises Corrupt."""
+        offset, length = argument.byte_range(offset, length)
         found = self.stat(item) if isinstance(item, str) else item
         extents = self._manifest.blobs(np.array([found.row])).extents
-        for at in range(0, len(extents), _EXTENTS_A_READ):
-            some = extents[at : at + _EXTENTS_A_READ]
-            blobs = Blobs(some, np.arange(len(some) + 1, dtype=np.int64))
-            for piece in self._store.read_many(blobs, verify=verify):
-                if isinstance(piece, MaruError):
-                    raise piece
-                yield piece
+        return read_range(self._store, extents, offset=offset, length=length, verify=verify)
 
     def _matching(self, prefix: str) -> tuple[_Rows, pa.ChunkedArray]:
         """Live rows whose id starts with ``prefix``, and these ids, in the version's order."""

@@ -14,7 +14,7 @@ from maruhub.errors import InvalidName, MaruError, NoSuchKey
 from maruhub.namespace.bucket import bucket_key, decode_bucket, find_bucket, no_such_bucket
 from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
 from maruhub.namespace.object import ObjectInfo, object_prefix
-from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
+from maruhub.store.format.extent import EXTENT_DTYPE, Blobs, ExtentArray
 from maruhub.store.format.row import RowBatch, blobs_of
 from maruhub.store.protocol import Store
 
@@ -97,19 +97,7 @@ class ObjectReads:
         does not touch nothing.
         """
         extents = np.frombuffer(info.extents_raw, dtype=EXTENT_DTYPE)
-        end = info.size if length is None else offset + length
-        ends = np.cumsum(extents["length"], dtype=np.int64)
-        first, last = np.searchsorted(ends, (offset, end - 1), side="right").tolist()
-        for at in range(first, min(last + 1, len(extents)), _CHUNK_EXTENTS):
-            part = extents[at : min(at + _CHUNK_EXTENTS, last + 1)]
-            blobs = Blobs(part, np.arange(len(part) + 1, dtype=np.int64))
-            for number, result in enumerate(self._store.read_many(blobs, verify=verify), at):
-                if isinstance(result, MaruError):
-                    raise result
-                start = int(ends[number]) - len(result)
-                cut = result[max(offset - start, 0) : end - start]
-                if len(cut):
-                    yield cut
+        return read_range(self._store, extents, offset=offset, length=length, verify=verify)
 
     def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> RowBatch:
         """Rows of keys, in one moment with the bucket's own: its id may have changed since."""
@@ -123,6 +111,29 @@ class ObjectReads:
             self._prefixes[bucket] = now = object_prefix(decode_bucket(row))
             if now == prefix:
                 return found[1:]
+
+
+def read_range(
+    store: Store, extents: ExtentArray, *, offset: int = 0, length: int | None = None, verify: bool = True
+) -> Iterator[memoryview]:
+    """A range of the bytes that lie in ``extents`` one after the other; at the end it ends.
+
+    Views of at most 1 MiB; at most 8 MiB are read at a time, and of extents that the range
+    does not touch nothing. Raises Corrupt.
+    """
+    ends = np.cumsum(extents["length"], dtype=np.int64)
+    end = int(ends[-1]) if length is None and len(ends) else offset + (length or 0)
+    first, last = np.searchsorted(ends, (offset, end - 1), side="right").tolist()
+    for at in range(first, min(last + 1, len(extents)), _CHUNK_EXTENTS):
+        part = extents[at : min(at + _CHUNK_EXTENTS, last + 1)]
+        blobs = Blobs(part, np.arange(len(part) + 1, dtype=np.int64))
+        for number, result in enumerate(store.read_many(blobs, verify=verify), at):
+            if isinstance(result, MaruError):
+                raise result
+            start = int(ends[number]) - len(result)
+            cut = result[max(offset - start, 0) : max(end - start, 0)]
+            if len(cut):
+                yield cut
 
 
 def no_such_key(bucket: str, key: str) -> NoSuchKey:

@@ -13,7 +13,7 @@ from maruhub.namespace.key_error import NoSuchBucket, as_key_error, as_stated
 from maruhub.remote.items import Parts, read_items
 from maruhub.remote.listing import RemoteListing
 from maruhub.remote.object import RemoteObject
-from maruhub.remote.pieces import read_pieces
+from maruhub.remote.pieces import read_range
 from maruhub.remote.putting import WRITE_BYTES, encode_write
 from maruhub.remote.uploading import Uploading
 from maruhub.wire.frame import Buffer
@@ -97,12 +97,18 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         for items in read_items(self._hub.transport, ask):
             yield from items.parts
 
-    def pieces(self, item: str | RemoteObject, *, verify: bool = True) -> Iterator[memoryview]:
-        """An object's bytes in pieces of at most 1 MiB, for objects larger than memory."""
+    def pieces(
+        self, item: str | RemoteObject, *, offset: int = 0, length: int | None = None, verify: bool = True
+    ) -> Iterator[memoryview]:
+        """An object's bytes, or a range of them, in pieces of at most 1 MiB.
+
+        Of an object assembled from parts, what lies before the range is sent too.
+        """
         if not isinstance(item, str | RemoteObject):
             raise argument.wrong("item", item, "a key, or an object of list() or stat()")
+        offset, length = argument.byte_range(offset, length)
         info = self.stat(item) if isinstance(item, str) else item
-        return read_pieces(self._hub.transport, info)
+        return read_range(self._hub.transport, info, offset, info.size if length is None else offset + length)
 
     def put(
         self,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from maruhub.errors import Conflict, InvalidData, MaruError
 from maruhub.remote.transport import Cut
@@ -15,13 +16,33 @@ if TYPE_CHECKING:
     from maruhub.remote.transport import Transport
 
 
-def read_pieces(transport: Transport, info: RemoteObject) -> Iterator[memoryview]:
-    """The bytes of exactly this version, in pieces of at most 1 MiB, each verified.
+_EXTENT_BYTES: Final = 1 << 20
+"""Where extents of an object begin that was put in one piece; a stream begins at one."""
+
+
+def read_range(transport: Transport, info: RemoteObject, start: int, stop: int) -> Iterator[memoryview]:
+    """Bytes ``start … stop`` of exactly this version, in pieces of at most 1 MiB.
 
     Raises:
         MaruError: What the hub says of it, such as that the version is gone.
     """
-    done, patience = 0, transport.patience()
+    stop = min(stop, info.size)
+    if start >= stop:
+        return
+    assembled = "-" in info.etag
+    at = 0 if assembled else start - start % _EXTENT_BYTES
+    with contextlib.closing(_read_from(transport, info, at)) as pieces:
+        for piece in pieces:
+            if cut := piece[max(start - at, 0) : stop - at]:
+                yield cut
+            at += len(piece)
+            if at >= stop:
+                return
+
+
+def _read_from(transport: Transport, info: RemoteObject, done: int) -> Generator[memoryview]:
+    """The bytes from ``done`` on, where an extent begins, each piece verified."""
+    patience = transport.patience()
     while True:
         reader = StreamReader()
         try:

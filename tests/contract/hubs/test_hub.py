@@ -106,6 +106,21 @@ def test_a_large_object_goes_in_and_out(photos: Any, size: int) -> None:
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 1 << 20
     assert list(photos.pieces(photos.stat("large"))) == pieces
+    ranges = [
+        (0, 5),
+        (7, None),
+        (1 << 20, 1),
+        ((1 << 20) - 3, 9),
+        (len(data) - 4, 99),
+        (len(data), None),
+        (3, 0),
+    ]
+    for offset, length in ranges:
+        stop = None if length is None else offset + length
+        read = b"".join(photos.pieces("large", offset=offset, length=length))
+        assert read == data[offset:stop], (offset, length)
+    with pytest.raises(errors.InvalidInput, match="offset"):
+        photos.pieces("large", offset=-1)
 
 
 def test_folders_copies_deletes_and_the_past(photos: Any, hub: Any) -> None:

@@ -74,6 +74,8 @@ def test_an_object_of_many_extents_comes_whole(hub: Hub) -> None:
     pieces = list(_frozen(hub).pieces("big/o"))
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 1 << 20
+    cut = b"".join(_frozen(hub).pieces("big/o", offset=(1 << 20) - 7, length=20))
+    assert cut == data[(1 << 20) - 7 : (1 << 20) + 13]
 
 
 def test_the_folders_above(hub: Hub) -> None:
