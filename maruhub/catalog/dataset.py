@@ -22,13 +22,14 @@ from maruhub.catalog.row import ViewRow, version_of_key
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.version import Version, VersionInfo
 from maruhub.catalog.view import View
-from maruhub.errors import InvalidInput, ReadOnly, Refused
+from maruhub.errors import InvalidInput, MaruError, ReadOnly, Refused
 from maruhub.namespace.retention import Term, wall_moment
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from maruhub.namespace.namespace import Namespace
+    from maruhub.store.format.extent import Blobs
 
 
 class Door(Protocol):
@@ -287,6 +288,12 @@ class Dataset:
             python_hint="Leave out fractions and group to split it so, or change the rule for everybody: "
             "dataset.set_split(..., replace=True).",
         )
+
+    def read_many(self, blobs: Blobs) -> list[memoryview | MaruError]:
+        """Bytes of this hub, announced before they are read; see :meth:`View.read_many`."""
+        store = self._ledger.store
+        store.announce(blobs.extents)
+        return store.read_many(blobs)
 
     def save_view(self, view: View) -> None:
         """Keeps a view under its digest."""

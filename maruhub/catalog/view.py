@@ -20,7 +20,7 @@ from maruhub.catalog.column_group import RowArray
 from maruhub.catalog.digest import view_digest
 from maruhub.catalog.manifest import INTERNAL, Manifest
 from maruhub.catalog.split import SplitRule, check_split, group_hashes
-from maruhub.errors import InvalidInput
+from maruhub.errors import InvalidInput, MaruError
 from maruhub.store.format.extent import Blobs
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class Home(Protocol):
 
     def open_version(self, number: int) -> View:
         """One of its versions."""
+
+    def read_many(self, blobs: Blobs) -> list[memoryview | MaruError]:
+        """Bytes, in their order, each checked against its sum."""
 
     @property
     def loader(self) -> Callable[..., Any] | None:
@@ -161,6 +164,14 @@ class View:
     def sizes(self, rows: Rows = None) -> npt.NDArray[np.int64]:
         """Bytes of each sample, ``int64[m]``."""
         return self.manifest.numbers("size", self._absolute(rows))
+
+    def read_many(self, rows: Rows = None) -> list[memoryview | MaruError]:
+        """The bytes of rows, in their order; an unreadable one's error in its place.
+
+        Read-only views, checked in this very call, that live as long as they are held. For
+        whoever knows no order: :meth:`batches` reads ahead.
+        """
+        return self._home.read_many(self.blobs(rows))
 
     # -- views of it
 

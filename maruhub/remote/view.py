@@ -108,6 +108,13 @@ class RemoteView:
         found = self._rows(["sha256"], rows).column(0).to_pylist()
         return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), 32)
 
+    def columns(self, rows: Rows = None) -> pa.Table:
+        """Attributes and labels, a row a sample."""
+        from maruhub.catalog.arrival import base_schema
+
+        own = set(base_schema().names)
+        return self._rows([name for name in self.column_names if name not in own], rows)
+
     def read_many(self, rows: Rows = None) -> Parts:
         """The bytes of rows, in their order; an unreadable one's error in its place."""
         wanted = list(range(len(self))) if rows is None else _whole_numbers(rows)

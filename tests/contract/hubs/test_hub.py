@@ -219,6 +219,20 @@ def test_views_are_narrowed(hub: Any, version: Any) -> None:
     assert hub.sql("SELECT count(*) AS n FROM cats").column("n").to_pylist() == [60]
 
 
+def test_rows_are_read_in_any_order(version: Any) -> None:
+    view = version.where("label = 1")
+    rows = [5, 0, 5, 3]
+    assert [f"photos/{key}" for key in DATA if f"photos/{key}" in view.ids(rows)] == sorted(
+        set(view.ids(rows))
+    )
+    assert view.read_many(np.array(rows)) == [DATA[name.removeprefix("photos/")] for name in view.ids(rows)]
+    assert view.columns(rows).to_pylist() == [{"label": 1}] * 4
+    assert (view.read_many([]), view.columns([]).num_rows) == ([], 0)
+    assert len(view.read_many()) == len(view)
+    with pytest.raises(errors.InvalidInput):
+        view.read_many([len(view)])
+
+
 def state(batches: Any) -> Any:
     return json.loads(json.dumps(batches.state_dict()))
 
