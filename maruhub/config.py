@@ -16,6 +16,11 @@ def share_metrics_in(folder: str) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
+def hub() -> str:
+    """The hub that is meant where nobody names one: a folder or an address; empty where nobody says."""
+    return os.environ.get("MARU_HUB", "")
+
+
 def access_key() -> str:
     """Who remote hubs are opened as where the call does not say; empty where nobody says."""
     return os.environ.get("MARU_ACCESS_KEY", "")
