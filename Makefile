@@ -1,6 +1,6 @@
 # The commands of this project; CI runs the same ones. Each sets up what it needs in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture fuzz check bench docs clean
+.PHONY: help demo test test-frameworks torture fuzz check bench docs clean
 # Extra words for the program a target runs, as in `make test ARGS=unit`.
 ARGS ?=
 # Of `make torture`: how many scripts, and the first one's number.
@@ -11,7 +11,7 @@ COUNT ?= 10000
 SEED ?= 1
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## a hub on real data, from the first file to an honest score (about three minutes)
 	@scripts/setup demo
@@ -21,6 +21,11 @@ test: ## every test, rung by rung, with a summary; ARGS="unit crash" runs just t
 	@scripts/system-packages
 	@scripts/setup dev
 	@.venv/bin/python scripts/run_tests.py $(ARGS)
+
+test-frameworks: ## the adapters in the frameworks themselves, an environment a group; ARGS="torch" runs just those
+	@scripts/system-packages
+	@scripts/setup dev
+	@.venv/bin/python -m scripts.run_frameworks $(ARGS)
 
 torture: ## a pool in memory through thousands of scripts of faults and crashes; SEEDS=10000 FIRST_SEED=1
 	@scripts/setup dev
@@ -46,5 +51,5 @@ docs: ## build docs/ into site/; a broken link or anchor fails
 	@echo "Built: site/index.html"
 
 clean: ## remove what these commands made, the virtual environment too
-	rm -rf .venv .clients site build dist demo-hub .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .clients .frameworks site build dist demo-hub .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -29,6 +29,8 @@ WORKERS = {
     "interop": 0,
     "e2e": 0,
 }
+# Not rungs of this run: `make test-frameworks` runs them, each where its frameworks are installed.
+ELSEWHERE = {"frameworks"}
 EXIT_NO_TESTS = 5
 
 
@@ -59,14 +61,14 @@ def main() -> int:
     if unknown:
         parser.error(f"no such rung: {', '.join(unknown)}")
     results = [_run(rung) for rung in rungs]
-    return _summarise(results)
+    return summarise(results, "rung")
 
 
 def _other_tests() -> list[str]:
     """Tests that lie in no rung's folder run last, so that none is forgotten."""
     tests = ROOT / "tests"
     found = {path.relative_to(tests).parts[0] for path in tests.rglob("test_*.py")}
-    return sorted(found - WORKERS.keys())
+    return sorted(found - WORKERS.keys() - ELSEWHERE)
 
 
 def _run(rung: str) -> RungResult:
@@ -74,30 +76,36 @@ def _run(rung: str) -> RungResult:
     print(f"\n=== {rung} ===", flush=True)
     if not folder.exists():
         return RungResult(rung)
+    return run_pytest(rung, folder, python=sys.executable, workers=WORKERS.get(rung, 0))
+
+
+def run_pytest(name: str, folder: Path, *, python: str, workers: int = 0) -> RungResult:
+    """Runs a folder's tests with an interpreter; what they reported, by the name given."""
     with tempfile.TemporaryDirectory(prefix="maru-tests-") as scratch:
         report = Path(scratch) / "report.json"
-        command = [sys.executable, "-m", "pytest", str(folder), "-q", "--rung-report", str(report)]
+        command = [python, "-m", "pytest", str(folder), "-q", "--rung-report", str(report)]
         command += ["--durations=3", "--durations-min=5"]
-        if workers := WORKERS.get(rung, 0):
+        if workers:
             command += ["-n", str(workers), "--dist", "worksteal"]
         start = time.monotonic()
         status = subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
         seconds = time.monotonic() - start
-        return _result(rung, report, status=status, seconds=seconds)
+        return _result(name, folder, report, status=status, seconds=seconds)
 
 
-def _result(rung: str, report: Path, *, status: int, seconds: float) -> RungResult:
-    result = RungResult(rung, seconds=seconds)
+def _result(name: str, folder: Path, report: Path, *, status: int, seconds: float) -> RungResult:
+    result = RungResult(name, seconds=seconds)
     if report.exists():
         found = json.loads(report.read_text())
         result.passed, result.failed, result.skipped = found["passed"], found["failed"], found["skipped"]
     # A pytest that died, or failed for no test's sake, must not count as green.
     if status not in (0, EXIT_NO_TESTS) and not result.failed:
-        result.failed = [f"tests/{rung}: pytest itself ended with status {status}"]
+        result.failed = [f"{folder.relative_to(ROOT)}: pytest itself ended with status {status}"]
     return result
 
 
-def _summarise(results: list[RungResult]) -> int:
+def summarise(results: list[RungResult], kind: str) -> int:
+    """Prints what ran and what came of it; the exit status. ``kind`` says what a result is of."""
     print("\n=== summary ===")
     for result in results:
         skipped = sum(result.skipped.values())
@@ -112,7 +120,7 @@ def _summarise(results: list[RungResult]) -> int:
     for result in red:
         print(*(f"failed: {test}" for test in result.failed), sep="\n")
     if red:
-        print(f"The first red rung is '{red[0].name}': begin there.")
+        print(f"The first red {kind} is '{red[0].name}': begin there.")
     passed = sum(result.passed for result in results)
     failed = sum(len(result.failed) for result in results)
     print(f"{passed} passed, {failed} failed, {reasons.total()} skipped")

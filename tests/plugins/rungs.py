@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-RUNGS = ("tidy", "unit", "contract", "property", "crash", "fuzz", "interop", "e2e")
+RUNGS = ("tidy", "unit", "contract", "property", "crash", "fuzz", "interop", "e2e", "frameworks")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
