@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maruhub import errors
-from tests.tidy.tree import modules
+from tests.tidy.tree import PACKAGE, modules
 
 KINDS = [
     kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.MaruError)
@@ -38,7 +38,7 @@ def test_a_kind_survives_the_border_of_a_process(kind: type[errors.MaruError]):
 
 
 _PYTHON = re.compile(r"in Python\b|\w+=(True|False|None)\b|\b(hub|dataset|version)\.\w+\(")
-"""The loaders' and the Python door's own errors reach nobody at a command line."""
+"""The adapters', the loaders' and the Python door's own errors reach nobody at a command line."""
 
 
 def _hints(path: Path) -> Iterator[str]:
@@ -51,7 +51,7 @@ def test_a_hint_for_the_command_line_speaks_no_python():
     found = {
         str(path): hint
         for path in modules()
-        if not {"api", "loaders", "testing"} & set(path.parts)
+        if not {"adapters", "api", "loaders", "testing"} & set(path.relative_to(PACKAGE).parts)
         for hint in _hints(path)
         if _PYTHON.search(hint)
     }
