@@ -173,11 +173,11 @@ class Hub:
         is a pure function of view, seed and epoch; ``state_dict`` resumes exactly, under
         another ``world`` or batch size too. With ``run`` what is handed out is recorded,
         so that a score can be called held-out later; it is a run or its id. ``options`` are those of
-        :class:`maruhub.loaders.Batches`: seed, rank, world, epochs, shuffle, …
+        :class:`maruhub.loaders.LoaderOptions`: seed, rank, world, epochs, shuffle, order, …
         """
-        from maruhub.loaders import Batches
+        from maruhub.loaders import Batches, LoaderOptions
 
-        argument.options(Batches, options)
+        argument.options(LoaderOptions, options)
         _check_view(view)
         if run is not None:
             options["recorder"] = self.runs.recorder(run, view)

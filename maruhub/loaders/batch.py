@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A sample that could not be read and was passed over; its position counts as consumed."""
+    """A sample that could not be read and was passed over; its position counts as consumed.
+
+    ``substitute`` is the sample that came in its place (``on_error="substitute"``).
+    """
 
     id: str
     reason: str
     epoch: int
     position: int
+    substitute: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Batch:
         positions: ``uint64[m]``, rows of the view (not positions of the order).
         epoch: Which epoch, from 0.
         step: Which step of the epoch, from 0; equal on all ranks.
+        padding: How many of the last samples only fill the batch up (``remainder="pad"``): they
+            have come before in this epoch. Leave them out of a score.
     """
 
     ids: list[str]
@@ -42,6 +48,7 @@ class Batch:
     positions: npt.NDArray[np.uint64]
     epoch: int
     step: int
+    padding: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -29,9 +30,10 @@ Positions = npt.NDArray[np.uint64]
 SIZE_MAX: Final = 1 << 63
 SEED_MAX: Final = (1 << 64) - 1
 _TAG: Final = b"maruhub order 1\0"
-_ROUNDS: Final = 6
-_ROUNDS_SMALL: Final = 16
-_SMALL: Final = 1 << 12
+ROUNDS: Final = 6
+ROUNDS_SMALL: Final = 16
+"""Where there are fewer than ``SMALL`` positions."""
+SMALL: Final = 1 << 12
 _BLOCK: Final = 1 << 13
 """Positions worked on at once: the scratch arrays stay in the cache."""
 
@@ -105,7 +107,7 @@ def grid_of(n: int) -> Grid:
         raise InvalidInput(f"an order of {n} positions: the size must be within 1 … 2**63.")
     rows = math.isqrt(n - 1) + 1
     rows += rows % 2
-    return Grid(rows, -(-n // rows), _ROUNDS_SMALL if n < _SMALL else _ROUNDS)
+    return Grid(rows, -(-n // rows), ROUNDS_SMALL if n < SMALL else ROUNDS)
 
 
 @lru_cache(maxsize=64)
@@ -115,8 +117,13 @@ def _round_keys(key: bytes, rounds: int) -> tuple[np.uint64, ...]:
     return tuple(np.uint64(int.from_bytes(digest[:8], "little")) for digest in digests)
 
 
-def _encrypt(values: Positions, grid: Grid, keys: tuple[np.uint64, ...]) -> Positions:
-    rows, columns = np.uint64(grid.rows), np.uint64(grid.columns)
+def encrypt(
+    values: Positions,
+    rows: np.uint64 | Positions,
+    columns: np.uint64 | Positions,
+    keys: Sequence[np.uint64 | Positions],
+) -> Positions:
+    """Sends values through the network once; grids and round keys are of all values or of each."""
     x, y = np.divmod(values, columns)
     for i, key in enumerate(keys):
         if i % 2 == 0:
@@ -126,6 +133,10 @@ def _encrypt(values: Positions, grid: Grid, keys: tuple[np.uint64, ...]) -> Posi
     x *= columns
     x += y
     return x
+
+
+def _encrypt(values: Positions, grid: Grid, keys: tuple[np.uint64, ...]) -> Positions:
+    return encrypt(values, np.uint64(grid.rows), np.uint64(grid.columns), keys)
 
 
 def _decrypt(values: Positions, grid: Grid, keys: tuple[np.uint64, ...]) -> Positions:
@@ -141,14 +152,14 @@ def _decrypt(values: Positions, grid: Grid, keys: tuple[np.uint64, ...]) -> Posi
     return x
 
 
-def _add(half: Positions, amount: Positions, size: np.uint64) -> None:
+def _add(half: Positions, amount: Positions, size: np.uint64 | Positions) -> None:
     """``half = (half + amount) % size`` in place; one subtraction, as both are <= size."""
     half += amount
     # Below size the subtraction wraps round to a huge number, so the minimum is the remainder.
     np.minimum(half, half - size, out=half)
 
 
-def _mix(half: Positions, key: np.uint64, size: np.uint64) -> Positions:
+def _mix(half: Positions, key: np.uint64 | Positions, size: np.uint64 | Positions) -> Positions:
     """The round function: a keyed hash of ``half``, scaled to [0, size) without a division."""
     h = half ^ key
     h *= _MIX_1

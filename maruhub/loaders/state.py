@@ -2,7 +2,9 @@
 
 ``{"format": 1, "source": digest, "seed": 7, "epoch": 2, "position": 4096}``. It knows no
 rank, world, batch size or worker, so it is equal on all ranks and fits any of them later.
-``seed`` is null for the unshuffled sequence.
+``seed`` is null for the unshuffled sequence. A state of an order that is neither of these two
+says so, as format 2: ``{…, "order": {"kind": "blocks", "rows": 64, "window": 64}}``. Releases
+that know format 1 alone refuse it, instead of going on in an order of their own.
 """
 
 from __future__ import annotations
@@ -15,26 +17,39 @@ from maruhub.errors import InvalidInput, StateMismatch, UnsupportedFormat
 from maruhub.loaders.permutation import SEED_MAX
 from maruhub.loaders.plan import Place
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_PLAIN: Final = 1
+PLAIN_ORDERS: Final[tuple[dict[str, Any], ...]] = ({"kind": "shuffled"}, {"kind": "sequential"})
+"""Those that the seed alone tells apart, without and with one being null."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoaderState:
-    """What ``state_dict`` returns, checked."""
+    """What ``state_dict`` returns, checked.
+
+    Attributes:
+        source: The digest of the samples.
+        seed: The seed; None: the order has none.
+        order: What the order is, as its policy tells it.
+        place: How far.
+    """
 
     source: str
     seed: int | None
+    order: dict[str, Any]
     place: Place
 
     def to_dict(self) -> dict[str, Any]:
         """A new small dict of JSON values each time: callers keep it without copying."""
-        return {
-            "format": FORMAT,
+        plain = self.order in PLAIN_ORDERS
+        state: dict[str, Any] = {
+            "format": _PLAIN if plain else FORMAT,
             "source": self.source,
             "seed": self.seed,
             "epoch": self.place.epoch,
             "position": self.place.position,
         }
+        return state if plain else {**state, "order": dict(self.order)}
 
     @classmethod
     def from_dict(cls, state: object) -> LoaderState:
@@ -44,9 +59,9 @@ class LoaderState:
         """
         if not isinstance(state, Mapping) or _count(state, "format") is None:
             raise InvalidInput("this is not a loader's state.", hint="Load what `state_dict()` returned.")
-        if state["format"] != FORMAT:
+        if state["format"] not in (_PLAIN, FORMAT):
             raise UnsupportedFormat(
-                f"the loader's state has format {state['format']}, this release reads {FORMAT}.",
+                f"the loader's state has format {state['format']}, this release reads up to {FORMAT}.",
                 hint="Upgrade MaruHub.",
             )
         source, seed = state.get("source"), _count(state, "seed")
@@ -57,25 +72,54 @@ class LoaderState:
             raise InvalidInput(
                 "the loader's state has no proper epoch or position.", hint="Load it unaltered."
             )
-        return cls(source, seed, Place(epoch, position))
+        return cls(source, seed, _order(state, seed), Place(epoch, position))
 
-    def check(self, *, source: str, seed: int | None, size: int) -> Place:
-        """The place, if it belongs to this source and order; else StateMismatch."""
-        if self.source != source:
+    def check(self, now: LoaderState, size: int) -> Place:
+        """The place, if it belongs to the loader whose state is ``now``; else StateMismatch."""
+        if self.source != now.source:
             raise StateMismatch(
-                f"the state belongs to the version or view {self.source}, this loader reads {source}.",
+                f"the state belongs to the version or view {self.source}, this loader reads {now.source}.",
                 hint="Open the view of the state (`hub.view(digest)`), or start without the state.",
             )
-        if self.seed != seed and self.place != Place(0, 0):
-            raise StateMismatch(
-                f"the state of view {self.source} belongs to the order of seed {self.seed}, "
-                f"this loader (view {source}) has seed {seed}.",
-                hint=f"Make the loader with seed={self.seed}.",
-            )
+        if self.place != Place(0, 0):
+            self._check_order(now)
         if self.place.position > size:
-            raise StateMismatch(f"the state is at position {self.place.position} of {size} in view {source}.")
+            raise StateMismatch(
+                f"the state is at position {self.place.position} of {size} in view {self.source}."
+            )
         whole = self.place.position == size
         return Place(self.place.epoch + 1, 0) if whole and size else self.place
+
+    def _check_order(self, now: LoaderState) -> None:
+        # Before the seeds: an order without one has another seed than any that has.
+        if self.order != now.order:
+            raise StateMismatch(
+                f"the state of view {self.source} was made in the order {_shown(self.order)}, "
+                f"this loader has {_shown(now.order)}.",
+                hint="Make the loader with the same order and samples_per_epoch, or start without the state.",
+            )
+        if self.seed != now.seed:
+            raise StateMismatch(
+                f"the state of view {self.source} belongs to the order of seed {self.seed}, "
+                f"this loader (view {now.source}) has seed {now.seed}.",
+                hint=f"Make the loader with seed={self.seed}.",
+            )
+
+
+def _order(state: Mapping[Any, Any], seed: int | None) -> dict[str, Any]:
+    if state["format"] == _PLAIN:
+        return dict(PLAIN_ORDERS[seed is None])
+    order = state.get("order")
+    if not isinstance(order, Mapping) or not isinstance(order.get("kind"), str):
+        raise InvalidInput("the loader's state has no proper order.", hint="Load it unaltered.")
+    return dict(order)
+
+
+def _shown(order: Mapping[str, Any]) -> str:
+    """``blocks (rows=64, window=64)``."""
+    fields = ", ".join(f"{name}={value!r}" for name, value in order.items() if name != "kind")
+    text = f"{order['kind']} ({fields})" if fields else str(order["kind"])
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def _count(state: Mapping[Any, Any], name: str) -> int | None:

@@ -13,8 +13,10 @@ import numpy as np
 
 from maruhub.errors import InvalidData
 from maruhub.loaders import Batches
+from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.plan import Place, Plan, Step, StepWalk
-from maruhub.loaders.reading import BatchReader, OnError, Ready, Samples, make_ready
+from maruhub.loaders.reading import BatchReader, Fetched, Samples
+from maruhub.loaders.state import PLAIN_ORDERS
 from maruhub.loaders.stats import Meter
 from maruhub.remote.items import Items, Parts, read_items
 from maruhub.remote.transport import Transport
@@ -40,9 +42,8 @@ class RemoteBatches(Batches):
             self._transport,
             parts["source"],
             parts["plan"],
-            seed=parts["order"].seed,
             meter=parts["meter"],
-            on_error=parts["on_error"],
+            options=self._options,
         )
 
 
@@ -55,26 +56,23 @@ class RemoteReader:
         view: RemoteView,
         plan: Plan,
         *,
-        seed: int | None,
         meter: Meter,
-        on_error: OnError,
+        options: LoaderOptions,
     ) -> None:
         self.plan = plan
         self._transport = transport
         self._view = view
-        self._seed = seed
         self._meter = meter
-        self._on_error: OnError = on_error
+        self._told = _order_fields(options, plan)
 
-    def batches(self, place: Place, epochs: int | None) -> Iterator[Ready]:
+    def steps(self, place: Place, epochs: int | None) -> Iterator[Fetched]:
         """See :class:`BatchReader`."""
         if not self.plan.size:
             return
         items = read_items(self._transport, _Asking(self, place, epochs).request)
         held = _Held(items, self._meter)
         for step in self.plan.walk(place, epochs):
-            samples, results = held.take(step.stop - step.start)
-            yield make_ready(step, samples, results, on_error=self._on_error)
+            yield Fetched(step, *held.take(step.stop - step.start))
 
     def request(self, place: Place, epochs: int | None, skip: int) -> dict[str, Any]:
         """What the server is asked."""
@@ -82,7 +80,7 @@ class RemoteReader:
         return {
             "format": 1,
             "epoch": self._view.expected_source(),
-            "seed": self._seed,
+            **self._told,
             "rank": plan.rank,
             "world": plan.world,
             "batch_size": plan.batch_size,
@@ -90,6 +88,18 @@ class RemoteReader:
             "epochs": epochs,
             "skip": skip,
         }
+
+
+def _order_fields(options: LoaderOptions, plan: Plan) -> dict[str, Any]:
+    """What a request says of order and remainder; nothing that an older hub would not know anyway."""
+    fields: dict[str, Any] = {"seed": options.order_seed}
+    if options.order is not None and options.order.to_json() not in PLAIN_ORDERS:
+        fields["order"] = options.order.to_json()
+    if options.samples_per_epoch is not None:
+        fields["samples_per_epoch"] = options.samples_per_epoch
+    if plan.remainder != "exact":
+        fields["remainder"] = plan.remainder
+    return fields
 
 
 class _Asking:

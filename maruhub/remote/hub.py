@@ -81,10 +81,10 @@ class RemoteHub:
         self, view: RemoteView, batch_size: int, *, run: Run | str | None = None, **options: Any
     ) -> RemoteBatches:
         """Random batches of a view, as of a local hub: the same order, the same state, the same record."""
-        from maruhub.loaders import Batches
+        from maruhub.loaders import LoaderOptions
         from maruhub.remote.batches import RemoteBatches
 
-        argument.options(Batches, options)
+        argument.options(LoaderOptions, options)
         _check_view(view)
         if run is not None:
             options["recorder"] = self.runs.recorder(run, view)

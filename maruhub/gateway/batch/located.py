@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,8 @@ from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.batch.request import Keys, ReadEpoch, ReadObjects
 from maruhub.gateway.batch.rights import Allowed, refusal
 from maruhub.loaders.ahead import Window, cut
-from maruhub.loaders.order import GlobalOrder
+from maruhub.loaders.options import LoaderOptions
+from maruhub.loaders.order import Order, rows_of
 from maruhub.loaders.plan import Place, Plan, Step, take
 from maruhub.store.format.extent import Blobs
 from maruhub.wire.frame import MORE, ROW_DTYPE, RowTable
@@ -210,22 +211,30 @@ def row_runs(view: View, rows: npt.NDArray[np.uint64], *, columns: bool) -> Iter
 
 def epoch_runs(view: View, request: ReadEpoch) -> Iterator[Run]:
     """A rank's samples in its plan's order, as a loader reads them; InvalidInput at once."""
-    plan = Plan.of(len(view), request.batch_size, request.rank, request.world)
+    options: dict[str, Any] = {"order": request.order, "samples_per_epoch": request.samples_per_epoch}
+    chosen = LoaderOptions.of({**options, "seed": request.seed or 0, "shuffle": request.seed is not None})
+    order = chosen.order_of(view)
+    plan = Plan.of(
+        order.size,
+        request.batch_size,
+        rank=request.rank,
+        world=request.world,
+        remainder=request.remainder,
+    )
     if request.skip >= request.batch_size:
         raise InvalidInput(
             f"skip {request.skip} must be less than a batch.", hint="Begin 'from' a later step."
         )
-    if plan.rank * plan.batch_size >= plan.size:
+    if not plan.batches_an_epoch():
         return iter(())  # no share in any epoch; there may be very many
-    return _epoch_runs(view, request, plan)
+    return _epoch_runs(view, request, plan, order)
 
 
-def _epoch_runs(view: View, request: ReadEpoch, plan: Plan) -> Iterator[Run]:
-    order = GlobalOrder(len(view), request.seed)
+def _epoch_runs(view: View, request: ReadEpoch, plan: Plan, order: Order) -> Iterator[Run]:
     steps = _slices(plan.walk(Place(request.epoch, request.position), request.epochs))
     skip, left = request.skip, request.count
     while left != 0 and (some := list(take(steps, RUN_ITEMS))):
-        rows = order.rows_of(some)
+        rows = rows_of(order, some)
         skip, rows = max(0, skip - len(rows)), rows[skip:]
         if left is not None:
             rows = rows[:left]

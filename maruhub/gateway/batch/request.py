@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from maruhub import argument
 from maruhub.errors import InvalidInput, UnsupportedFormat
-from maruhub.gateway.batch.fields import U64_MAX, Fields
+from maruhub.gateway.batch.fields import I63_MAX, U64_MAX, Fields
+from maruhub.loaders.order import Policy
+from maruhub.loaders.orders import policy_of
 
 FORMAT: Final = 1
 EXTENT_BYTES: Final = 1 << 20
@@ -75,6 +77,9 @@ class ReadEpoch:
     count: int | None = None
     columns: bool = True
     skip: int = 0
+    order: Policy | None = None
+    samples_per_epoch: int | None = None
+    remainder: str = "exact"
 
 
 ReadRequest = ReadObjects | ReadSamples | ReadEpoch
@@ -156,6 +161,9 @@ def _epoch(fields: Fields) -> ReadRequest:
         count=fields.maybe_whole("count"),
         columns=fields.flag("columns", True),
         skip=fields.whole("skip", 0),
+        order=policy_of(fields.take("order")) if fields.has("order") else None,
+        samples_per_epoch=fields.maybe_whole("samples_per_epoch", low=1, high=I63_MAX),
+        remainder=fields.text("remainder", "exact"),
     )
 
 

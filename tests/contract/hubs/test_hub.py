@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from maruhub import errors
+from maruhub.loaders import orders
 from maruhub.namespace import PutItem
 
 DATA = {f"{i:03}.jpg": f"bytes {i} ".encode() * (i % 9) for i in range(60)}
@@ -253,7 +254,17 @@ def flat(batches: Any) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("prefetch", [0, 1 << 20])
 def test_batches_are_those_of_a_local_hub(hub: Any, version: Any, served: Any, prefetch: int) -> None:
-    for options in ({}, {"rank": 1, "world": 3}, {"epochs": 2}, {"shuffle": False}):
+    chosen: list[dict[str, Any]] = [
+        {},
+        {"rank": 1, "world": 3},
+        {"epochs": 2},
+        {"shuffle": False},
+        {"order": orders.Blocks(rows=3, window=2), "samples_per_epoch": 25, "epochs": 2},
+        {"order": orders.Balanced("label"), "rank": 1, "world": 2, "remainder": "pad"},
+        {"order": orders.Curriculum("size", stages=3), "world": 2, "remainder": "drop"},
+        {"order": orders.Weighted("size"), "epochs": 2},
+    ]
+    for options in chosen:
         here = served.local.version("cats@v2").where("label < 2").batches(7, seed=5, **options)
         there = version.where("label < 2").batches(7, seed=5, prefetch=prefetch, **options)
         assert len(there) == len(here)

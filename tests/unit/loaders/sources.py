@@ -87,3 +87,23 @@ class BlankStore:
     def _note(self, what: str, count: int) -> None:
         if self.keep_calls:
             self.calls.append((what, count))
+
+
+class TableSource:
+    """A table as samples without bytes of their own: what orders are made over."""
+
+    def __init__(self, rows: pa.Table, digest: str = "table") -> None:
+        self.digest = digest
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def ids(self, rows: Rows) -> list[str]:
+        return [f"t/{row}" for row in rows.tolist()]
+
+    def blobs(self, rows: Rows) -> Blobs:
+        return SyntheticSource(len(self)).blobs(rows)
+
+    def columns(self, rows: Rows) -> pa.Table:
+        return self.rows.take(pa.array(rows))

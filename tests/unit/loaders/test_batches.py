@@ -178,7 +178,7 @@ def test_damaged_states_are_refused(store: Store, source: StoredSource, damage: 
     with pytest.raises(InvalidInput):
         batches.load_state_dict([1, 2])
     with pytest.raises(UnsupportedFormat):
-        batches.load_state_dict({**batches.state_dict(), "format": 2})
+        batches.load_state_dict({**batches.state_dict(), "format": 3})
 
 
 @pytest.mark.parametrize("prefetch", MODES)
@@ -218,6 +218,46 @@ def test_a_batch_of_bad_samples_only_is_handed_out_empty() -> None:
     store.rot(source.stored[1])
     got = list(Batches(source, store, 1, on_error="skip"))
     assert sorted(len(b) for b in got) == [0, 1, 1]
+
+
+@pytest.mark.parametrize("prefetch", MODES)
+def test_a_substitute_is_the_batchs_next_good_sample_and_both_are_listed(prefetch: int) -> None:
+    store, source = rotting()
+    order = ids(Batches(source, store, 10, seed=7))
+    # The last sample of a batch is substituted by its first; one of two in a row by the one behind them.
+    at = [i for i, name in enumerate(order) if int(name[2:]) % 7]  # those of other sizes than 0
+    bad = [next(i for i in at if i % 10 == 9), next(i for i in at if i % 10 < 8 and i + 1 in at)]
+    bad.append(bad[1] + 1)
+    for i in bad:
+        store.rot(source.stored[int(order[i][2:])])
+    batches = Batches(source, store, 10, seed=7, prefetch=prefetch, on_error="substitute", window=SMALL)
+    got = list(batches)
+    expected = list(order)
+    expected[bad[0]], expected[bad[1]], expected[bad[2]] = (
+        order[bad[0] - 9],
+        order[bad[2] + 1],
+        order[bad[2] + 1],
+    )
+    assert [i for b in got for i in b.ids] == expected
+    assert all(
+        bytes(x) == source.payloads[int(i[2:])] for b in got for i, x in zip(b.ids, b.blobs, strict=True)
+    )
+    assert {s.position: (s.id, s.substitute) for s in batches.skipped} == {
+        i: (order[i], expected[i]) for i in bad
+    }
+
+
+def test_padding_is_counted_also_where_samples_are_skipped() -> None:
+    for on_error, sizes, padding in (("skip", [8, 8, 4], 2), ("substitute", [8, 8, 8], 5)):
+        store = MemoryStore()
+        source = StoredSource(store, [b"%d" % i for i in range(19)])
+        for i in (0, 1, 2, 16):
+            store.rot(source.stored[i])
+        batches = Batches(source, store, 8, shuffle=False, remainder="pad", on_error=on_error)
+        got = list(batches)
+        assert [len(b) for b in got] == [5, *sizes[1:]] if on_error == "skip" else sizes
+        assert got[-1].padding == padding
+        assert [s.position for s in batches.skipped] == [0, 1, 2, 16, 0, 1, 2]
 
 
 def test_an_error_of_the_source_reaches_the_trainer(store: Store) -> None:

@@ -23,8 +23,8 @@ def test_the_last_step_is_short_and_leaves_some_ranks_nothing() -> None:
 
 def test_walks_through_epochs_without_empty_steps() -> None:
     assert Plan(5, 2, 1, 2).steps(Place(0, 0), 2) == [
-        Step(0, 0, 0, 2, 4, Place(0, 4)),
-        Step(1, 0, 0, 2, 4, Place(1, 4)),
+        Step(0, 0, 0, 4, 2, 4, Place(0, 4)),
+        Step(1, 0, 0, 4, 2, 4, Place(1, 4)),
     ]
 
 
