@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maruhub.errors import InvalidInput, MaruError, NotFound
+from maruhub.ingest.destination import Destination, HubDestination
 from maruhub.ingest.feed import Feed
 from maruhub.ingest.lander import Lander
 from maruhub.ingest.opening import open_source
 from maruhub.ingest.options import IngestOptions
 from maruhub.ingest.progress import Progress
 from maruhub.ingest.report import Report
-from maruhub.ingest.reports import Reports
 from maruhub.ingest.source import Source
 from maruhub.ingest.tally import Tally
 from maruhub.namespace import Namespace
@@ -21,7 +21,7 @@ from maruhub.namespace.names import check_bucket_name, encode_text
 
 
 def ingest(
-    ns: Namespace,
+    into: Namespace | Destination,
     source: str | Path,
     bucket: str,
     prefix: str = "",
@@ -32,7 +32,7 @@ def ingest(
     """Brings what a source holds into a bucket; a second time copies nothing.
 
     Args:
-        ns: The hub's names.
+        into: The hub's names, or another destination.
         source: A folder, a file, a glob, a tar or zip, or any fsspec URL.
         bucket: Made if there is none.
         prefix: The source's content goes below it.
@@ -52,13 +52,14 @@ def ingest(
     encode_text(prefix, "prefix")
     opened = open_source(source, options)
     try:
-        return ingest_source(ns, opened, bucket, prefix, options=options, progress=progress)
+        destination = HubDestination(into) if isinstance(into, Namespace) else into
+        return ingest_source(destination, opened, bucket, prefix, options=options, progress=progress)
     finally:
         opened.close()
 
 
 def ingest_source(
-    ns: Namespace,
+    destination: Destination,
     source: Source,
     bucket: str,
     prefix: str = "",
@@ -70,13 +71,13 @@ def ingest_source(
     below = prefix if not prefix or prefix.endswith("/") else prefix + "/"
     tally = Tally(options.refusals_max, progress)
     feed = Feed(source, options, tally)
-    lander = Lander(ns, source, bucket=bucket, prefix=below, options=options, tally=tally)
+    lander = Lander(destination, source, bucket=bucket, prefix=below, options=options, tally=tally)
     workers = Workers(feed, lander)
     try:
         workers.run(options.worker_count)
     except BaseException as error:
         stopped = str(error) or type(error).__name__
-        _keep_if_possible(ns, tally.report(source.name, bucket, prefix, stopped=stopped))
+        _keep_if_possible(destination, tally.report(source.name, bucket, prefix, stopped=stopped))
         if isinstance(error, MaruError) and not isinstance(error, NotFound | InvalidInput):
             raise _told(error, tally.report(source.name, bucket, prefix)) from None
         raise
@@ -84,8 +85,8 @@ def ingest_source(
         tally.tell()
     report = tally.report(source.name, bucket, prefix)
     if not (report.stored or report.unchanged or report.metadata_updated or report.refused_total):
-        ns.buckets.create(bucket, exist_ok=True)
-    Reports(ns).keep(report)
+        destination.create_bucket(bucket)
+    destination.keep(report)
     return report
 
 
@@ -126,9 +127,9 @@ class Workers:
             self._stop.set()
 
 
-def _keep_if_possible(ns: Namespace, report: Report) -> None:
+def _keep_if_possible(destination: Destination, report: Report) -> None:
     try:
-        Reports(ns).keep(report)
+        destination.keep(report)
     except MaruError:
         # The hub that stopped the ingest may not take a report either.
         pass

@@ -15,17 +15,14 @@ from contextlib import closing
 from typing import Final, TypeVar
 
 from maruhub.errors import Conflict, InvalidInput, NoSuchKey
+from maruhub.ingest.destination import Destination, Update
 from maruhub.ingest.entry import Content, Entry, Refusal
 from maruhub.ingest.options import IngestOptions
 from maruhub.ingest.reason import EntryRefused, Reason
-from maruhub.ingest.room import Room
 from maruhub.ingest.sample import Arrivals, Sample, read_whole
 from maruhub.ingest.source import Source
 from maruhub.ingest.tally import Tally
-from maruhub.namespace import Namespace, PutItem
-from maruhub.namespace.copying import metadata_change
-from maruhub.namespace.tally import counted
-from maruhub.store.protocol import Rows
+from maruhub.namespace import PutItem
 
 T = TypeVar("T")
 
@@ -39,7 +36,7 @@ class Lander:
     """Lands chunks of a source in a bucket.
 
     Args:
-        ns: The hub's names.
+        destination: Where it lands.
         source: Gives the bytes of the entries.
         bucket: Made by the first put if there is none.
         prefix: In front of every name: empty, or ending in ``/``.
@@ -48,16 +45,24 @@ class Lander:
     """
 
     def __init__(
-        self, ns: Namespace, source: Source, *, bucket: str, prefix: str, options: IngestOptions, tally: Tally
+        self,
+        destination: Destination,
+        source: Source,
+        *,
+        bucket: str,
+        prefix: str,
+        options: IngestOptions,
+        tally: Tally,
     ) -> None:
-        self._ns = ns
+        self._destination = destination
         self._source = source
         self._bucket = bucket
         self._recheck = options.recheck
         self._large_bytes = options.large_bytes
         self._tally = tally
-        self._arrivals = Arrivals(ns, source, bucket=bucket, prefix=prefix, options=options, tally=tally)
-        self._room = Room(ns.store)
+        self._arrivals = Arrivals(
+            destination, source, bucket=bucket, prefix=prefix, options=options, tally=tally
+        )
         self._types: dict[str, str | None] = {}
 
     def land(self, chunk: Sequence[Entry]) -> None:
@@ -85,24 +90,17 @@ class Lander:
         self._each_at_fault(other, self._update, name=_name_of)
 
     def _update(self, samples: Sequence[Sample]) -> None:
-        changes = [
-            metadata_change(
-                self._bucket,
+        updates = [
+            Update(
                 sample.key,
-                metadata=sample.metadata,
-                mtime_ns=sample.entry.mtime_ns,
-                merge=True,
+                sample.metadata,
+                sample.entry.mtime_ns,
                 # Whoever put other bytes meanwhile must not get this file's time.
                 if_match=sample.current.etag if sample.current else None,
             )
             for sample in samples
         ]
-
-        def change(rows: Rows) -> None:
-            for each in changes:
-                each(rows)
-
-        self._ns.store.commit(counted(change), actor=self._ns.actor)
+        self._destination.update(self._bucket, updates)
         self._tally.done(metadata_updated=len(samples))
 
     def _land_small(self, samples: Sequence[Sample]) -> None:
@@ -118,7 +116,7 @@ class Lander:
                 items.append(self._item(sample, content))
         self._settle(same)
         while items:
-            with self._room.taken([len(item.data) for item in items]) as count:
+            with self._destination.taken([len(item.data) for item in items]) as count:
                 self._each_at_fault(items[:count], self._put, name=lambda item: item.key)
             del items[:count]
 
@@ -135,7 +133,7 @@ class Lander:
         return self._types[ending]
 
     def _put(self, items: Sequence[PutItem]) -> None:
-        self._ns.objects.put_many(self._bucket, items, create_bucket=True)
+        self._destination.put_many(self._bucket, items)
         self._tally.done(stored=len(items), bytes_stored=sum(len(item.data) for item in items))
 
     def _each_at_fault(
@@ -179,19 +177,13 @@ class Lander:
         return digest.digest()
 
     def _put_stream(self, sample: Sample) -> None:
-        size = [sample.entry.size]
-        with closing(self._source.open(sample.entry)) as stream, self._room.taken(size):
-            info = self._ns.objects.put_stream(
-                self._bucket,
-                sample.key,
-                stream,
-                content_type=self._content_type(sample.key),
-                metadata=sample.metadata or None,
-                mtime_ns=stream.mtime_ns,
-                create_bucket=True,
-            )
-        self._tally.read(info.size)
-        self._tally.done(stored=1, bytes_stored=info.size)
+        sizes = [sample.entry.size]
+        with closing(self._source.open(sample.entry)) as stream, self._destination.taken(sizes):
+            kind = self._content_type(sample.key)
+            item = PutItem(sample.key, b"", kind, sample.metadata or None, stream.mtime_ns)
+            size = self._destination.put_stream(self._bucket, item, stream)
+        self._tally.read(size)
+        self._tally.done(stored=1, bytes_stored=size)
 
     def _refuse(self, name: str, refused: EntryRefused) -> None:
         self._tally.refuse(Refusal.of(name, refused))

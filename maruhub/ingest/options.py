@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from maruhub import argument
 from maruhub.errors import InvalidInput
 
 Labels = Literal["none", "folder", "sidecar"]
@@ -53,14 +54,14 @@ class IngestOptions:
     leave_out: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        _within("workers", self.workers, 0, 256)
-        _within("batch_items", self.batch_items, 1, 4096)
-        _within("batch_bytes", self.batch_bytes, 1, 256 << 20)
-        _within("large_bytes", self.large_bytes, 0, 256 << 20)
-        _within("ratio_max", self.ratio_max, 1, 1 << 30)
-        _within("members_max", self.members_max, 1, 1 << 30)
-        _within("archive_bytes_max", self.archive_bytes_max, 1, 1 << 60)
-        _within("refusals_max", self.refusals_max, 0, 10_000_000)
+        argument.whole("workers", self.workers, low=0, high=256)
+        argument.whole("batch_items", self.batch_items, low=1, high=4096)
+        argument.whole("batch_bytes", self.batch_bytes, low=1, high=256 << 20)
+        argument.whole("large_bytes", self.large_bytes, low=0, high=256 << 20)
+        argument.whole("ratio_max", self.ratio_max, low=1, high=1 << 30)
+        argument.whole("members_max", self.members_max, low=1, high=1 << 30)
+        argument.whole("archive_bytes_max", self.archive_bytes_max, low=1, high=1 << 60)
+        argument.whole("refusals_max", self.refusals_max, low=0, high=10_000_000)
         if self.labels not in _LABELS:
             raise InvalidInput(f"labels can't be {self.labels!r}.", hint=f"Use one of {', '.join(_LABELS)}.")
         if any(not pattern.strip("/") for pattern in self.include + self.exclude):
@@ -70,8 +71,3 @@ class IngestOptions:
     def worker_count(self) -> int:
         """Threads, the default worked out."""
         return self.workers or min(16, max(4, os.cpu_count() or 1))
-
-
-def _within(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InvalidInput(f"{name} is {value}; it must be {low} to {high}.")

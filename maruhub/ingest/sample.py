@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from maruhub.errors import NoSuchBucket
+from maruhub.ingest.destination import Destination, Held
 from maruhub.ingest.entry import Content, Entry, Refusal, check_key
 from maruhub.ingest.options import IngestOptions
 from maruhub.ingest.reason import EntryRefused
 from maruhub.ingest.sidecar import ENDINGS, parse_sidecar
 from maruhub.ingest.source import Source
 from maruhub.ingest.tally import Tally
-from maruhub.namespace import Namespace, ObjectInfo
 
 
 class Sample(NamedTuple):
@@ -21,7 +20,7 @@ class Sample(NamedTuple):
     entry: Entry
     key: str
     metadata: Mapping[str, str]
-    current: ObjectInfo | None
+    current: Held | None
 
     @property
     def has_bytes(self) -> bool:
@@ -65,7 +64,7 @@ class Arrivals:
     """Makes samples of entries: gives them keys and labels, looks up what the hub has.
 
     Args:
-        ns: The hub's names.
+        destination: Where it lands.
         source: Where sidecars are read.
         bucket: Where they go.
         prefix: In front of every name.
@@ -74,9 +73,16 @@ class Arrivals:
     """
 
     def __init__(
-        self, ns: Namespace, source: Source, *, bucket: str, prefix: str, options: IngestOptions, tally: Tally
+        self,
+        destination: Destination,
+        source: Source,
+        *,
+        bucket: str,
+        prefix: str,
+        options: IngestOptions,
+        tally: Tally,
     ) -> None:
-        self._ns = ns
+        self._destination = destination
         self._source = source
         self._bucket = bucket
         self._prefix = prefix
@@ -95,10 +101,7 @@ class Arrivals:
                 continue
             fitting.append(entry)
             keys.append(key)
-        try:
-            infos = self._ns.objects.head_many(self._bucket, keys)
-        except NoSuchBucket:
-            infos = [None] * len(keys)
+        infos = self._destination.look_up(self._bucket, keys) if keys else ()
         rows = zip(fitting, keys, self._metadata(fitting), infos, strict=True)
         return [Sample(*row) for row in rows]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,6 +16,7 @@ from maruhub.remote.listing import RemoteListing
 from maruhub.remote.object import RemoteObject
 from maruhub.remote.pieces import read_range
 from maruhub.remote.putting import WRITE_BYTES, encode_write
+from maruhub.remote.term import until_text
 from maruhub.remote.uploading import Uploading
 from maruhub.wire.frame import Buffer
 
@@ -136,7 +138,21 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         item = PutItem(key, first, content_type, given, mtime_ns, if_none_match)
         if stream is None and memoryview(first).nbytes <= WRITE_BYTES:
             return self._write([item], if_match=if_match)[0]
-        return Uploading(self._hub.transport, self.name, item, if_match=if_match).run(stream)
+        made = Uploading(self._hub.transport, self.name, item, if_match=if_match).run(stream)
+        return made if mtime_ns in (None, made.mtime_ns) else self._set_time(made, mtime_ns)
+
+    def _set_time(self, made: RemoteObject, mtime_ns: int | None) -> RemoteObject:
+        """An upload in parts has no time of change of its own: it comes after, unless others were quicker."""
+        update: dict[str, Any] = {
+            "key": made.key,
+            "metadata": {},
+            "mtime_ns": mtime_ns,
+            "if_match": made.etag,
+        }
+        try:
+            return RemoteObject.of(self._call("update", updates=[update])[0])
+        except (errors.NoSuchKey, errors.PreconditionFailed):
+            return made
 
     def put_many(
         self, items: Mapping[str, Buffer] | Iterable[tuple[str, Buffer]]
@@ -204,6 +220,11 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         from maruhub.namespace.past import Event
 
         return [Event(**told) for told in self._call("history", key=argument.text("a key", key))]
+
+    def retain(self, *, until: datetime.date | None = None, for_s: float | None = None) -> datetime.datetime:
+        """Lets nothing in this bucket be removed for good before a date; see the local bucket's."""
+        told = self._call("retain", until=until_text(until, for_s), for_s=for_s)
+        return datetime.datetime.fromisoformat(told)
 
     def _call(self, what: str, *, again: bool = True, **arguments: Any) -> Any:
         return self._hub.transport.call(f"bucket.{what}", again=again, bucket=self.name, **arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from maruhub import argument
 from maruhub.catalog.dropping import DELAY_S
 from maruhub.catalog.name import LATEST, check_name, check_tag
+from maruhub.remote.term import until_text
 from maruhub.remote.view import RemoteVersion, RemoteView, version_info
 from maruhub.wire.table import encode_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from maruhub.catalog.diff import Diff
     from maruhub.catalog.label import LabelReport
+    from maruhub.catalog.label_set import LabelRevision
     from maruhub.catalog.split import SplitRule
     from maruhub.catalog.version import VersionInfo
     from maruhub.remote.hub import RemoteHub
@@ -104,6 +108,55 @@ class RemoteDataset:
         """Brings a dropped version back."""
         return self._open(self._call("undrop", version=_checked(version)))
 
+    def drop_all(self, *, delay_s: float = DELAY_S) -> list[str]:
+        """Hides every version at once; the names of those that were not hidden before."""
+        return list(self._call("drop_all", again=False, delay_s=delay_s))
+
+    def undrop_all(self) -> list[str]:
+        """Brings every dropped version back at once; their names."""
+        return list(self._call("undrop_all", again=False))
+
+    def retain(
+        self,
+        version: _Version | None = None,
+        *,
+        until: datetime.date | None = None,
+        for_s: float | None = None,
+    ) -> datetime.datetime:
+        """Keeps a version, or the whole dataset, from being dropped; see :meth:`maruhub.catalog.Dataset.retain`."""
+        told = self._call(
+            "retain",
+            version=None if version is None else _checked(version),
+            until=until_text(until, for_s),
+            for_s=for_s,
+        )
+        return datetime.datetime.fromisoformat(told)
+
+    def diff(self, before: _Version, after: _Version = LATEST) -> Diff:
+        """What differs between two versions (or views)."""
+        from maruhub.catalog.diff import Diff
+        from maruhub.wire.table import decode_table
+
+        old, new = (
+            each if isinstance(each, RemoteView) else self._open(_name(each)) for each in (before, after)
+        )
+        told = self._call("diff", before=old.expected_source(), after=new.expected_source())
+        tables = {
+            part: decode_table(base64.b64decode(told[part]))
+            for part in ("added", "removed", "changed", "columns")
+        }
+        return Diff(before=told["before"], after=told["after"], **tables)
+
+    def label_sets(self) -> list[LabelRevision]:
+        """Every revision of every label set: who, when, from what."""
+        from maruhub.catalog.label_set import LabelRevision
+
+        told = self._call("label_sets")
+        return [
+            LabelRevision(**{**each, "created": datetime.datetime.fromisoformat(each["created"])})
+            for each in told
+        ]
+
     def set_split(
         self, fractions: Sequence[float] | None = None, group: str | None = None, *, replace: bool = False
     ) -> SplitRule:
@@ -114,8 +167,8 @@ class RemoteDataset:
         told = self._call("set_split", fractions=given, group=group, replace=replace)
         return SplitRule(tuple(told["fractions"]), told["group"])
 
-    def _call(self, what: str, **arguments: Any) -> Any:
-        return self._hub.transport.call(f"dataset.{what}", dataset=self.name, **arguments)
+    def _call(self, what: str, *, again: bool = True, **arguments: Any) -> Any:
+        return self._hub.transport.call(f"dataset.{what}", again=again, dataset=self.name, **arguments)
 
     def _open(self, version: str) -> RemoteVersion:
         """A version, held by its number from here on: ``latest`` and tags move."""

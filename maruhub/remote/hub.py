@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,7 @@ from maruhub.remote.transport import Transport
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from maruhub.ingest import Progress, Report
     from maruhub.lab import Run, Runs, Score
     from maruhub.remote.batches import RemoteBatches
     from maruhub.remote.dataset import RemoteDataset
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 class RemoteHub:
     """A hub reached over the network. Safe from many threads, and after a fork.
 
-    Buckets, datasets, views, batches and runs are those of a local :class:`maruhub.Hub`; drives
+    Buckets, ingest, datasets, views, batches and runs are those of a local :class:`maruhub.Hub`; drives
     and care are not: those are done where the hub is. Handed to another process it
     connects anew there, with the same key.
     """
@@ -74,6 +76,31 @@ class RemoteHub:
     def sql(self, query: str) -> pa.Table:
         """The answer to a SELECT over datasets as tables: ``cats``, ``"cats@v3"``."""
         return self.table("sql", query=argument.text("a query", query))
+
+    def ingest(
+        self,
+        source: str | Path,
+        into: str,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        **options: Any,
+    ) -> Report:
+        """Brings a folder, glob, archive or fsspec URL that is *here* to ``bucket`` or ``bucket/prefix``.
+
+        As :meth:`maruhub.api.Hub.ingest`: what the hub has already is not sent again.
+        """
+        from maruhub.ingest import IngestOptions, ingest
+        from maruhub.namespace.address import parse_bucket_path
+        from maruhub.remote.destination import RemoteDestination
+
+        argument.path("source", source)
+        argument.function("progress", progress)
+        argument.options(IngestOptions, options)
+        where = parse_bucket_path(argument.text("into", into, hint="Write BUCKET or BUCKET/PREFIX."))
+        destination = RemoteDestination(self)
+        return ingest(
+            destination, source, where.bucket, where.key, options=IngestOptions(**options), progress=progress
+        )
 
     # ------------------------------------------------------------ training
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
-from maruhub.gateway.batch.fields import Fields
-from maruhub.gateway.batch.rights import Allowed, make_bucket, require
-from maruhub.gateway.batch.told import event_to_json, object_to_json
+from maruhub import argument
+from maruhub.errors import Corrupt, InvalidInput
+from maruhub.gateway.batch.fields import I63_MAX, Fields
+from maruhub.gateway.batch.rights import ADMIN, Allowed, make_bucket, require
+from maruhub.gateway.batch.told import event_to_json, moment, object_to_json
+from maruhub.ingest import Report, Reports
+from maruhub.ingest.destination import Update, update_all
 
 if TYPE_CHECKING:
     from maruhub.api.hub import Hub
@@ -88,6 +93,54 @@ def undelete(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     fields.done()
     require(allowed, "s3:PutObject", bucket, key)
     return object_to_json(hub.bucket(bucket).undelete(key, version_id))
+
+
+def create(hub: Hub, fields: Fields, allowed: Allowed) -> None:
+    """Makes a bucket that is not there."""
+    bucket = fields.text("bucket")
+    fields.done()
+    make_bucket(hub.namespace, bucket, allowed, fields.owner)
+
+
+def update(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
+    """Other metadata or another time for what keys hold, in one commit."""
+    bucket, updates = fields.text("bucket"), [_update(each) for each in fields.items("updates")]
+    fields.done()
+    for each in updates:
+        require(allowed, "s3:GetObject", bucket, each.key)
+        require(allowed, "s3:PutObject", bucket, each.key)
+    return [object_to_json(info) for info in update_all(hub.namespace, bucket, updates)]
+
+
+def _update(value: object) -> Update:
+    told = Fields(value, "an entry of updates")
+    key, metadata = told.text("key"), argument.mapping("metadata", told.take("metadata", {}))
+    made = Update(key, metadata, told.maybe_whole("mtime_ns", high=I63_MAX), told.maybe_text("if_match"))
+    told.done()
+    return made
+
+
+def keep_report(hub: Hub, fields: Fields, allowed: Allowed) -> None:
+    """Keeps the report of an ingest into a bucket."""
+    bucket, told = fields.text("bucket"), fields.take("report")
+    fields.done()
+    try:
+        report = Report.from_json(json.dumps(told))
+    except Corrupt as wrong:
+        raise InvalidInput(f"this is no report of an ingest: {wrong.what}") from None
+    if report.bucket != bucket:
+        raise InvalidInput("the report is of an ingest into another bucket.")
+    require(allowed, "s3:PutObject", bucket, f"{report.prefix}*")
+    Reports(hub.namespace).keep(report)
+
+
+def retain(hub: Hub, fields: Fields, allowed: Allowed) -> str | None:
+    """Lets nothing in a bucket be removed for good before a date; which."""
+    require(allowed, ADMIN)
+    bucket = hub.bucket(fields.text("bucket"))
+    until, for_s = fields.maybe_moment("until"), fields.take("for_s", None)
+    fields.done()
+    return moment(bucket.retain(until=until, for_s=for_s))
 
 
 def history(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:

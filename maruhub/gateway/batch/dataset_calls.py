@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
@@ -11,8 +12,8 @@ from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.request import parse_source
 from maruhub.gateway.batch.rights import ADMIN, TRAIN, Allowed, require
 from maruhub.gateway.batch.sources import DATASET, Sources
-from maruhub.gateway.batch.told import version_to_json, view_to_json
-from maruhub.wire.table import decode_table
+from maruhub.gateway.batch.told import moment, version_to_json, view_to_json
+from maruhub.wire.table import decode_table, encode_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +69,41 @@ def label(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     report = dataset.label(table, name=name, by=by, message=message)
     told = {name: getattr(report, name) for name in ("matched", "unlabelled", "unmatched", "unmatched_count")}
     return {**told, "bytes_written": report.bytes_written, "version": report.version.name}
+
+
+def label_sets(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
+    """Every revision of every label set."""
+    name = fields.text("dataset")
+    fields.done()
+    require(allowed, "s3:ListBucket", DATASET)
+    revisions = (asdict(each) for each in hub.dataset(name).label_sets())
+    return [{**each, "created": moment(each["created"])} for each in revisions]
+
+
+def retain(hub: Hub, fields: Fields, allowed: Allowed) -> str | None:
+    """Keeps a version, or the dataset, from being dropped; until when."""
+    require(allowed, ADMIN)
+    dataset, version = hub.dataset(fields.text("dataset")), fields.take("version", None)
+    until, for_s = fields.maybe_moment("until"), fields.take("for_s", None)
+    fields.done()
+    return moment(dataset.retain(version, until=until, for_s=for_s))
+
+
+def drop_all(hub: Hub, fields: Fields, allowed: Allowed) -> list[str]:
+    """Hides every version; the names of those that were not hidden before."""
+    require(allowed, ADMIN)
+    dataset = hub.dataset(fields.text("dataset"))
+    delay = {"delay_s": fields.take("delay_s")} if fields.has("delay_s") else {}
+    fields.done()
+    return dataset.drop_all(**delay)
+
+
+def undrop_all(hub: Hub, fields: Fields, allowed: Allowed) -> list[str]:
+    """Brings every dropped version back; their names."""
+    require(allowed, ADMIN)
+    dataset = hub.dataset(fields.text("dataset"))
+    fields.done()
+    return dataset.undrop_all()
 
 
 def _table(text: str) -> pa.Table:
@@ -151,6 +187,18 @@ class ViewCalls:
         fields.done()
         view = self._sources.open(source, allowed)
         return (view if rows is None else view.select(rows)).table(columns)
+
+    def diff(self, hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
+        """What differs between two sources; its tables as Arrow IPC streams in base64."""
+        name = fields.text("dataset")
+        before, after = (parse_source(fields.take(which)) for which in ("before", "after"))
+        fields.done()
+        found = hub.dataset(name).diff(
+            self._sources.open(before, allowed), self._sources.open(after, allowed)
+        )
+        tables = {part: getattr(found, part) for part in ("added", "removed", "changed", "columns")}
+        encoded = {part: base64.b64encode(encode_table(table)).decode() for part, table in tables.items()}
+        return {"before": found.before, "after": found.after, **encoded}
 
     def save(self, hub: Hub, fields: Fields, allowed: Allowed) -> str:
         """Keeps a view under its digest, which is answered."""

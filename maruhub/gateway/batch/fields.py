@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any, Final
 
@@ -69,6 +70,14 @@ class Fields:
         """A whole number, or None where it is null or not there."""
         value = self.take(name, None)
         return None if value is None else argument.whole(self._named(name), value, low=low, high=high)
+
+    def maybe_moment(self, name: str) -> datetime.datetime | None:
+        """A moment in ISO 8601, or None where it is null or not there."""
+        text = self.maybe_text(name)
+        try:
+            return None if text is None else datetime.datetime.fromisoformat(text)
+        except ValueError:
+            raise InvalidInput(f"{self._named(name)} is {text!r:.80}, no date in ISO 8601.") from None
 
     def flag(self, name: str, default: object = _MISSING) -> bool:
         """True or false."""

@@ -334,6 +334,22 @@ KEYS = {"bucket": "photos", "keys": ["001.jpg"]}
 CATS = {"dataset": "cats", "version": "v1"}
 SOURCE = {"source": {"dataset": "cats"}}
 RUN = {"run": "0" * 20}
+REPORT: dict[str, Any] = {
+    "source": "/data",
+    "bucket": "photos",
+    "prefix": "",
+    "complete": True,
+    "stored": 1,
+    "unchanged": 0,
+    "metadata_updated": 0,
+    "refused_count": {},
+    "bytes_read": 1,
+    "bytes_stored": 1,
+    "seconds": 0.1,
+    "started_us": 1,
+    "refused": [],
+    "stopped": "",
+}
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "bucket.names": {},
     "bucket.page": {"bucket": "photos"},
@@ -343,6 +359,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "bucket.copy_all": {"bucket": "photos", "prefix": "", "to": "x"},
     "bucket.undelete": KEY,
     "bucket.history": KEY,
+    "bucket.retain": {"bucket": "photos", "for_s": 60},
+    "bucket.create": {"bucket": "fresh"},
+    "bucket.update": {"bucket": "photos", "updates": [{"key": "001.jpg", "metadata": {"a": "b"}}]},
+    "bucket.keep_report": {"bucket": "photos", "report": REPORT},
+    "dataset.label_sets": {"dataset": "cats"},
+    "dataset.diff": {"dataset": "cats", "before": SOURCE["source"], "after": SOURCE["source"]},
+    "dataset.retain": {"dataset": "cats", "for_s": 60},
+    "dataset.drop_all": {"dataset": "cats"},
+    "dataset.undrop_all": {"dataset": "cats"},
     "run.start": {"run": {"id": "0" * 20, "name": "r", "view": "0" * 64, "started_us": 1}},
     "run.page": {},
     "run.end": {**RUN, "state": "finished"},
