@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
@@ -17,9 +17,10 @@ from maruhub.loaders.prefetch import Prefetcher
 from maruhub.loaders.reading import BatchReader, Reader
 from maruhub.loaders.state import LoaderState
 from maruhub.loaders.stats import LoaderStats, Meter
+from maruhub.loaders.walk import Walk
 
 if TYPE_CHECKING:
-    from maruhub.loaders.source import Recorder, SampleSource
+    from maruhub.loaders.source import SampleSource
     from maruhub.store.protocol import Store
 
 SKIPPED_MAX: Final = 10_000
@@ -137,6 +138,26 @@ class Batches:
         """
         return self._state().to_dict()
 
+    def walk(self) -> Walk:
+        """What the next iteration would hand out, planned and not read, from this place on.
+
+        For whoever reads elsewhere: see :mod:`maruhub.loaders.walk`. Nothing moves here until
+        a planned batch is :meth:`consumed`. A run counts planned batches as read.
+        """
+        epochs = self._options.epochs
+        steps = self._reader.plan.walk(self._place, epochs)
+        end = None if epochs is None else Place(self._place.epoch + epochs, 0)
+        return Walk(steps, self._order, self._assembly, end=end, record=self._record)
+
+    def consumed(
+        self, place: Place, *, samples: int = 0, size_bytes: int = 0, skipped: Sequence[Skipped] = ()
+    ) -> None:
+        """The trainer has what a walk planned up to ``place``; counted as handed out here."""
+        self.close()
+        self._place = place
+        self.skipped += skipped[: SKIPPED_MAX - len(self.skipped)]
+        self._meter.handed_out(samples=samples, size_bytes=size_bytes, skipped=len(skipped))
+
     def _state(self) -> LoaderState:
         options = self._options
         return LoaderState(self._view.digest, options.order_seed, options.order_json(), self._place)
@@ -176,12 +197,11 @@ class Batches:
 
     def _hand_out(self, ready: Ready) -> Batch:
         step = ready.step
-        if self._options.recorder is not None:
-            try:
-                self._record(self._options.recorder, step)
-            except BaseException:
-                self.close()  # The batch is lost to this pass; a new one starts with it.
-                raise
+        try:
+            self._record(step)
+        except BaseException:
+            self.close()  # The batch is lost to this pass; a new one starts with it.
+            raise
         self._place = step.after
         self.skipped += ready.skipped[: SKIPPED_MAX - len(self.skipped)]
         self._meter.handed_out(
@@ -189,7 +209,10 @@ class Batches:
         )
         return ready.batch
 
-    def _record(self, recorder: Recorder, step: Step) -> None:
+    def _record(self, step: Step) -> None:
+        recorder = self._options.recorder
+        if recorder is None:
+            return
         size = self._order.size
         spans = self._order.spans(step.epoch, step.position, min(step.end, size))
         if step.end > size:  # padded from the epoch's beginning
