@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ import pytest
 import maruhub
 from maruhub import errors
 from maruhub.remote import RemoteHub
+from tests.interop.certificate import make_certificate
 from tests.serving import Server, serving
 
 COUNT = 600
@@ -94,6 +96,70 @@ def test_the_owner_may_and_others_may_not(server: Server, hub: RemoteHub) -> Non
         with pytest.raises(errors.NoSuchBucket):
             found(["a"])
         assert hub.bucket("hers")["a"] == b"1"
+
+
+TRAINER = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["s3:GetObject", "maru:Train"],
+            "Resource": "arn:aws:s3:::dataset/cats/*",
+        },
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::dataset"},
+    ],
+}
+
+
+def test_a_trainer_records_what_it_reads_and_no_more(server: Server, hub: RemoteHub, tmp_path: Path) -> None:
+    hub.version("cats").split("train")
+    (tmp_path / "trainer.json").write_text(json.dumps(TRAINER))
+    policy = server.key("trainer", policy=tmp_path / "trainer.json")
+    with (
+        maruhub.connect(server.url, access_key=policy.access_key, secret_key=policy.secret_key) as trainer,
+        connect(server, "bob") as bob,
+    ):
+        cats = trainer.version("cats")
+        with trainer.run(cats.split("train"), name="night") as run:
+            for step, _ in enumerate(cats.split("train").batches(16, seed=1, run=run)):
+                run.log(step, loss=1 / (step + 1))
+                if step == 3:
+                    server.reload()
+        score = trainer.evaluate(run, cats.split("test"), {"accuracy": 0.5})
+        assert score.held_out
+        with pytest.raises(errors.NotHeldOut):
+            trainer.evaluate(run, cats.split("train"), {"accuracy": 0.5})
+        info = hub.runs.get(run.id).info
+        assert (info.actor, info.state) == ("trainer", "finished")
+        assert sum(claim.reads.samples() for claim in hub.runs.get(run.id).reads()) == info.samples
+        for act in (
+            lambda: bob.run(cats, name="bob's"),
+            lambda: bob.runs.get(run.id),
+            lambda: bob.evaluate(run.id, cats, {"accuracy": 1.0}),
+            lambda: trainer.dataset("cats").commit("photos"),
+            lambda: trainer.dataset("cats").drop("v1"),
+            lambda: trainer.bucket("photos").get_many(["001"]),
+            lambda: trainer.ingest(tmp_path, "photos"),
+        ):
+            with pytest.raises(errors.Refused):
+                act()
+        assert len(hub.runs.get(run.id).scores()) == 1
+
+
+def test_a_hub_of_ones_own_authority_is_trusted_by_who_has_it(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, "127.0.0.1")
+    options = ("--tls-cert", str(certificate.chain), "--tls-key", str(certificate.key))
+    with serving(tmp_path, *options, "--workers", "1", blades=1) as server:
+        with connect(server, "root", admin=True, ca=str(certificate.authority)) as hub:
+            hub.bucket("photos").put_many({"a": b"1", "b": b"2"})
+            hub.dataset("cats").commit("photos")
+            server.reload()
+            ids = [sample for batch in hub.version("cats").batches(1) for sample in batch.ids]
+            assert sorted(ids) == ["photos/a", "photos/b"]
+        with connect(server, "root", admin=True) as stranger:
+            with pytest.raises(errors.Unavailable) as told:
+                stranger.buckets()
+            assert "ca=" in told.value.hint
 
 
 def test_a_key_that_nobody_has_is_refused(server: Server) -> None:
