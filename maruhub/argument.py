@@ -43,6 +43,13 @@ def texts(name: str, value: object) -> list[str]:
     return listed
 
 
+def several(name: str, value: object) -> Iterable[Any]:
+    """A list or tuple of anything."""
+    if isinstance(value, list | tuple):
+        return value
+    raise wrong(name, value, "a list")
+
+
 def whole(name: str, value: object, *, low: int | None = None, high: int | None = None) -> int:
     """A whole number (numpy's too, but no bool) within ``low`` … ``high``."""
     wanted = "a whole number"

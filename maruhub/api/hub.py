@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from maruhub import argument
 from maruhub.api.bucket import BucketView
+from maruhub.errors import InvalidInput
 from maruhub.namespace import Namespace
 from maruhub.namespace.address import parse_bucket_path
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from maruhub.ingest import Progress, Report
     from maruhub.lab import Lab, Run, Runs, Score
     from maruhub.loaders import Batches
+    from maruhub.loaders.mix import Mix
     from maruhub.namespace.users import Users
     from maruhub.store.roster import Roster
 
@@ -164,8 +166,23 @@ class Hub:
 
     # ------------------------------------------------------------ training
 
+    def mix(self, views: Sequence[View], shares: Sequence[int]) -> Mix:
+        """Several views as one, to make batches of: of every ``sum(shares)`` samples so many are of each.
+
+        ``hub.mix([cats, dogs], [3, 1]).batches(64, seed=7)``. Shares are exact, in each run of
+        that length and over any number of epochs; each view goes round at its own pace, through
+        all of its samples before they come again. An epoch is as long as all views together.
+        """
+        from maruhub.loaders.mix import Mix
+
+        for view in argument.several("views", views):
+            _check_view(view)
+            if view.home.loader != self.batches:
+                raise InvalidInput(f"{view} belongs to another hub.", hint="Copy its objects here first.")
+        return Mix(views, shares, loader=self.batches)
+
     def batches(
-        self, view: View, batch_size: int, *, run: Run | str | None = None, **options: Any
+        self, view: View | Mix, batch_size: int, *, run: Run | str | None = None, **options: Any
     ) -> Batches:
         """Random batches of a view; the same as ``view.batches(batch_size, …)``.
 
@@ -176,8 +193,14 @@ class Hub:
         :class:`maruhub.loaders.LoaderOptions`: seed, rank, world, epochs, shuffle, order, …
         """
         from maruhub.loaders import Batches, LoaderOptions
+        from maruhub.loaders.mix import Mix
 
         argument.options(LoaderOptions, options)
+        if isinstance(view, Mix):
+            options.setdefault("order", view.order)
+            if run is not None:
+                options["recorder"] = view.recorder(lambda part: self.runs.recorder(run, part))
+            return Batches(view, self.store, batch_size, **options)
         _check_view(view)
         if run is not None:
             options["recorder"] = self.runs.recorder(run, view)

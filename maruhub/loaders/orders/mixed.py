@@ -26,8 +26,9 @@ _PERIOD_MAX: Final = 1 << 20
 class Mixed(Told):
     """Of every ``sum(shares)`` samples part i gives exactly ``shares[i]``, for ever.
 
-    Each part is walked through in random orders of its own, whole before it begins again. An
-    epoch is as long as all parts together. ``Hub.mix`` makes the source with parts.
+    Each part is walked through in random orders of its own: after each whole round all of its
+    samples have come equally often, or once more. An epoch is as long as all parts together.
+    ``Hub.mix`` makes the source with parts.
 
     Args:
         shares: Whole numbers, one a part: ``(3, 1)``; parts of share 0 never come.

@@ -1,0 +1,179 @@
+"""A mix: several views as one source of samples, drawn from in exact shares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from maruhub.errors import InvalidInput
+from maruhub.loaders.ahead import take_blobs
+from maruhub.loaders.orders.mixed import Mixed
+from maruhub.store.format.extent import Blobs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from maruhub.loaders.batches import Batches
+    from maruhub.loaders.permutation import Positions
+    from maruhub.loaders.source import Recorder, SampleSource
+
+_TAG: Final = b"maruhub mix 1\0"
+
+Indices = npt.NDArray[np.int64]
+
+
+class Joined:
+    """Sources laid end to end: row r of part i is the joined row ``starts[i] + r``.
+
+    Labels and attributes that a part doesn't have are null in its rows. As safe from threads
+    as its parts are.
+    """
+
+    def __init__(self, parts: Sequence[SampleSource]) -> None:
+        self.parts = list(parts)
+        self.part_sizes = tuple(len(part) for part in self.parts)
+        self.starts = np.concatenate(([0], np.cumsum(self.part_sizes))).astype(np.uint64)
+        self._check_columns()
+
+    @property
+    def digest(self) -> str:
+        """Of the parts' digests, in order."""
+        return hashlib.sha256(_TAG + "\n".join(part.digest for part in self.parts).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def part_of(self, rows: Positions) -> Indices:
+        """Which part each row is of, such as of ``batch.positions``."""
+        return np.searchsorted(self.starts, rows, side="right") - 1
+
+    def ids(self, rows: Positions) -> list[str]:
+        """See ``SampleSource``."""
+        out = [""] * len(rows)
+        for part, at, own in self._shares(rows):
+            for place, name in zip(at.tolist(), part.ids(own), strict=True):
+                out[place] = name
+        return out
+
+    def blobs(self, rows: Positions) -> Blobs:
+        """See ``SampleSource``."""
+        shares = list(self._shares(rows))
+        if not shares:
+            return Blobs.of([])
+        found = [part.blobs(own) for part, _, own in shares]
+        counts = np.concatenate([np.diff(each.starts) for each in found])
+        starts = np.concatenate(([0], np.cumsum(counts)))
+        together = Blobs(np.concatenate([each.extents for each in found]), starts)
+        return take_blobs(together, _back([at for _, at, _ in shares]))
+
+    def columns(self, rows: Positions) -> pa.Table:
+        """See ``SampleSource``."""
+        shares = list(self._shares(rows))
+        if not shares:
+            return _concat([part.columns(rows) for part in self.parts[:1]])
+        return _concat([part.columns(own) for part, _, own in shares], self._schema).take(
+            _back([at for _, at, _ in shares])
+        )
+
+    def table(self, columns: Sequence[str]) -> pa.Table:
+        """Columns of all rows, in order."""
+        return _concat([part.table(columns) for part in self.parts])  # type: ignore[attr-defined]
+
+    def _shares(self, rows: Positions) -> Iterator[tuple[SampleSource, Indices, Positions]]:
+        """Each part that has some of ``rows``: at which places, and which of its own."""
+        parts = self.part_of(rows)
+        for i in np.unique(parts).tolist():
+            at = np.flatnonzero(parts == i)
+            yield self.parts[i], at, rows[at] - self.starts[i]
+
+    def _check_columns(self) -> None:
+        none = np.empty(0, dtype=np.uint64)
+        self._schema = _concat([part.columns(none) for part in self.parts]).schema
+
+
+class Mix(Joined):
+    """Several views and how often each comes. ``Hub.mix`` makes one.
+
+    Args:
+        views: Of one hub.
+        shares: Of every ``sum(shares)`` samples, so many are of each view.
+        loader: Makes batches: ``(mix, batch_size, **options)``.
+    """
+
+    def __init__(
+        self, views: Sequence[SampleSource], shares: Sequence[int], *, loader: Callable[..., Batches]
+    ) -> None:
+        if not views:
+            raise InvalidInput("a mix needs at least one view.")
+        super().__init__(views)
+        self.order = Mixed(shares)  # type: ignore[arg-type]  # it takes a list too
+        self.order.order(self, 0)  # so that wrong shares are told now
+        self._loader = loader
+
+    def batches(self, batch_size: int, **options: Any) -> Batches:
+        """Random batches of it; see :meth:`maruhub.api.Hub.batches`."""
+        return self._loader(self, batch_size, **options)
+
+    def recorder(self, make: Callable[[Any], Recorder]) -> MixRecorder:
+        """A recorder of the mix, over one of each part."""
+        return MixRecorder(self, [make(part) for part in self.parts])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The loader is a method of the hub, which is opened by its path where this arrives.
+        return _remade, (self.parts, self.order.shares, self._loader)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{share} of {part!r}" for share, part in zip(self.order.shares, self.parts, strict=True)
+        )
+        return f"Mix({parts})"
+
+
+class MixRecorder:
+    """Tells a recorder of each part what is read of the mix: the whole part, never less."""
+
+    def __init__(self, mix: Mix, recorders: Sequence[Recorder]) -> None:
+        self._told = list(zip(mix.parts, mix.order.shares, recorders, strict=True))
+
+    @property
+    def run(self) -> object:
+        """The run that the parts' recorders are of."""
+        return getattr(self._told[0][2], "run", None)
+
+    def reads(self, view_digest: str, epoch: int, seed: int | None, start: int, stop: int) -> None:
+        """See ``Recorder``."""
+        for part, share, recorder in self._told:
+            if share:
+                recorder.reads(part.digest, 0, None, 0, len(part))
+
+
+def _back(places: Sequence[Indices]) -> Indices:
+    """Indices that put what was taken part by part back into its places."""
+    taken = np.concatenate(places)
+    back = np.empty(len(taken), dtype=np.int64)
+    back[taken] = np.arange(len(taken))
+    return back
+
+
+def _concat(tables: Sequence[pa.Table], schema: pa.Schema | None = None) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        if schema is None:
+            return pa.concat_tables(tables, promote_options="permissive")
+        empty = schema.empty_table()
+        return pa.concat_tables([empty, *tables], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise InvalidInput(
+            f"a column of the views to mix has different types: {error}",
+            hint="Leave one of them out, or label it again with `types=`.",
+        ) from error
+
+
+def _remade(views: list[SampleSource], shares: tuple[int, ...], loader: Callable[..., Batches]) -> Mix:
+    """A mix that came from another process."""
+    return Mix(views, shares, loader=loader)
