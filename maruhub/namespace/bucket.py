@@ -37,6 +37,9 @@ class Versioning(StrEnum):
     SUSPENDED = "suspended"
 
 
+_VERSIONING: Final = {mode.value: mode for mode in Versioning}
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """A bucket as its row says.
@@ -77,7 +80,7 @@ class Bucket:
     @property
     def versioning(self) -> Versioning:
         """Whether S3's versions are kept in it."""
-        return Versioning(self.tail.get("versioning", ""))
+        return _VERSIONING[self.tail.get("versioning", "")]
 
     @property
     def locks(self) -> bool:

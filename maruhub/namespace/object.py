@@ -92,14 +92,9 @@ class ObjectInfo:
     @classmethod
     def of_row(cls, bucket: str, row: Row, key: str | None = None) -> ObjectInfo:
         """From a row K; ``key`` saves decoding it again."""
-        return cls(
-            bucket,
-            row.key[_KEY_AT:].decode() if key is None else key,
-            counter=row.counter,
-            time_us=row.time_us,
-            extents_raw=row.extents_raw,
-            payload=row.payload,
-        )
+        counter, time_us, extents_raw, payload = row.parts()
+        key = row.key[_KEY_AT:].decode() if key is None else key
+        return cls(bucket, key, counter=counter, time_us=time_us, extents_raw=extents_raw, payload=payload)
 
     @property
     def head(self) -> Head:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from maruhub.errors import InvalidName, MaruError, NoSuchKey
-from maruhub.namespace.bucket import bucket_key, decode_bucket, find_bucket, no_such_bucket
+from maruhub.namespace.bucket import Bucket, bucket_key, decode_bucket, find_bucket, no_such_bucket
 from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
 from maruhub.namespace.object import ObjectInfo, object_prefix
 from maruhub.store.format.extent import EXTENT_DTYPE, Blobs, ExtentArray
@@ -31,11 +31,20 @@ class ObjectReads:
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """What a key holds; raises NoSuchKey, NoSuchBucket, InvalidName."""
-        encode_key(key)
-        row = self._rows(bucket, [key.encode()])[0]
-        if row is None:
+        info = self.find(bucket, key)[1]
+        if info is None:
             raise no_such_key(bucket, key)
-        return ObjectInfo.of_row(bucket, row, key)
+        return info
+
+    def find(self, bucket: str, key: str) -> tuple[Bucket, ObjectInfo | None]:
+        """A bucket and what a key of it holds, None for nothing: one moment, one look-up.
+
+        Raises:
+            NoSuchBucket: There is none of that name.
+            InvalidName: The key can be none.
+        """
+        found, (row,) = self._look_up(bucket, [encode_key(key)])
+        return found, None if row is None else ObjectInfo.of_row(bucket, row, key)
 
     def head_many(self, bucket: str, keys: Sequence[str]) -> list[ObjectInfo | None]:
         """What each key holds, None for nothing; one consistent moment."""
@@ -101,6 +110,9 @@ class ObjectReads:
 
     def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> RowBatch:
         """Rows of keys, in one moment with the bucket's own: its id may have changed since."""
+        return self._look_up(bucket, raw_keys)[1]
+
+    def _look_up(self, bucket: str, raw_keys: Sequence[bytes]) -> tuple[Bucket, RowBatch]:
         while True:
             prefix = self._prefixes.get(bucket) or object_prefix(find_bucket(self._store, bucket))
             found = self._store.get_many([bucket_key(bucket), *map(prefix.__add__, raw_keys)])
@@ -108,9 +120,10 @@ class ObjectReads:
             if row is None:
                 self._prefixes.pop(bucket, None)
                 raise no_such_bucket(bucket)
-            self._prefixes[bucket] = now = object_prefix(decode_bucket(row))
+            as_it_is = decode_bucket(row)
+            self._prefixes[bucket] = now = object_prefix(as_it_is)
             if now == prefix:
-                return found[1:]
+                return as_it_is, found[1:]
 
 
 def read_range(

@@ -92,10 +92,13 @@ class Conditions:
 
 
 _NONE = Conditions()
+_HEADERS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
 def read_conditions(headers: Mapping[str, str]) -> Conditions:
     """The conditions of GET and HEAD."""
+    if _HEADERS.isdisjoint(headers):
+        return _NONE
     return Conditions(
         match=etags(headers.get("if-match")),
         none_match=etags(headers.get("if-none-match")),

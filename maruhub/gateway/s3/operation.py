@@ -244,3 +244,7 @@ class Operation(Enum):
     )
     # A browser's question before a request from another site. It acts on what its address names.
     PREFLIGHT = "OPTIONS OPTIONS bucket - - done"
+
+
+READS = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
+"""Those that give an object's bytes, or say what they would."""

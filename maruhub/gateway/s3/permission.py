@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from maruhub.gateway.s3.documents import ObjectToDelete
 from maruhub.gateway.s3.object_lock import HOLD, MODE, to_iso_date
-from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.operation import READS, Operation
 from maruhub.gateway.s3.policy import ANYONE, Statement, arn
 from maruhub.gateway.s3.policy_condition import Condition
 from maruhub.gateway.s3.properties import read_copy_source
@@ -64,6 +64,8 @@ def needs(asked: Asked) -> tuple[Need, ...]:
     if operation in _BY_BODY:
         return ()
     found = [Need(_of(operation.action, asked.version_id), asked.bucket, asked.key)]
+    if operation in READS:
+        return tuple(found)
     if operation is Operation.GET_OBJECT_ATTRIBUTES:
         found.append(Need(_of("s3:GetObject", asked.version_id), asked.bucket, asked.key))
     if operation in (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY):

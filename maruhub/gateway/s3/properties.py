@@ -185,7 +185,9 @@ def response_overrides(asked: Asked, *, anonymous: bool) -> dict[str, str]:
         S3Failure: ``InvalidRequest`` for an unsigned request, ``InvalidArgument`` for a value that no
             header can have.
     """
-    found = {}
+    found: dict[str, str] = {}
+    if not asked.parameters:
+        return found
     for parameter, header in _OVERRIDES.items():
         if asked.parameters.get(parameter):
             found[header] = asked.parameters[parameter]

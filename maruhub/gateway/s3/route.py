@@ -42,9 +42,9 @@ _TAKES_VERSION = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Asked:
-    """What a request asks.
+    """What a request asks; not to be changed.
 
     Attributes:
         operation: The operation, one that we do or answer in a fixed way.

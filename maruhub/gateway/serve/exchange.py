@@ -12,9 +12,9 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import secrets
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from maruhub.errors import MaruError
@@ -22,17 +22,17 @@ from maruhub.gateway.answer import Answer
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.operation import READS, Operation
 from maruhub.gateway.s3.route import Asked, route
 from maruhub.gateway.serve.body import Body
+from maruhub.gateway.serve.delivery import CLOSE, HOST_ID, Delivery
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
-from maruhub.gateway.serve.outflow import Outflow
 from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
-from maruhub.gateway.service.service import READS, SINKS, Service
+from maruhub.gateway.service.service import SINKS, Service
 from maruhub.gateway.service.sinks import SMALL_BYTES, Sink
 from maruhub.gateway.service.translation import failure_of
 from maruhub.namespace import Namespace
@@ -41,43 +41,33 @@ _log = logging.getLogger(__name__)
 
 _DOCUMENT_BYTES: Final = 8 << 20
 _BATCH_BYTES: Final = 64 << 20
-_SERVER: Final = ("server", "MaruHub")
-_HOST: Final = ("x-amz-id-2", "maruhub")
 _RETRY: Final = ("retry-after", "1")
 _OWN: Final = "/-/"
 
 
 class Exchange:
-    """One request and its answer.
-
-    ``name`` is what logs and metrics call it; ``status`` and ``sent_bytes`` what was answered.
-    """
+    """One request and its answer; used by one task."""
 
     def __init__(self, desk: Desk, scope: Any, protocol: Any) -> None:
         self._desk = desk
-        self._protocol = protocol
         self._started_s = time.perf_counter()
-        self._head = Head(
-            scope.method,
-            scope.path,
-            scope.query_string,
-            tuple(scope.headers.items()),
-            scope.scheme,
-            scope.client,
+        sent = scope.headers
+        self._head = head = Head(
+            scope.method, scope.path, scope.query_string, tuple(sent.items()), scope.scheme, scope.client
         )
-        self._names = scope.headers.keys()
-        self._id = secrets.token_hex(8).upper()
-        self._body = Body(self._head, protocol, desk.options.idle_s, desk.uploads.locked)
+        self._names = sent.keys()
+        # It need not be unguessable: it names this request in answers and logs.
+        self._id = f"{random.getrandbits(64):016X}"
+        self._body = Body(head, protocol, desk.options.idle_s, desk.uploads.locked)
+        self._delivery = Delivery(desk, protocol, head, self._id)
         self._name = "unknown"
         self._user = ""
-        self._status = 0
-        self._sent_bytes = 0
         self._cors: list[tuple[str, str]] = []
 
     async def run(self) -> None:
         """Answers, whatever happens."""
         try:
-            await self._answer_or_fail()
+            await self._delivery.send(await self._answer(), self._cors)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception:
@@ -86,20 +76,20 @@ class Exchange:
         finally:
             self._count()
 
-    async def _answer_or_fail(self) -> None:
+    async def _answer(self) -> Answer:
+        """What to answer; whatever goes wrong is an answer too."""
         try:
-            answer = await self._decide()
+            return await self._decide()
         except S3Failure as failure:
-            answer = await self._failed(failure)
+            return await self._failed(failure)
         except MaruError as error:
-            answer = await self._failed(failure_of(error))
+            return await self._failed(failure_of(error))
         except asyncio.CancelledError:
             raise
         except Exception:  # noqa: BLE001 - see below
             # A bug of ours: the client gets S3's word for it, the log the rest.
             _log.exception("request %s: %s %s", self._id, self._head.method, self._head.path)
-            answer = await self._failed(S3Failure("InternalError"))
-        await self._send(answer)
+            return await self._failed(S3Failure("InternalError"))
 
     async def _decide(self) -> Answer:
         head, desk = self._head, self._desk
@@ -109,18 +99,19 @@ class Exchange:
             if own is not None:
                 return own
         asked = route(head, hosts=desk.options.base_hosts)
-        self._name = asked.operation.api_name
-        virtual = asked.bucket if asked.virtual_host else ""
-        passed = desk.gate.passed(head, now_s=time.time(), virtual_bucket=virtual)
-        self._user = passed.caller.access_key
-        at_once = desk.at_once if asked.operation in READS else None
+        operation = asked.operation
+        self._name = operation.api_name
         now_us = time.time_ns() // 1000
+        virtual = asked.bucket if asked.virtual_host else ""
+        passed = desk.gate.passed(head, now_s=now_us / 1e6, virtual_bucket=virtual)
+        self._user = passed.caller.access_key
+        at_once = desk.at_once if operation in READS else None
         request = Request(asked, head, passed.caller, passed.names, now_us, self._id, at_once=at_once)
         if "origin" in head.by_name:
             self._cors = await desk.crossing.run(desk.service.cors, request)
-        if asked.operation in SINKS:
+        if operation in SINKS:
             return await self._take_in(request, passed)
-        if asked.operation is Operation.POST_OBJECT:
+        if operation is Operation.POST_OBJECT:
             return await self._form(request)
         return await self._act(request, passed)
 
@@ -217,49 +208,16 @@ class Exchange:
             self._head.by_name.get("expect", "").lower() == "100-continue" and not self._body.received_bytes
         )
         if waits or not await self._body.pass_over():
-            headers.append(("connection", "close"))
+            headers.append(CLOSE)
         if failure.status == 304:
             return Answer(304, failure.headers)
-        body = answers.error(failure, resource=self._head.path[:1024], request_id=self._id, host_id=_HOST[1])
+        body = answers.error(failure, resource=self._head.path[:1024], request_id=self._id, host_id=HOST_ID)
         return Answer(failure.status, headers, body)
-
-    async def _send(self, answer: Answer) -> None:
-        headers = [*answer.headers, _SERVER, _HOST, ("x-amz-request-id", self._id), *self._cors]
-        if self._desk.draining and ("connection", "close") not in headers:
-            headers.append(("connection", "close"))
-        self._status = answer.status
-        if self._head.method == "HEAD" or answer.status in (204, 304):
-            self._protocol.response_empty(answer.status, headers)
-        elif isinstance(answer.body, bytes | bytearray):
-            self._sent_bytes = len(answer.body)
-            self._protocol.response_bytes(answer.status, headers, answer.body)
-        else:
-            await self._stream(answer.status, headers, answer.body)
-
-    async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterator[bytes]) -> None:
-        """Sends piece by piece, as fast as the client takes them.
-
-        The first is read before the head is sent, so that what can't be read at all is an error.
-        """
-        crossing = self._desk.crossing
-        outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
-        try:
-            piece = await crossing.run(next, pieces, None)
-            transport = self._protocol.response_stream(status, headers)
-            while piece is not None and await outflow.room(self._sent_bytes):
-                await transport.send_bytes(piece)
-                self._sent_bytes += len(piece)
-                piece = await crossing.finish(next, pieces, None)
-        finally:
-            outflow.close()
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                await asyncio.shield(crossing.finish(close))
 
     def _count(self) -> None:
         desk, seconds = self._desk, time.perf_counter() - self._started_s
-        received, sent = self._body.received_bytes, self._sent_bytes
-        desk.metrics.answered(self._name, self._status, seconds, received=received, sent=sent)
+        status, received, sent = self._delivery.status, self._body.received_bytes, self._delivery.sent_bytes
+        desk.metrics.answered(self._name, status, seconds, received=received, sent=sent)
         if not desk.access.is_kept:
             return
         desk.access.write(
@@ -269,9 +227,9 @@ class Exchange:
             operation=self._name,
             method=self._head.method,
             path=self._head.path,
-            status=self._status,
-            received=self._body.received_bytes,
-            sent=self._sent_bytes,
+            status=status,
+            received=received,
+            sent=sent,
             ms=round(seconds * 1000, 3),
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from maruhub.errors import InvalidName, MaruError, NoSuchBucket
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.operation import READS
 from maruhub.gateway.s3.permission import Need, canned_acl_statements, needs, policy_keys
 from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
 from maruhub.gateway.s3.policy_document import read_policy
@@ -21,6 +22,7 @@ from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.service.request import Request
 from maruhub.namespace import Namespace
 from maruhub.namespace.bucket import Bucket
+from maruhub.namespace.object import ObjectInfo
 
 HUB = "hub"
 """Whose a bucket is that belongs to no user."""
@@ -42,7 +44,8 @@ class Authority:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._names: Namespace = request.names
-        self._buckets: dict[str, Bucket | None] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._current: tuple[Bucket, ObjectInfo | None] | None = None
 
     def require_all(self) -> None:
         """Nothing, if the caller may do what is asked.
@@ -96,14 +99,28 @@ class Authority:
 
     def bucket(self, name: str) -> Bucket:
         """A bucket; raises NoSuchBucket, S3Failure for what can't name one."""
-        if name not in self._buckets:
+        found = self._buckets.get(name)
+        if found is None:
+            asked = self._request.asked
+            # What is read next is looked up with its bucket.
+            if name == asked.bucket and asked.operation in READS and asked.version_id is None:
+                return self.current()[0]
             try:
-                self._buckets[name] = self._names.buckets.get(name)
+                found = self._buckets[name] = self._names.buckets.get(name)
             except InvalidName as wrong:
                 raise bad_bucket_name(name, wrong) from None
-        found = self._buckets[name]
-        assert found is not None
         return found
+
+    def current(self) -> tuple[Bucket, ObjectInfo | None]:
+        """The bucket that is asked, and what the key holds: one look-up. Raises as :meth:`bucket`."""
+        if self._current is None:
+            name, key = self._request.asked.bucket, self._request.asked.key
+            try:
+                self._current = self._names.objects.find(name, key)
+            except InvalidName as wrong:
+                raise bad_bucket_name(name, wrong) from None
+            self._buckets[name] = self._current[0]
+        return self._current
 
     def owns(self, bucket: Bucket) -> bool:
         """Whether the caller is the bucket's owner, or an admin."""
@@ -139,9 +156,9 @@ class Authority:
 
     def _keys(self, need: Need) -> Mapping[str, str]:
         request = self._request
-        texts = [request.caller.key_policy, request.caller.user_policy]
-        if need.bucket in self._buckets and (found := self._buckets[need.bucket]) is not None:
-            texts.append(found.tail.get("policy"))
+        texts: list[str | None] = [request.caller.key_policy, request.caller.user_policy]
+        if need.bucket in self._buckets:
+            texts.append(self._buckets[need.bucket].tail.get("policy"))
         if not any(texts):
             # All that canned ACLs ask about; the rest costs time on every request.
             return {"aws:username": request.caller.user} if request.caller.user else {}

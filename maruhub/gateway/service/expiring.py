@@ -16,8 +16,9 @@ Headers = list[tuple[str, str]]
 def expiration_headers(bucket: Bucket, info: ObjectInfo) -> Headers:
     """``x-amz-expiration`` of a current version, if a rule fits it."""
     rules = _rules_of(bucket)
-    tags = info.tail.get("tags", {}) if rules else {}
-    found = expiry(rules, info.key, info.size, tags, modified_us=info.created_us)
+    if not rules:
+        return []
+    found = expiry(rules, info.key, info.size, info.tail.get("tags", {}), modified_us=info.created_us)
     if found is None:
         return []
     # A rule's name may be any text; a header's value not.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from maruhub.errors import NoSuchKey
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
 from maruhub.gateway.s3.byte_range import content_range, read_range
@@ -140,14 +139,14 @@ def _checksums_of(request: Request, info: ObjectInfo, *, whole: bool) -> Headers
 
 def _describing(info: ObjectInfo, overrides: dict[str, str]) -> Headers:
     tail = info.tail
+    if not tail and not overrides:
+        return [("content-type", DEFAULT_TYPE)]
     properties = Properties(
         content_type=tail.get("type", ""),
         headers=tail.get("headers", {}),
         metadata=tail.get("meta", {}),
         tags=tail.get("tags", {}),
     )
-    if not tail and not overrides:
-        return [("content-type", DEFAULT_TYPE)]
     return property_headers(properties, overrides) + lock_headers(retention_of(info), hold_of(info))
 
 
@@ -182,12 +181,13 @@ def find_version(request: Request, authority: Authority) -> tuple[Bucket, Versio
         S3Failure: ``NoSuchKey``, ``MethodNotAllowed`` for a marker; ``AccessDenied`` where the caller
             may not know that there is none.
     """
-    bucket, wanted = authority.bucket(request.bucket), request.asked.version_id
+    wanted = request.asked.version_id
     if wanted is None:
-        try:
-            return bucket, Version(request.names.objects.head(request.bucket, request.key), True)
-        except NoSuchKey:
-            raise _missing(request, authority, bucket) from None
+        bucket, info = authority.current()
+        if info is None:
+            raise _missing(request, authority, bucket)
+        return bucket, Version(info, True)
+    bucket = authority.bucket(request.bucket)
     check_version_id(wanted)
     version = request.names.versions.head(request.bucket, request.key, wanted)
     if version.is_marker:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.route import Asked
@@ -40,9 +39,9 @@ class Caller:
         return not self.access_key
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Request:
-    """All that an operation needs to know.
+    """All that an operation needs to know; not to be changed.
 
     Attributes:
         asked: Operation, bucket, key, parameters, headers.
@@ -76,11 +75,11 @@ class Request:
         return self.asked.key
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """Headers by name, with those that a presigned address carries."""
-        return dict(self.asked.headers)
+        return self.asked.headers
 
-    @cached_property
+    @property
     def retry_id(self) -> bytes:
         """What is the same in every try of one call of a client's library; empty if it says nothing.
 

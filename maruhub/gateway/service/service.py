@@ -100,8 +100,6 @@ SINKS: Final = MappingProxyType[Op, SinkMaker](
 )
 """Operations whose body is an object's bytes."""
 
-READS: Final = frozenset({Op.GET_OBJECT, Op.HEAD_OBJECT})
-
 
 class Service:
     """Answers requests. Safe from many threads.

@@ -111,6 +111,15 @@ class Row:
             self._decode()
         return self._time_us
 
+    def parts(self) -> tuple[int, int, bytes, bytes]:
+        """Counter, time, extents' bytes and payload in one go, for whoever wants them all."""
+        if self._extent_count < 0:
+            self._decode()
+        end = _HEAD.size + self._extent_count * _EXTENT.size
+        plain = not self._flags & _SEGMENTS
+        payload = self.raw[end + self._actor_size + self._request_size :] if plain else self.payload
+        return self._counter, self._time_us, self.raw[_HEAD.size : end], payload
+
     @property
     def gone(self) -> bool:
         """Whether this is a removal (only ever seen in records)."""

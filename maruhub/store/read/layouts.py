@@ -6,6 +6,7 @@ searchsorted, with no look-up per object; only segments not met before are fetch
 
 from __future__ import annotations
 
+import bisect
 import threading
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
@@ -119,15 +120,16 @@ class Layouts:
         An array of one costs :meth:`locate` ten times what the look-up does.
         """
         table = self._current_table()
-        ordinal = int(table.segments.searchsorted(np.uint64(segment)))
-        if ordinal >= len(table.segments) or int(table.segments[ordinal]) != segment:
+        segments, ranks = table.segments.data, table.ranks.data
+        ordinal = bisect.bisect_left(segments, segment)
+        if ordinal >= len(segments) or segments[ordinal] != segment:
             return None
         wanted = (ordinal << _OFFSET_BITS) | offset
-        at = int(table.ranks.searchsorted(np.uint64(wanted), side="right")) - 1
-        if offset >= SEGMENT_BYTES_MAX or at < 0 or wanted + length > int(table.ends[at]):
+        at = bisect.bisect_right(ranks, wanted) - 1
+        if offset >= SEGMENT_BYTES_MAX or at < 0 or wanted + length > table.ends.data[at]:
             return None
-        stripe = (offset >> _COPY_STRIPE_BITS) % int(table.copies[at])
-        return table.files[int(table.first_file[at]) + stripe], offset + int(table.shift[at])
+        stripe = (offset >> _COPY_STRIPE_BITS) % table.copies.data[at]
+        return table.files[table.first_file.data[at] + stripe], offset + table.shift.data[at]
 
     def _current_table(self) -> _Table:
         """The table, made anew when blades have come or gone."""

@@ -6,8 +6,8 @@ import inspect
 
 from maruhub import errors
 from maruhub.gateway.s3.failure import STATUSES, S3Failure
-from maruhub.gateway.s3.operation import Operation, Support
-from maruhub.gateway.service.service import HANDLERS, READS, SINKS
+from maruhub.gateway.s3.operation import READS, Operation, Support
+from maruhub.gateway.service.service import HANDLERS, SINKS
 from maruhub.gateway.service.translation import CODES, failure_of
 
 KINDS = [

@@ -1,0 +1,77 @@
+"""The way of one answer to its client: in one go, or piece by piece as fast as the client takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final
+
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.head import Head
+from maruhub.gateway.serve.desk import Desk
+from maruhub.gateway.serve.outflow import Outflow
+
+HOST_ID: Final = "maruhub"
+CLOSE: Final = ("connection", "close")
+_ALWAYS: Final = (("server", "MaruHub"), ("x-amz-id-2", HOST_ID))
+
+
+class Delivery:
+    """Sends one answer; used from the event loop.
+
+    Args:
+        desk: The worker's.
+        protocol: Granian's.
+        head: Of the request that is answered.
+        request_id: Told to the client.
+
+    Attributes:
+        status: Of what was sent, 0 before.
+        sent_bytes: Of its body, so far.
+    """
+
+    __slots__ = ("_desk", "_head", "_protocol", "_request_id", "sent_bytes", "status")
+
+    def __init__(self, desk: Desk, protocol: Any, head: Head, request_id: str) -> None:
+        self._desk = desk
+        self._protocol = protocol
+        self._head = head
+        self._request_id = request_id
+        self.status = 0
+        self.sent_bytes = 0
+
+    async def send(self, answer: Answer, more: list[tuple[str, str]]) -> None:
+        """Sends it, with the headers that every answer has and ``more``.
+
+        Raises:
+            ConnectionError: The client takes nothing.
+            MaruError: A body can't be read: the connection ends, and what was sent doesn't look whole.
+        """
+        headers = [*answer.headers, *_ALWAYS, ("x-amz-request-id", self._request_id), *more]
+        if self._desk.draining and CLOSE not in headers:
+            headers.append(CLOSE)
+        self.status, body = answer.status, answer.body
+        if self._head.method == "HEAD" or answer.status in (204, 304):
+            self._protocol.response_empty(answer.status, headers)
+        elif isinstance(body, bytes | bytearray):
+            self.sent_bytes = len(body)
+            self._protocol.response_bytes(answer.status, headers, body)
+        else:
+            await self._stream(answer.status, headers, body)
+
+    async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterator[bytes]) -> None:
+        """The first piece is read before the head is sent, so that what can't be read at all is an error."""
+        crossing = self._desk.crossing
+        outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
+        try:
+            piece = await crossing.run(next, pieces, None)
+            transport = self._protocol.response_stream(status, headers)
+            while piece is not None and await outflow.room(self.sent_bytes):
+                await transport.send_bytes(piece)
+                self.sent_bytes += len(piece)
+                piece = await crossing.finish(next, pieces, None)
+        finally:
+            outflow.close()
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                await asyncio.shield(crossing.finish(close))
