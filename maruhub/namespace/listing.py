@@ -17,6 +17,8 @@ from maruhub.namespace.object import ObjectInfo, object_prefix
 from maruhub.store.protocol import Store, prefix_end
 
 _SCAN_ROWS: Final = 1000
+# A whole page, and the row behind it that says whether there is another.
+_PAGE_ROWS: Final = _SCAN_ROWS + 1
 _PROBE_ROWS: Final = 8
 _KEY_AT: Final = 9
 
@@ -104,10 +106,10 @@ class _Walk:
         if limit == 0 or len(self._prefix) > KEY_BYTES_MAX:
             return Page([], [], None)
         cursor: bytes | None = self._first(start_after)
-        rows = _PROBE_ROWS if self._delimiter else _SCAN_ROWS
+        rows = _PROBE_ROWS if self._delimiter else _PAGE_ROWS
         while cursor is not None and len(self._names) <= limit:
             cursor, wasteful = self._fetch(cursor, min(rows, limit + 1 - len(self._names)))
-            rows = _PROBE_ROWS if wasteful else min(rows * 2, _SCAN_ROWS)
+            rows = _PROBE_ROWS if wasteful else min(rows * 2, _PAGE_ROWS)
         more = len(self._names) > limit
         if more:
             (

@@ -24,6 +24,7 @@ from maruhub.store.protocol import prefix_end
 CONTENT_TYPE: Final = "application/octet-stream"
 """What an object is called whose type nobody gave."""
 
+_decode_json: Final = json.JSONDecoder().raw_decode
 _HEAD: Final = struct.Struct("<BBHIQqQQq16s32s")
 _EXTENT: Final = struct.Struct("<QQIIQ")
 _VERSION: Final = 1
@@ -107,7 +108,8 @@ class ObjectInfo:
     def tail(self) -> dict[str, Any]:
         """The optional named fields; not to be changed."""
         if self._tail is None:
-            self._tail = json.loads(self.payload[_HEAD.size :]) if len(self.payload) > _HEAD.size else {}
+            text = self.payload[_HEAD.size :].decode()
+            self._tail = _decode_json(text)[0] if text else {}
         return self._tail
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,7 +118,12 @@ def read_iso_date(text: str, name: str) -> int:
 def to_iso_date(moment_us: int) -> str:
     """Microseconds since 1970 as S3 writes a date: in UTC, to the millisecond."""
     seconds, rest = divmod(moment_us, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]}.{rest // 1000:03d}Z"
+    return f"{_iso_second(seconds)}.{rest // 1000:03d}Z"
+
+
+@functools.lru_cache(maxsize=4096)
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:-6]
 
 
 def _invalid(name: str, message: str) -> S3Failure:
