@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,18 +26,28 @@ _TAG: Final = b"maruhub mix 1\0"
 Indices = npt.NDArray[np.int64]
 
 
-class Joined:
-    """Sources laid end to end: row r of part i is the joined row ``starts[i] + r``.
+class Named(Protocol):
+    """A sequence of samples that have names."""
 
-    Labels and attributes that a part doesn't have are null in its rows. As safe from threads
-    as its parts are.
-    """
+    @property
+    def digest(self) -> str: ...
 
-    def __init__(self, parts: Sequence[SampleSource]) -> None:
+    def __len__(self) -> int: ...
+
+    def ids(self, rows: Positions) -> list[str]:
+        """The ids of rows."""
+
+
+P = TypeVar("P", bound=Named)
+
+
+class EndToEnd(Generic[P]):
+    """Sources laid end to end, here or elsewhere: row r of part i is the row ``starts[i] + r``."""
+
+    def __init__(self, parts: Sequence[P]) -> None:
         self.parts = list(parts)
         self.part_sizes = tuple(len(part) for part in self.parts)
         self.starts = np.concatenate(([0], np.cumsum(self.part_sizes))).astype(np.uint64)
-        self._check_columns()
 
     @property
     def digest(self) -> str:
@@ -58,6 +68,25 @@ class Joined:
             for place, name in zip(at.tolist(), part.ids(own), strict=True):
                 out[place] = name
         return out
+
+    def _shares(self, rows: Positions) -> Iterator[tuple[P, Indices, Positions]]:
+        """Each part that has some of ``rows``: at which places, and which of its own."""
+        parts = self.part_of(rows)
+        for i in np.unique(parts).tolist():
+            at = np.flatnonzero(parts == i)
+            yield self.parts[i], at, rows[at] - self.starts[i]
+
+
+class Joined(EndToEnd["SampleSource"]):
+    """Sources laid end to end as one.
+
+    Labels and attributes that a part doesn't have are null in its rows. As safe from threads
+    as its parts are.
+    """
+
+    def __init__(self, parts: Sequence[SampleSource]) -> None:
+        super().__init__(parts)
+        self._check_columns()
 
     def blobs(self, rows: Positions) -> Blobs:
         """See ``SampleSource``."""
@@ -82,13 +111,6 @@ class Joined:
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Columns of all rows, in order."""
         return _concat([part.table(columns) for part in self.parts])  # type: ignore[attr-defined]
-
-    def _shares(self, rows: Positions) -> Iterator[tuple[SampleSource, Indices, Positions]]:
-        """Each part that has some of ``rows``: at which places, and which of its own."""
-        parts = self.part_of(rows)
-        for i in np.unique(parts).tolist():
-            at = np.flatnonzero(parts == i)
-            yield self.parts[i], at, rows[at] - self.starts[i]
 
     def _check_columns(self) -> None:
         none = np.empty(0, dtype=np.uint64)
@@ -133,10 +155,17 @@ class Mix(Joined):
         return f"Mix({parts})"
 
 
+class Mixture(Protocol):
+    """What a recorder asks of a mix, here or elsewhere."""
+
+    parts: list[Any]
+    order: Mixed
+
+
 class MixRecorder:
     """Tells a recorder of each part what is read of the mix: the whole part, never less."""
 
-    def __init__(self, mix: Mix, recorders: Sequence[Recorder]) -> None:
+    def __init__(self, mix: Mixture, recorders: Sequence[Recorder]) -> None:
         self._told = list(zip(mix.parts, mix.order.shares, recorders, strict=True))
 
     @property

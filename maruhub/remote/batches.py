@@ -24,6 +24,7 @@ from maruhub.remote.transport import Transport
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from maruhub.remote.mix import RemoteMix
     from maruhub.remote.view import RemoteView
 
 
@@ -33,7 +34,9 @@ class RemoteBatches(Batches):
     ``window`` has no effect: the server knows how far to look ahead.
     """
 
-    def __init__(self, view: RemoteView, transport: Transport, batch_size: int, **options: Any) -> None:
+    def __init__(
+        self, view: RemoteView | RemoteMix, transport: Transport, batch_size: int, **options: Any
+    ) -> None:
         self._transport = transport
         super().__init__(view, None, batch_size, **options)  # type: ignore[arg-type]  # it names no addresses
 
@@ -53,7 +56,7 @@ class RemoteReader:
     def __init__(
         self,
         transport: Transport,
-        view: RemoteView,
+        view: RemoteView | RemoteMix,
         plan: Plan,
         *,
         meter: Meter,

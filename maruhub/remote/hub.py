@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from maruhub import argument
+from maruhub.errors import InvalidInput
 from maruhub.remote.bucket import RemoteBucket
 from maruhub.remote.transport import Transport
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from maruhub.lab import Run, Runs, Score
     from maruhub.remote.batches import RemoteBatches
     from maruhub.remote.dataset import RemoteDataset
+    from maruhub.remote.mix import RemoteMix
     from maruhub.remote.view import RemoteVersion, RemoteView
 
 
@@ -104,14 +106,30 @@ class RemoteHub:
 
     # ------------------------------------------------------------ training
 
+    def mix(self, views: Sequence[RemoteView], shares: Sequence[int]) -> RemoteMix:
+        """Several views as one, in exact shares; see :meth:`maruhub.api.Hub.mix`."""
+        from maruhub.remote.mix import RemoteMix
+
+        for view in argument.several("views", views):
+            _check_view(view)
+            if view.hub.url != self.url:
+                raise InvalidInput(f"{view} belongs to another hub.", hint="Copy its objects here first.")
+        return RemoteMix(self, views, shares)
+
     def batches(
-        self, view: RemoteView, batch_size: int, *, run: Run | str | None = None, **options: Any
+        self, view: RemoteView | RemoteMix, batch_size: int, *, run: Run | str | None = None, **options: Any
     ) -> RemoteBatches:
         """Random batches of a view, as of a local hub: the same order, the same state, the same record."""
         from maruhub.loaders import LoaderOptions
         from maruhub.remote.batches import RemoteBatches
+        from maruhub.remote.mix import RemoteMix
 
         argument.options(LoaderOptions, options)
+        if isinstance(view, RemoteMix):
+            options.setdefault("order", view.order)
+            if run is not None:
+                options["recorder"] = view.recorder(lambda part: self.runs.recorder(run, part))
+            return RemoteBatches(view, self.transport, batch_size, **options)
         _check_view(view)
         if run is not None:
             options["recorder"] = self.runs.recorder(run, view)

@@ -33,16 +33,16 @@ class RemoteView:
     """
 
     def __init__(self, hub: RemoteHub, source: Mapping[str, Any]) -> None:
-        self._hub = hub
+        self.hub = hub
         self.source = dict(source)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteView, (self._hub, self.source)
+        return RemoteView, (self.hub, self.source)
 
     @cached_property
     def about(self) -> dict[str, Any]:
         """What the hub says of it."""
-        told: dict[str, Any] = self._hub.transport.call("view.open", source=self.source)
+        told: dict[str, Any] = self.hub.transport.call("view.open", source=self.source)
         return told
 
     def expected_source(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class RemoteView:
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows as a table; ``root_hash`` and ``blob`` are in it only if they are named."""
         wanted = None if columns is None else argument.texts("columns", columns)
-        return self._hub.table("view.table", source=self.source, columns=wanted)
+        return self.hub.table("view.table", source=self.source, columns=wanted)
 
     def ids(self, rows: Rows = None) -> list[str]:
         """Ids, ``bucket/key``."""
@@ -126,11 +126,11 @@ class RemoteView:
         def ask(done: int) -> dict[str, Any]:
             return {"format": 1, "samples": source, "rows": wanted[done:], "columns": False}
 
-        return (items.parts for items in read_items(self._hub.transport, ask))
+        return (items.parts for items in read_items(self.hub.transport, ask))
 
     def _rows(self, columns: list[str], rows: Rows) -> pa.Table:
         wanted = None if rows is None else _whole_numbers(rows)
-        return self._hub.table("view.table", source=self.source, columns=columns, rows=wanted)
+        return self.hub.table("view.table", source=self.source, columns=columns, rows=wanted)
 
     # -- views of it
 
@@ -166,16 +166,16 @@ class RemoteView:
 
     def save(self) -> RemoteView:
         """Keeps this view in the hub; ``hub.view(digest)`` opens it again, anywhere."""
-        self._hub.transport.call("view.save", source=self.source)
+        self.hub.transport.call("view.save", source=self.source)
         return self
 
     def batches(self, batch_size: int, **options: Any) -> RemoteBatches:
         """Random batches of it; see :meth:`maruhub.api.Hub.batches`."""
-        return self._hub.batches(self, batch_size, **options)
+        return self.hub.batches(self, batch_size, **options)
 
     def _of(self, *operation: Any) -> RemoteView:
         operations = [*self.source.get("operations", []), list(operation)]
-        made = RemoteView(self._hub, {**self.source, "operations": operations})
+        made = RemoteView(self.hub, {**self.source, "operations": operations})
         # A local view tells of a wrong operation at once; so does this one.
         assert made.about is not None
         return made
@@ -187,7 +187,7 @@ class RemoteVersion(RemoteView):
     is_new = True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteVersion, (self._hub, self.source)
+        return RemoteVersion, (self.hub, self.source)
 
     @cached_property
     def info(self) -> VersionInfo:

@@ -121,7 +121,7 @@ class BatchDoor:
     def _runs(self, request: ReadRequest, allowed: Allowed) -> tuple[Iterator[Run], dict[str, Any]]:
         if isinstance(request, ReadObjects):
             return object_runs(self._hub.namespace, request, allowed), {}
-        view = self._sources.open(request.source, allowed)
+        view = self._sources.open_for_reading(request.source, allowed)
         about = {"source": view.digest, "size": len(view)}
         if isinstance(request, ReadEpoch):
             return epoch_runs(view, request), about

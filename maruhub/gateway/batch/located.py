@@ -28,7 +28,7 @@ from maruhub.wire.frame import MORE, ROW_DTYPE, RowTable
 from maruhub.wire.table import encode_table
 
 if TYPE_CHECKING:
-    from maruhub.catalog.view import View
+    from maruhub.loaders.source import SampleSource
     from maruhub.namespace import Namespace
 
 RUN_ITEMS: Final = 2048
@@ -203,13 +203,13 @@ def without_beginning(blobs: Blobs, size: int) -> Blobs:
     return Blobs(blobs.extents[left_out:], starts)
 
 
-def row_runs(view: View, rows: npt.NDArray[np.uint64], *, columns: bool) -> Iterator[Run]:
+def row_runs(view: SampleSource, rows: npt.NDArray[np.uint64], *, columns: bool) -> Iterator[Run]:
     """Rows of a view as runs."""
     for at in range(0, len(rows), RUN_ITEMS):
         yield from _sample_runs(view, rows[at : at + RUN_ITEMS], columns=columns)
 
 
-def epoch_runs(view: View, request: ReadEpoch) -> Iterator[Run]:
+def epoch_runs(view: SampleSource, request: ReadEpoch) -> Iterator[Run]:
     """A rank's samples in its plan's order, as a loader reads them; InvalidInput at once."""
     options: dict[str, Any] = {"order": request.order, "samples_per_epoch": request.samples_per_epoch}
     chosen = LoaderOptions.of({**options, "seed": request.seed or 0, "shuffle": request.seed is not None})
@@ -230,7 +230,7 @@ def epoch_runs(view: View, request: ReadEpoch) -> Iterator[Run]:
     return _epoch_runs(view, request, plan, order)
 
 
-def _epoch_runs(view: View, request: ReadEpoch, plan: Plan, order: Order) -> Iterator[Run]:
+def _epoch_runs(view: SampleSource, request: ReadEpoch, plan: Plan, order: Order) -> Iterator[Run]:
     steps = _slices(plan.walk(Place(request.epoch, request.position), request.epochs))
     skip, left = request.skip, request.count
     while left != 0 and (some := list(take(steps, RUN_ITEMS))):
@@ -249,7 +249,7 @@ def _slices(steps: Iterator[Step]) -> Iterator[Step]:
             yield step._replace(start=start, stop=min(start + RUN_ITEMS, step.stop))
 
 
-def _sample_runs(view: View, rows: npt.NDArray[np.uint64], *, columns: bool) -> Iterator[Run]:
+def _sample_runs(view: SampleSource, rows: npt.NDArray[np.uint64], *, columns: bool) -> Iterator[Run]:
     import pyarrow as pa
 
     ids = view.ids(rows)

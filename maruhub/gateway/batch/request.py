@@ -13,6 +13,7 @@ from maruhub.loaders.orders import policy_of
 
 FORMAT: Final = 1
 EXTENT_BYTES: Final = 1 << 20
+_PARTS_MAX: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Source:
         view: The digest of a saved view, or empty.
         operations: Applied in order, each a name and its arguments.
         digest: What must come out, or empty.
+        parts: Sources laid end to end, for a mix; then nothing else is named but ``digest``.
     """
 
     dataset: str = ""
@@ -41,6 +43,7 @@ class Source:
     view: str = ""
     operations: tuple[tuple[Any, ...], ...] = ()
     digest: str = ""
+    parts: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,8 @@ def parse_read(value: dict[str, Any]) -> ReadRequest:
 def parse_source(value: object) -> Source:
     """A source; InvalidInput."""
     fields = Fields(value, "the source")
+    if fields.has("parts"):
+        return _joined(fields)
     view = fields.maybe_text("view") or ""
     source = Source(
         dataset="" if view else fields.text("dataset"),
@@ -119,6 +124,18 @@ def parse_source(value: object) -> Source:
     )
     fields.done()
     return source
+
+
+def _joined(fields: Fields) -> Source:
+    """Several sources; parts of parts are refused."""
+    told, digest = fields.items("parts"), fields.maybe_text("digest") or ""
+    fields.done()
+    if not 0 < len(told) <= _PARTS_MAX:
+        raise InvalidInput(f"parts are 1 to {_PARTS_MAX} sources, not {len(told)}.")
+    parts = tuple(parse_source(each) for each in told)
+    if any(part.parts for part in parts):
+        raise InvalidInput("a part has no parts of its own.")
+    return Source(digest=digest, parts=parts)
 
 
 def _objects(fields: Fields) -> ReadRequest:

@@ -11,6 +11,7 @@ from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, StateMismatch
 from maruhub.gateway.batch.request import Source
 from maruhub.gateway.batch.rights import Allowed, require
+from maruhub.loaders.mix import Joined
 
 if TYPE_CHECKING:
     from maruhub.api.hub import Hub
@@ -39,18 +40,24 @@ class Sources:
             StateMismatch: It is not what the request expects.
             MaruError: As the catalog raises them.
         """
+        if source.parts:
+            raise InvalidInput("several sources at once are read, and nothing else.")
         if source.dataset:
             # Before anything is looked up: what may not be read can't be probed either.
             require(allowed, "s3:GetObject", DATASET, f"{source.dataset}/{source.version}/")
         view = self._find(source)
         name = f"{view.dataset_name}/{view.version_name}/"
         require(allowed, "s3:GetObject", DATASET, name)
-        if source.digest and view.digest != source.digest:
-            raise StateMismatch(
-                f"the request expects the view {source.digest}, {name} gives {view.digest}.",
-                hint="Open the version anew, or the view that was saved.",
-            )
+        _check_digest(source, view.digest, name)
         return view
+
+    def open_for_reading(self, source: Source, allowed: Allowed) -> View | Joined:
+        """The same; also of several sources, laid end to end."""
+        if not source.parts:
+            return self.open(source, allowed)
+        joined = Joined([self.open(part, allowed) for part in source.parts])
+        _check_digest(source, joined.digest, "the parts together")
+        return joined
 
     def _find(self, source: Source) -> View:
         base = (
@@ -73,6 +80,14 @@ class Sources:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return view
+
+
+def _check_digest(source: Source, digest: str, what: str) -> None:
+    if source.digest and digest != source.digest:
+        raise StateMismatch(
+            f"the request expects the view {source.digest}, {what} gives {digest}.",
+            hint="Open the version anew, or the view that was saved.",
+        )
 
 
 def apply(view: View, operation: tuple[Any, ...]) -> View:

@@ -36,6 +36,8 @@ INNER = {"catalog", "lab", "open_version", "save_view", "split_rule", "home", "b
 )
 def test_both_have_the_same_names(local: type, remote: type) -> None:
     missing = _public(local) - _public(remote)
+    if local is Dataset:
+        missing -= {"read_many"}  # what its views read with
     assert missing <= OF_THE_MACHINE | INNER
     for name in _public(local) & _public(remote):
         here, there = getattr(local, name), getattr(remote, name)
