@@ -2,9 +2,9 @@
 
 One core, on which adapters to training frameworks stand: ``orders`` (what comes when, pure,
 over ``permutation`` and ``lanes``), ``plan`` (who gets which positions, pure), ``state`` (a few
-numbers in JSON), ``reading`` (announce, read, put in order), ``assembly`` (what becomes of bad
-samples), ``walk`` (what comes, unread), ``prefetch`` (the thread), ``batches`` (what a trainer
-holds), ``options``.
+numbers in JSON), ``reading`` (announce, read, put in order), ``decoding`` (threads over
+``decoders``), ``assembly`` (what becomes of bad samples), ``walk`` (what comes, unread),
+``prefetch`` (the thread), ``batches`` (what a trainer holds), ``options``.
 
 May use: the store's reading side and anything that is a ``SampleSource`` (a catalog's view
 is one). Never here: a list of all samples, a decision about what a dataset holds, HTTP or

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from maruhub import argument
 from maruhub.errors import MaruError
 from maruhub.loaders.batch import Batch, Skipped
+from maruhub.loaders.decoded_cache import size_of
 from maruhub.loaders.plan import Step
 from maruhub.loaders.reading import Fetched
 
@@ -21,10 +22,19 @@ OnError = Literal["raise", "skip", "substitute"]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A batch on its way to the trainer, and what handing it out means."""
+    """A batch on its way to the trainer, and what handing it out means.
+
+    Attributes:
+        batch: The batch.
+        step: Where it stands.
+        read_bytes: Bytes of its blobs.
+        size_bytes: What it keeps in memory: these, and what was decoded of them.
+        skipped: What it lacks.
+    """
 
     batch: Batch
     step: Step
+    read_bytes: int
     size_bytes: int
     skipped: tuple[Skipped, ...]
 
@@ -52,28 +62,32 @@ class Assembly:
 
     def ready(self, fetched: Fetched) -> Ready:
         """A step's batch."""
-        step, samples, results = fetched
-        blobs = [result for result in results if not isinstance(result, MaruError)]
+        step, samples, results, values = fetched
         batch = Batch(
             ids=samples.ids,
-            blobs=blobs,
+            blobs=results,  # type: ignore[arg-type]  # errors among them are taken out next
             columns=samples.columns,
             positions=samples.rows,
             epoch=step.epoch,
             step=step.number,
             padding=_padding(step, self.size),
+            values=results if values is None else values,
         )
+        bad = {i: each for i, each in enumerate(batch.values) if isinstance(each, MaruError)}
         skipped: tuple[Skipped, ...] = ()
-        if len(blobs) < len(results):
-            batch, skipped = self._without_bad(batch, step, results)
-        return Ready(batch, step, sum(map(len, batch.blobs)), skipped)
+        if bad:
+            batch, skipped = self._without_bad(batch, step, bad)
+        size_bytes = sum(map(len, batch.blobs))
+        return Ready(batch, step, size_bytes, size_bytes + _decoded_bytes(batch), skipped)
 
-    def _without_bad(self, batch: Batch, step: Step, results: list[Any]) -> tuple[Batch, tuple[Skipped, ...]]:
-        bad = {i: result for i, result in enumerate(results) if isinstance(result, MaruError)}
+    def _without_bad(
+        self, batch: Batch, step: Step, bad: dict[int, MaruError]
+    ) -> tuple[Batch, tuple[Skipped, ...]]:
         if self.on_error == "raise":
             raise _named(batch.ids, *next(iter(bad.items())))
-        kept = _kept(len(results), bad, fill=self.on_error == "substitute")
-        filled = len(kept) == len(results)
+        count = len(batch)
+        kept = _kept(count, bad, fill=self.on_error == "substitute")
+        filled = len(kept) == count
         skipped = tuple(
             Skipped(
                 id=batch.ids[i],
@@ -85,14 +99,15 @@ class Assembly:
             for i, error in bad.items()
         )
         # A batch that was filled up has its padding at the places where it was.
-        places = np.arange(len(kept)) if filled else kept
+        places = np.arange(count) if filled else kept
         made = replace(
             batch,
             ids=[batch.ids[i] for i in kept],
-            blobs=[results[i] for i in kept],
+            blobs=[batch.blobs[i] for i in kept],
             columns=batch.columns.take(kept),
             positions=batch.positions[kept],
-            padding=int(np.count_nonzero(places >= len(results) - batch.padding)),
+            padding=int(np.count_nonzero(places >= count - batch.padding)),
+            values=[batch.values[i] for i in kept],
         )
         return made, skipped
 
@@ -107,6 +122,10 @@ def _kept(count: int, bad: dict[int, MaruError], *, fill: bool) -> npt.NDArray[n
 
 def _padding(step: Step, size: int) -> int:
     return max(0, step.stop - max(step.start, size))
+
+
+def _decoded_bytes(batch: Batch) -> int:
+    return 0 if batch.values is batch.blobs else sum(map(size_of, batch.values))
 
 
 def _named(ids: list[str], at: int, error: MaruError) -> MaruError:

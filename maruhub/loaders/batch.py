@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,8 @@ class Batch:
     Attributes:
         ids: The samples' ids.
         blobs: Their bytes: read-only views as the store gave them, alive as long as
-            they are referenced.
+            they are referenced. Empty where a decoded value was held (``cache_bytes``).
+        values: What ``decode`` and ``transform`` made of them; the blobs themselves without.
         columns: Labels and attributes, a row a sample.
         positions: ``uint64[m]``, rows of the view (not positions of the order).
         epoch: Which epoch, from 0.
@@ -49,6 +50,7 @@ class Batch:
     epoch: int
     step: int
     padding: int = 0
+    values: list[Any] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -11,6 +11,8 @@ from maruhub import argument
 from maruhub.errors import InvalidInput
 from maruhub.loaders.assembly import Assembly, Ready
 from maruhub.loaders.batch import Batch, Skipped
+from maruhub.loaders.decoded_cache import DecodedCache
+from maruhub.loaders.decoding import Decoding
 from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.plan import Place, Plan, Step
 from maruhub.loaders.prefetch import Prefetcher
@@ -66,6 +68,14 @@ class Batches:
         self._order = order
         self._meter = Meter()
         self._store = store
+        self._cache = DecodedCache(chosen.cache_bytes)
+        self._decoding = Decoding(
+            meter=self._meter,
+            decode=chosen.decode,
+            transform=chosen.transform,
+            threads=chosen.decode_threads or 1,
+            cache=self._cache,
+        )
         self._assembly = Assembly(plan.size, chosen.on_error)
         self._reader = self._open_reader(
             source=view,
@@ -74,6 +84,7 @@ class Batches:
             meter=self._meter,
             verify=chosen.verify,
             window=chosen.window_for(order),
+            held=self._cache.known,
         )
         self._place = Place(0, 0)
         self._pass: _Pass | None = None
@@ -147,7 +158,9 @@ class Batches:
         epochs = self._options.epochs
         steps = self._reader.plan.walk(self._place, epochs)
         end = None if epochs is None else Place(self._place.epoch + epochs, 0)
-        return Walk(steps, self._order, self._assembly, end=end, record=self._record)
+        return Walk(
+            steps, self._order, self._assembly, end=end, record=self._record, decoding=self._decoding.alone()
+        )
 
     def consumed(
         self, place: Place, *, samples: int = 0, size_bytes: int = 0, skipped: Sequence[Skipped] = ()
@@ -190,7 +203,8 @@ class Batches:
             self._pass = None  # The parent's thread does not exist in this process.
         if self._pass is None:
             epochs = self._options.epochs
-            items = self._assembly.batches(self._reader.steps(self._place, epochs))
+            steps = self._decoding.steps(self._reader.steps(self._place, epochs))
+            items = self._assembly.batches(steps)
             last = None if epochs is None else self._place.epoch + epochs
             self._pass = _Pass(items, last, prefetch=self._options.prefetch)
         return self._pass
@@ -205,7 +219,7 @@ class Batches:
         self._place = step.after
         self.skipped += ready.skipped[: SKIPPED_MAX - len(self.skipped)]
         self._meter.handed_out(
-            samples=len(ready.batch), size_bytes=ready.size_bytes, skipped=len(ready.skipped)
+            samples=len(ready.batch), size_bytes=ready.read_bytes, skipped=len(ready.skipped)
         )
         return ready.batch
 

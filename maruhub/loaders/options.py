@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 PREFETCH_BYTES: Final = 64 << 20
 _SAMPLES_MAX: Final = 1 << 63
+_THREADS: Final = 8
+_THREADS_MAX: Final = 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +48,14 @@ class LoaderOptions:
             "skip" it, or "substitute" the batch's next good one; what was passed over is
             listed in ``skipped``. A batch without any good sample is handed out empty, so
             that ranks keep step.
+        decode: Makes a value of a sample's bytes (:mod:`maruhub.loaders.decoders`, or any
+            function of a memoryview that many threads may call); ``Batch.values`` holds them.
+            What it raises is the sample's error.
+        transform: Makes what the trainer gets of a decoded value (of the bytes where there is
+            no ``decode``), anew each time: for augmentation.
+        decode_threads: Threads for both; None: one a core, at most 8; 1: the reading thread.
+        cache_bytes: Decoded values, before ``transform``, that may be held for later epochs;
+            what is held is not read again.
         prefetch: Bytes of batches that may wait ready, read by a thread (at least one
             batch); 0 reads in the caller's thread.
         recorder: Told what is handed out, before it is (see ``Recorder``).
@@ -60,6 +72,10 @@ class LoaderOptions:
     remainder: Remainder = "exact"
     verify: bool = True
     on_error: OnError = "raise"
+    decode: Callable[[memoryview], Any] | None = None
+    transform: Callable[[Any], Any] | None = None
+    decode_threads: int | None = None
+    cache_bytes: int = 0
     prefetch: int = PREFETCH_BYTES
     recorder: Recorder | None = None
     window: Window | None = None
@@ -81,11 +97,18 @@ class LoaderOptions:
             raise InvalidInput(f"shuffle=False does not go with order={self.order}.", hint="Leave one out.")
         argument.flag("verify", self.verify)
         check_on_error(self.on_error)
+        argument.function("decode", self.decode)
+        argument.function("transform", self.transform)
+        threads = self.decode_threads
         return replace(
             self,
             seed=argument.whole("seed", self.seed, low=0, high=SEED_MAX),
             epochs=None if self.epochs is None else argument.whole("epochs", self.epochs, low=1),
             prefetch=argument.whole("prefetch", self.prefetch, low=0),
+            cache_bytes=argument.whole("cache_bytes", self.cache_bytes, low=0),
+            decode_threads=default_threads()
+            if threads is None
+            else argument.whole("decode_threads", threads, low=1, high=_THREADS_MAX),
             samples_per_epoch=None
             if samples is None
             else argument.whole("samples_per_epoch", samples, low=1, high=_SAMPLES_MAX),
@@ -127,6 +150,11 @@ class LoaderOptions:
             piece_bytes=plain.piece_bytes * 4,
             pieces_ahead=1,
         )
+
+
+def default_threads() -> int:
+    """A thread for each core that this process may use, at most 8."""
+    return max(1, min(_THREADS, len(os.sched_getaffinity(0))))
 
 
 def _check_object(name: str, value: object, attribute: str, wanted: str) -> None:

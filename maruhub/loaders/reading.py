@@ -16,9 +16,9 @@ What a trainer gets of it is made in ``assembly``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -30,11 +30,16 @@ from maruhub.loaders.stats import Meter
 from maruhub.store.format.extent import Blobs
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
     from maruhub.loaders.permutation import Positions
     from maruhub.loaders.source import SampleSource
     from maruhub.store.protocol import Store
+
+
+Held = Callable[["Positions"], "npt.NDArray[np.bool_] | None"]
+"""Of which rows the bytes are not needed, as ``bool[m]``; None: of none."""
 
 
 class Samples(NamedTuple):
@@ -46,11 +51,15 @@ class Samples(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """A step's samples and what was read for them, an unreadable one's error in its place."""
+    """A step's samples and what was read for them, an unreadable one's error in its place.
+
+    ``values`` are what was decoded of it, with errors in the same way; None: nothing was.
+    """
 
     step: Step
     samples: Samples
     results: list[memoryview | MaruError]
+    values: list[Any] | None = None
 
 
 class BatchReader(Protocol):
@@ -94,7 +103,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads one rank's batches. Holds no thread and no position."""
+    """Reads one rank's batches. Holds no thread and no position.
+
+    ``held`` says what need not be read: its blobs come empty.
+    """
 
     source: SampleSource
     store: Store
@@ -103,6 +115,7 @@ class Reader:
     meter: Meter
     verify: bool = True
     window: Window = field(default_factory=Window)
+    held: Held = lambda rows: None
 
     def steps(self, place: Place, epochs: int | None) -> Iterator[Fetched]:
         """See :class:`BatchReader`."""
@@ -131,6 +144,9 @@ class Reader:
         rows = rows_of(self.order, steps)
         ids, blobs = self.source.ids(rows), self.source.blobs(rows)
         assert len(ids) == len(blobs) == len(rows), "a source answers for every row"
+        held = self.held(rows)
+        if held is not None:
+            blobs = _without(blobs, held)
         return Chunk(steps, [0, *ends], rows, ids, self.source.columns(rows), blobs)
 
     def _emit(self, chunk: Chunk) -> Iterator[Fetched]:
@@ -145,6 +161,13 @@ class Reader:
         chunk.results[lo:hi] = [_HANDED_OUT] * (hi - lo)
         samples = Samples(chunk.ids[lo:hi], chunk.rows[lo:hi], chunk.columns.slice(lo, hi - lo))
         return Fetched(step, samples, results)
+
+
+def _without(blobs: Blobs, held: npt.NDArray[np.bool_]) -> Blobs:
+    """The same blobs, those that are held with no extents: nothing is read for them."""
+    counts = np.diff(blobs.starts)
+    extents = blobs.extents[np.repeat(~held, counts)]
+    return Blobs(extents, np.concatenate(([0], np.cumsum(np.where(held, 0, counts)))))
 
 
 _HANDED_OUT = memoryview(b"")

@@ -16,15 +16,18 @@ class LoaderStats:
         plan_s: Order, ids, labels and addresses.
         announce_s: Telling the store what comes next.
         read_s: Reading and verifying.
+        decode_s: Decoding and transforming, summed over the threads that do it.
         trainer_waited_s: The trainer asked and nothing was ready: the input is too slow.
         reader_waited_s: Enough was ready and nobody asked: the trainer is the slow part.
         elapsed_s: From the first request for a batch to now.
-        skipped: Samples passed over because they could not be read.
+        skipped: Samples passed over because they could not be had.
+        cached: Samples whose decoded value was held from an earlier epoch.
     """
 
     plan_s: float
     announce_s: float
     read_s: float
+    decode_s: float
     trainer_waited_s: float
     reader_waited_s: float
     elapsed_s: float
@@ -32,6 +35,7 @@ class LoaderStats:
     samples: int
     bytes: int
     skipped: int
+    cached: int
 
     @property
     def samples_per_s(self) -> float:
@@ -46,6 +50,8 @@ class LoaderStats:
     def __str__(self) -> str:
         rate = f"{self.samples_per_s:,.0f} samples/s, {self.bytes_per_s / 1e6:,.1f} MB/s"
         parts = f"plan {self.plan_s:.2f} s, announce {self.announce_s:.2f} s, read {self.read_s:.2f} s"
+        if self.decode_s:
+            parts += f", decode {self.decode_s:.2f} s"
         waits = f"trainer waited {self.trainer_waited_s:.2f} s, reader waited {self.reader_waited_s:.2f} s"
         return f"{rate} ({parts}; {waits})"
 
@@ -55,7 +61,7 @@ class Meter:
     """The running sums behind :class:`LoaderStats`."""
 
     seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("plan", "announce", "read"), 0.0)
+        default_factory=lambda: dict.fromkeys(("plan", "announce", "read", "decode"), 0.0)
     )
     trainer_waited: float = 0.0
     reader_waited: float = 0.0
@@ -64,6 +70,7 @@ class Meter:
     samples: int = 0
     bytes: int = 0
     skipped: int = 0
+    cached: int = 0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -93,6 +100,7 @@ class Meter:
             plan_s=self.seconds["plan"],
             announce_s=self.seconds["announce"],
             read_s=self.seconds["read"],
+            decode_s=self.seconds["decode"],
             trainer_waited_s=self.trainer_waited,
             reader_waited_s=self.reader_waited,
             elapsed_s=elapsed,
@@ -100,4 +108,5 @@ class Meter:
             samples=self.samples,
             bytes=self.bytes,
             skipped=self.skipped,
+            cached=self.cached,
         )

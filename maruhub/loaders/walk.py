@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from maruhub.errors import MaruError
     from maruhub.loaders.assembly import Assembly, Ready
+    from maruhub.loaders.decoding import Decoding
     from maruhub.loaders.order import Order
     from maruhub.loaders.permutation import Positions
 
@@ -35,11 +36,13 @@ class Planned(NamedTuple):
         step: Which step of the plan it is; ``step.after`` is the place behind it.
         rows: ``uint64[m]``, rows of the view, in their order.
         assembly: What becomes of samples that can't be read.
+        decoding: What values are made of their bytes, in the thread that reads.
     """
 
     step: Step
     rows: Positions
     assembly: Assembly
+    decoding: Decoding | None = None
 
 
 class Walk:
@@ -51,6 +54,7 @@ class Walk:
         assembly: Handed on with each.
         end: The place once all of them are consumed; None: it never ends.
         record: Told of each step before it is handed out.
+        decoding: Handed on with each.
     """
 
     def __init__(
@@ -61,19 +65,21 @@ class Walk:
         *,
         end: Place | None,
         record: Callable[[Step], None],
+        decoding: Decoding | None = None,
     ) -> None:
         self.end = end
         self._steps = steps
         self._order = order
         self._assembly = assembly
         self._record = record
+        self._decoding = decoding
 
     def __iter__(self) -> Iterator[Planned]:
         while chunk := list(take(self._steps, _CHUNK_SAMPLES)):
             stops = np.cumsum([step.stop - step.start for step in chunk])
             for step, rows in zip(chunk, np.split(rows_of(self._order, chunk), stops[:-1]), strict=True):
                 self._record(step)
-                yield Planned(step, rows, self._assembly)
+                yield Planned(step, rows, self._assembly, self._decoding)
 
 
 class Rows(Protocol):
@@ -92,4 +98,7 @@ class Rows(Protocol):
 def read_planned(view: Rows, planned: Planned) -> Ready:
     """Reads a planned batch now, in this thread; raises what its assembly says."""
     samples = Samples(view.ids(planned.rows), planned.rows, view.columns(planned.rows))
-    return planned.assembly.ready(Fetched(planned.step, samples, view.read_many(planned.rows)))
+    fetched = Fetched(planned.step, samples, view.read_many(planned.rows))
+    if planned.decoding is not None:
+        fetched = planned.decoding.of(fetched)
+    return planned.assembly.ready(fetched)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from maruhub.errors import Corrupt, MaruError
-from maruhub.loaders import Batches
+from maruhub.loaders import Batches, decoders
 from maruhub.loaders.plan import Place
 from maruhub.loaders.walk import Planned, read_planned
 from maruhub.store.protocol import Store
@@ -107,3 +107,13 @@ def test_a_run_counts_what_was_planned(source: Readable) -> None:
     assert told == [(0, 8)]
     next(walk)
     assert told == [(0, 8), (8, 16)]
+
+
+def test_a_planned_batch_is_decoded_where_it_is_read(source: Readable) -> None:
+    batches = Batches(source, source.store, 6, decode=decoders.Text(), transform=str.upper, prefetch=0)
+    walked = [pickle.loads(pickle.dumps(planned)) for planned in batches.walk()]
+    assert [read_planned(source, planned).batch.values for planned in walked] == [
+        batch.values for batch in batches
+    ]
+    assert walked[0].decoding is not None
+    assert next(iter(Batches(source, source.store, 6).walk())).decoding is None
