@@ -29,8 +29,8 @@ from maruhub.store.pool import (
     is_hub,
     make_pool,
 )
-from maruhub.store.recover.log_search import RecoveryReport
 from maruhub.store.recover.recovery import Recovery, require_complete
+from maruhub.store.recover.report import RecoveryReport
 from maruhub.store.store import PoolStore
 
 if TYPE_CHECKING:

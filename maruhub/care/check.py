@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from maruhub.store.format.extent import Extent
 from maruhub.store.protocol import scan_all
-from maruhub.store.recover.log_search import RecoveryReport
+from maruhub.store.recover.report import RecoveryReport
 from maruhub.store.store import PoolStore
 
 _EXTENTS_A_ROUND: Final = 20_000

@@ -16,12 +16,12 @@ from maruhub.store.blades import Blades
 from maruhub.store.commit.clock import CounterMark, read_moment
 from maruhub.store.commit.gate import Gate
 from maruhub.store.commit.log import Log
-from maruhub.store.commit.turn import CommitTurn, Decide
-from maruhub.store.commit.writer import Writer
+from maruhub.store.commit.turn import Decide
 from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
 from maruhub.store.format.identity import BladeIdentity
 from maruhub.store.format.keys import LAYOUT_PREFIX, STATE_KEY, segment_of
 from maruhub.store.format.layout import Layout, decode_layout
+from maruhub.store.format.packing import Load
 from maruhub.store.format.row import Row, RowBatch
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.format.state import decode_state
@@ -30,59 +30,24 @@ from maruhub.store.protocol import Buffer, Change, T, prefix_end, scan_all
 from maruhub.store.read.audit import Audit, AuditResult, BadCopy
 from maruhub.store.read.layouts import Layouts
 from maruhub.store.read.reader import ReadCounts, Reader
-from maruhub.store.recover.adoption import Adoption
 from maruhub.store.recover.checkpoint import Checkpoint, write_checkpoint
 from maruhub.store.seal.act import Acts
 from maruhub.store.seal.live import Resolve, find_live
 from maruhub.store.seal.placement import scheme
 from maruhub.store.sealer import Sealer
+from maruhub.store.writing import WritingSide
 
 _living: weakref.WeakSet[PoolStore] = weakref.WeakSet()
 
 
-_BULK_BYTES: Final = 1 << 20
+_BULK_BYTES_LEAST: Final = 8 << 20
+"""Less isn't worth the syncs of strips."""
+_SHARE: Final = 5
+"""Nor is less than this part of a segment: its files are there, and read, for as long as its bytes."""
+_PATIENT_BYTES: Final = 1 << 20
 """An append of so much waits while sealing is behind; smaller ones hardly add to it."""
 _SEGMENTS_BEHIND: Final = 1
 _PATIENCE_S: Final = 10.0
-
-
-class _WritingSide:
-    """What only writers need: made at the first write, and anew in a forked child."""
-
-    def __init__(
-        self,
-        index: Index,
-        blades: Blades,
-        identity: BladeIdentity,
-        *,
-        mark: CounterMark,
-        given_up: dict[int, Log],
-        reader: Reader,
-        resolve: Resolve,
-        closed: Callable[[int], None],
-    ) -> None:
-        pool_id = identity.pool_id
-        self.writer = Writer(
-            blades,
-            Adoption(index, blades),
-            pool_id=pool_id,
-            segment_bytes=identity.segment_bytes,
-            given_up=given_up,
-            unborn=mark.unborn,
-            holds=mark.holds,
-            closed=closed,
-        )
-        self.turn = CommitTurn(index, self.writer, blades, mark, pool_id=pool_id)
-        self.acts = Acts(
-            index,
-            self.turn,
-            blades,
-            reader,
-            mark.holds,
-            folder=mark.acts_folder,
-            pool_id=pool_id,
-            resolve=resolve,
-        )
 
 
 class PoolStore:
@@ -96,6 +61,7 @@ class PoolStore:
         resolve: What the bytes of rows that name segments as a whole point to.
         seals: Whether this process seals by itself what it has filled.
         admission: Hears of work, so that whoever has time waits; None: nobody else is there.
+        bulk_bytes: So much in one append goes straight into strips; None: what suits the pool.
     """
 
     def __init__(
@@ -108,6 +74,7 @@ class PoolStore:
         resolve: Resolve = lambda _: None,
         seals: bool = False,
         admission: Admission | None = None,
+        bulk_bytes: int | None = None,
     ) -> None:
         self.blades = blades
         blades.heed(index)
@@ -119,8 +86,11 @@ class PoolStore:
         self._resolve = resolve
         self._seals = seals
         self._admission = admission
+        self.bulk_bytes = (
+            max(_BULK_BYTES_LEAST, identity.segment_bytes // _SHARE) if bulk_bytes is None else bulk_bytes
+        )
         self._sealer = Sealer(self._seal)
-        self._writing: _WritingSide | None = None
+        self._writing: WritingSide | None = None
         self._given_up: dict[int, Log] = {}
         self._lock = threading.Lock()
         self._gate = Gate()
@@ -150,29 +120,37 @@ class PoolStore:
         """See ``Store.append``."""
         if self._admission is not None:
             self._admission.note(Work.BULK)
-        if self._seals and sum(map(len, blobs)) >= _BULK_BYTES:
-            self._sealer.keep_up(_SEGMENTS_BEHIND, _PATIENCE_S)
-        with self._gate.passing():
-            return self._writer_side().writer.append(blobs, segment_class)
+        views = [memoryview(blob).cast("B") for blob in blobs]
+        size_bytes = sum(map(len, views))
+        load = Load(views)
+        if size_bytes >= self.bulk_bytes:
+            with self._gate.passing():
+                self._writer_side().bulk.append(load, segment_class)
+        if load.pieces:
+            if self._seals and size_bytes >= _PATIENT_BYTES:
+                self._sealer.keep_up(_SEGMENTS_BEHIND, _PATIENCE_S)
+            with self._gate.passing():
+                self._writer_side().writer.append(load, segment_class)
+        return load.blobs()
 
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
         """See ``Store.commit``."""
         with self._gate.passing():
             return self._writer_side().turn.commit(change, actor=actor, request=request)
 
-    def _writer_side(self) -> _WritingSide:
+    def _writer_side(self) -> WritingSide:
         side = self._writing
         if side is None:
             with self._lock:
                 side = self._writing = self._writing or self._begin_writing()
         return side
 
-    def _begin_writing(self) -> _WritingSide:
+    def _begin_writing(self) -> WritingSide:
         if self._open_mark is None:
             raise ReadOnly("This hub is open read-only.", hint="Open it where its folders can be written.")
         mark = self._open_mark()
         mark.pool_is_new = self._is_new()
-        return _WritingSide(
+        return WritingSide(
             self._index,
             self.blades,
             self._identity,
@@ -181,6 +159,7 @@ class PoolStore:
             reader=self._reader,
             resolve=self._resolve,
             closed=self._hear_closed,
+            bulk_bytes=self.bulk_bytes,
         )
 
     def _is_new(self) -> bool:
@@ -271,10 +250,11 @@ class PoolStore:
 
     def _seal(self, segment: int) -> None:
         """After the writers of a segment were acknowledged; not where full copies are to stay, nor twice."""
-        self.blades.await_late()
         layout = self._layouts.refresh(segment)
-        is_log = layout is not None and layout.strips is None
-        if is_log and scheme(len(self.blades.rooms())).data > 1:
+        if layout is None or layout.strips is not None:
+            return
+        self.blades.await_late()
+        if scheme(len(self.blades.rooms())).data > 1:
             with self.acting() as acts:
                 acts.recut(segment)
 

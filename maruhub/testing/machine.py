@@ -28,9 +28,9 @@ from maruhub.store.format.identity import BladeIdentity
 from maruhub.store.hand import Hand
 from maruhub.store.read import patience
 from maruhub.store.recover import strip_search
-from maruhub.store.recover.log_search import RecoveryReport
 from maruhub.store.recover.recovery import Recovery
-from maruhub.store.seal import act, strip_writer
+from maruhub.store.recover.report import RecoveryReport
+from maruhub.store.seal import act, bulk, strip_writer
 from maruhub.store.seal.live import Resolve
 from maruhub.store.store import PoolStore
 from maruhub.testing.calls import Calls, Stalled
@@ -128,7 +128,14 @@ class Process:
         self.recovered: RecoveryReport | None = None
         identity = BladeIdentity(POOL_ID, present[0].blade_id, 7, machine.segment_bytes, 0, 0)
         self._marks: list[CounterMark] = []
-        self.store = PoolStore(index, found, identity, open_mark=self._open_mark, resolve=machine.resolve)
+        self.store = PoolStore(
+            index,
+            found,
+            identity,
+            open_mark=self._open_mark,
+            resolve=machine.resolve,
+            bulk_bytes=machine.bulk_bytes,
+        )
 
     def listed(self) -> list[bytes]:
         """See ``BladeSource``: blades that were added too. Neither is a call that may fail."""
@@ -177,6 +184,7 @@ class Machine:
         self.platters = [Platter(number, capacity=capacity) for number in range(count)]
         self.index = LaggingIndex()
         self.segment_bytes = segment_bytes
+        self.bulk_bytes: int | None = None
         self.processes: list[Process] = []
         self.home = home or Path(tempfile.mkdtemp(prefix="maru-machine-"))
         if home is None:
@@ -288,12 +296,14 @@ def replayable(seed: object, *, sync_seconds: float = 0.01) -> Iterator[None]:
             (patience, "Hand", _InlineHand),
             (copies.Copies.__init__, "__kwdefaults__", {**(defaults or {}), "sync_seconds": sync_seconds}),
             (strip_writer, "SYNC_SECONDS", sync_seconds),
+            (bulk, "SYNC_SECONDS", sync_seconds),
             (strip_writer, "Behind", _InlineBehind),
             (blades, "random", dice),
             # Nobody looks round by the clock: only whoever names a blade that he doesn't know.
             (lookout, "LOOK_SECONDS", float("inf")),
             (writer, "secrets", dice),
             (act, "secrets", dice),
+            (bulk, "secrets", dice),
             (strip_search, "secrets", dice),
         ):
             stack.callback(setattr, module, name, getattr(module, name))

@@ -25,6 +25,7 @@ from maruhub.testing.store_script import Edit, Model, Value, append_all, commit_
 LENGTH = 40
 _BLADES = (1, 2, 3, 3, 4, 4, 5, 6, 6, 8)
 _DOUBTS_MAX = 32
+_BULK_BYTES = (None, None, 1, 10_000, 40_000)
 
 Deed = Callable[["Ordeal", Op, random.Random], None]
 
@@ -51,15 +52,25 @@ class Figures:
 
 
 class Ordeal:
-    """One run. ``ops``: other ones than the seed's, as when a script is cut down."""
+    """One run.
 
-    def __init__(self, seed: int, deeds: dict[str, Deed], ops: Sequence[Op] | None = None) -> None:
+    Args:
+        seed: Of everything drawn.
+        deeds: What is done by kind of operation.
+        ops: Other ones than the seed's, as when a script is cut down.
+        in_bulk: Whether writers may go straight into strips; the seed says how much it takes.
+    """
+
+    def __init__(
+        self, seed: int, deeds: dict[str, Deed], ops: Sequence[Op] | None = None, *, in_bulk: bool = True
+    ) -> None:
         chance = random.Random(f"ordeal {seed}")
         self.seed = seed
         self.ops = make_ops(seed, LENGTH) if ops is None else tuple(ops)
         self.chance = chance
         self.machine = Machine(chance.choice(_BLADES), segment_bytes=chance.choice((32, 64, 64, 128)) << 10)
         self.machine.resolve = pointed_to
+        self.machine.bulk_bytes = random.Random(f"bulk {seed}").choice(_BULK_BYTES) if in_bulk else None
         self.model = Model()
         self.figures = Figures()
         self.living: dict[int, Process] = {}

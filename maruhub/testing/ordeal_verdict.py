@@ -16,9 +16,9 @@ from maruhub.testing.trial import comparable
 DEEDS: dict[str, Deed] = WRITING | CARE | MISFORTUNE
 
 
-def run_ordeal(seed: int, ops: tuple[Op, ...] | None = None) -> Figures:
+def run_ordeal(seed: int, ops: tuple[Op, ...] | None = None, *, in_bulk: bool = True) -> Figures:
     """One run with its judgement; raises ``Lost``."""
-    return Ordeal(seed, DEEDS, ops).run(judge)
+    return Ordeal(seed, DEEDS, ops, in_bulk=in_bulk).run(judge)
 
 
 def judge(run: Ordeal) -> None:

@@ -17,9 +17,10 @@ from maruhub.store.commit import clock, turn, writer
 from maruhub.store.commit.copies import Copies
 from maruhub.store.commit.log import Log
 from maruhub.store.format.batch import BatchHead
+from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import Tail
 from maruhub.store.read import reader
-from maruhub.store.recover import log_search, recovery
+from maruhub.store.recover import recovery
 from maruhub.store.recover.chain import Chain
 from maruhub.store.recover.evidence import Evidence
 from maruhub.store.recover.log_search import LogSearch
@@ -79,8 +80,8 @@ def skip_chain_and_void_rule_when_reading(patch: pytest.MonkeyPatch) -> None:
 
 def remove_every_log_without_batches(patch: pytest.MonkeyPatch) -> None:
     def remove(search: LogSearch) -> None:
-        for segment, copies in search._silent:
-            search._remove(log_search.log_name(segment), copies)
+        for segment, copies in search.orphans._logs:
+            search.orphans._remove(log_name(segment), copies)
 
     patch.setattr(LogSearch, "remove_orphans", remove)
 

@@ -43,7 +43,7 @@ def require_named(
 
 def _require(turn: TurnRows, extent: Extent, layout: Layout | None, is_synced: Callable[[int], bool]) -> None:
     # No layout: the segment is gone, or was never on record. This process may still know of it.
-    if layout is None or (layout.strips and not _is_kept(turn, extent, layout)):
+    if layout is None or (layout.strips and not layout.is_unabridged and not _is_kept(turn, extent, layout)):
         raise Unavailable(
             f"Bytes in segment {extent.segment:016x} were named too late, or never kept: no segment holds them.",
             hint="Write them again.",

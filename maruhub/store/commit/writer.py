@@ -14,22 +14,19 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-import xxhash
-
 from maruhub.errors import MaruError, NoSpace, Unavailable
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copies, Copy, blade_error
 from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.log import Log
 from maruhub.store.commit.unborn import Unborn
-from maruhub.store.format.extent import Blob, Extent
+from maruhub.store.format.extent import Extent
 from maruhub.store.format.header import SegmentHeader, encode_header, log_name
 from maruhub.store.format.identity import BLOCK_BYTES
 from maruhub.store.format.layout import Layout
-from maruhub.store.format.packing import Piece, cut
+from maruhub.store.format.packing import Load, Piece, extents_at
 from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
-from maruhub.store.protocol import Buffer
 from maruhub.store.recover.adoption import Adoption
 
 _COPY_BYTES = 4 << 20
@@ -66,31 +63,25 @@ class Writer:
         self._unborn = unborn
         self._holds = holds
         self._closed = closed
-        self._held: dict[int, Log] = {}
+        self._held: dict[int, set[int]] = {}
         self._lock = threading.Lock()
 
-    def append(self, blobs: Sequence[Buffer], segment_class: SegmentClass) -> list[Blob]:
-        """Writes blobs, rolling over to new logs as they fill; returns their extents."""
-        pieces = list(cut([memoryview(blob).cast("B") for blob in blobs]))
-        extents: list[list[Extent]] = [[] for _ in blobs]
-        while pieces:
+    def append(self, load: Load, segment_class: SegmentClass) -> None:
+        """Writes all pieces of a load, rolling over to new logs as they fill."""
+        while load.pieces:
             log = self.log_for(segment_class)
-            start, rest = log.reserve(pieces)
-            taken = pieces[: len(pieces) - len(rest)]
+            start, rest = log.reserve(load.pieces)
+            taken = load.pieces[: len(load.pieces) - len(rest)]
             if taken:
-                self._fill(log, start, taken, extents)
-            pieces = rest
-        return [tuple(parts) for parts in extents]
+                offsets = self._fill(log, start, taken)
+                load.place(extents_at(log.segment, taken, offsets))
 
-    def _fill(self, log: Log, start: int, taken: Sequence[Piece], extents: list[list[Extent]]) -> None:
+    def _fill(self, log: Log, start: int, taken: Sequence[Piece]) -> list[int]:
         try:
-            offsets = log.fill(start, taken)
+            return log.fill(start, taken)
         except MaruError:
             self.abandon(log)
             raise
-        for piece, offset in zip(taken, offsets, strict=True):
-            checksum = xxhash.xxh3_64_intdigest(piece.data)
-            extents[piece.blob].append(Extent(log.segment, offset, len(piece.data), checksum))
 
     def log_for(self, segment_class: SegmentClass) -> Log:
         """The open log of a class; a full one is retired and the next begun."""
@@ -122,27 +113,49 @@ class Writer:
 
     def _hold(self, log: Log) -> None:
         try:
-            self._holds.add(log.segment)
-        except OSError as error:
+            self.hold(log.segment, log.unnamed)
+        except MaruError:
             log.close()
+            raise
+
+    def hold(self, segment: int, unnamed: set[int]) -> None:
+        """Keeps acts off a segment for as long as bytes that this process wrote there aren't named.
+
+        ``unnamed``: their offsets; shared with the caller.
+        """
+        try:
+            self._holds.add(segment)
+        except OSError as error:
             raise blade_error([error], "opening a segment") from error
-        self._held[log.segment] = log
+        self._held[segment] = unnamed
+
+    def let_go(self, segment: int) -> None:
+        """Nobody will name what isn't named by now."""
+        with self._lock:
+            if self._held.pop(segment, None) is not None:
+                self._holds.remove(segment)
 
     def named(self, extents: Iterable[Extent]) -> None:
-        """Hears which bytes committed rows name; a closed log all of whose are is let go of."""
+        """Hears which bytes committed rows name; a closed segment all of whose are is let go of."""
         for extent in extents:
-            log = self._held.get(extent.segment)
-            if log is not None:
-                log.unnamed.discard(extent.offset)
-                self._release(log)
+            unnamed = self._held.get(extent.segment)
+            if unnamed is not None:
+                unnamed.discard(extent.offset)
+                self._release(extent.segment)
 
-    def _release(self, log: Log) -> None:
-        """Lets a log go that is on record as closed and all named: it can be sealed now."""
+    def _release(self, segment: int) -> None:
+        """Lets a segment go that is on record as closed and all named: acts may work on it now."""
         with self._lock:
-            if log.segment not in self._finished or log.unnamed or self._held.pop(log.segment, None) is None:
+            if segment not in self._finished or self._held.get(segment, True):
                 return
-            self._holds.remove(log.segment)
-        self._closed(log.segment)
+            del self._held[segment]
+            self._holds.remove(segment)
+        self._closed(segment)
+
+    def finished(self, segment: int) -> None:
+        """Hears that a segment is on record as closed."""
+        with self._lock:
+            self._finished.add(segment)
 
     def holds(self, segment: int) -> bool:
         """Whether the segment's log is this process's and not on record as closed."""
@@ -228,9 +241,9 @@ class Writer:
         """Lets go of a log that is on record as closed."""
         with self._lock:
             self._retired = [other for other in self._retired if other is not log]
-            self._finished.add(log.segment)
+        self.finished(log.segment)
         log.close()
-        self._release(log)
+        self._release(log.segment)
 
     def recorded(self, log: Log) -> None:
         """Hears that a log's layout as it is now stands in a committed turn."""

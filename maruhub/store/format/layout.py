@@ -20,6 +20,8 @@ _LENGTH: Final = struct.Struct("<Q")
 _RANGE: Final = struct.Struct("<QQQII")
 _COPIES: Final = 0
 _STRIPS: Final = 1
+BORN: Final = 1
+"""The act of strips that no log came before: a bulk write's. Those of logs begin at 2."""
 EVERYWHERE: Final = (1 << 63) - 1
 """Length of the range of a segment in full copies."""
 
@@ -75,6 +77,11 @@ class Layout:
     blades: tuple[bytes, ...]
     ranges: tuple[Range, ...] = field(default=(Range(0, EVERYWHERE, 0, 0),))
     strips: StripsLayout | None = None
+
+    @property
+    def is_unabridged(self) -> bool:
+        """Whether nothing was ever left out of it: full copies, or strips that no act has cut."""
+        return self.strips is None or self.strips.act == BORN
 
     @property
     def parity(self) -> int:

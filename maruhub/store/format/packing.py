@@ -6,10 +6,12 @@ their own; smaller ones are packed tight.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from maruhub.store.format.extent import BLOCK_BYTES, EXTENT_BYTES_MAX
+import xxhash
+
+from maruhub.store.format.extent import BLOCK_BYTES, EXTENT_BYTES_MAX, Blob, Extent
 
 ZEROS: Final = memoryview(bytes(BLOCK_BYTES))
 
@@ -32,3 +34,30 @@ def cut(blobs: list[memoryview]) -> Iterator[Piece]:
         aligned = len(data) >= BLOCK_BYTES
         for at in range(0, len(data), EXTENT_BYTES_MAX):
             yield Piece(number, data[at : at + EXTENT_BYTES_MAX], aligned)
+
+
+class Load:
+    """Blobs on their way into segments. ``pieces``: what has no address yet, in order."""
+
+    def __init__(self, blobs: Sequence[memoryview]) -> None:
+        self.pieces = list(cut(list(blobs)))
+        self._extents: list[list[Extent]] = [[] for _ in blobs]
+
+    def place(self, extents: Sequence[Extent]) -> None:
+        """The first ``len(extents)`` pieces were written there."""
+        for piece, extent in zip(self.pieces, extents, strict=False):
+            self._extents[piece.blob].append(extent)
+        del self.pieces[: len(extents)]
+
+    def blobs(self) -> list[Blob]:
+        """What the blobs' addresses are, once all pieces have theirs."""
+        assert not self.pieces
+        return [tuple(parts) for parts in self._extents]
+
+
+def extents_at(segment: int, pieces: Sequence[Piece], offsets: Sequence[int]) -> list[Extent]:
+    """The extents of the first ``len(offsets)`` pieces."""
+    return [
+        Extent(segment, offset, len(piece.data), xxhash.xxh3_64_intdigest(piece.data))
+        for piece, offset in zip(pieces, offsets, strict=False)
+    ]

@@ -95,6 +95,11 @@ class StripHeader:
     ranges: tuple[Range, ...]
 
 
+def pool_of_strip(start: bytes) -> bytes | None:
+    """The pool id in a strip's first 32 bytes, unchecked; None where no header was ever written."""
+    return start[16:32] if start[: len(_MAGIC)] == _MAGIC else None
+
+
 def strip_header_bytes(files: int, ranges: int) -> int:
     """Size of the header of an act: where the data begin, a multiple of 4,096."""
     size = _PREFIX.size + _BODY.size + _LENGTH.size * files + _RANGE_BYTES * ranges

@@ -23,20 +23,11 @@ from maruhub.store.format.layout import decode_layout
 from maruhub.store.format.row import Row
 from maruhub.store.format.strip import parse_strip_name
 from maruhub.store.recover.chain import Chain, read_header
+from maruhub.store.recover.orphans import Orphans, close_all
+from maruhub.store.recover.report import RecoveryReport
 from maruhub.store.recover.strip_search import FoundStrips, Listed, find_strips
 
 _KEYS_A_LOOKUP: Final = 1000
-
-
-@dataclass
-class RecoveryReport:
-    """What recovery found and did. ``problems`` are sentences for a person."""
-
-    segments: int = 0
-    turns_replayed: int = 0
-    copies_mended: int = 0
-    orphans_removed: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -82,7 +73,8 @@ class LogSearch:
         self._pool_id = pool_id
         self._report = report
         self._write = write
-        self._silent: list[tuple[int, list[Copy]]] = []
+        self.orphans = Orphans(index, blades, pool_id, report)
+        self._is_partial = False
         self.unread: dict[int, Unread] = {}
 
     def run(self, *, from_start: bool, accept_loss: bool = False) -> list[FoundLog]:
@@ -94,6 +86,7 @@ class LogSearch:
         Both stand in ``unread``: the other logs may say that the segment is no more.
         """
         self.unread = {}
+        self._is_partial = False
         listed = self._listed()
         tails, strangers = self._tails(list(listed), from_start=from_start)
         found = []
@@ -103,16 +96,30 @@ class LogSearch:
             except Busy:
                 if from_start:
                     raise
+                self._is_partial = True
                 continue
             except (Corrupt, Unavailable) as error:
-                if accept_loss or (isinstance(error, Corrupt) and segment in strangers):
+                files = listed[segment]
+                if accept_loss:
                     self._report.problems.append(error.what)
+                elif isinstance(error, Corrupt) and segment in strangers:
+                    self._pass_over(files, error.what)
                 else:
-                    self.unread[segment] = Unread(error, bool(listed[segment].logs))
+                    self.orphans.add_strips(() if files.logs else files.strips)
+                    self.unread[segment] = Unread(error, bool(files.logs))
                 continue
             if item is not None:
                 found.append(item)
+            elif not listed[segment].logs:
+                self.orphans.add_strips(listed[segment].strips)
         return found
+
+    def _pass_over(self, files: _Files, why: str) -> None:
+        """What nobody has heard of is damaged; strips alone may be a bulk write that died."""
+        if files.logs:
+            self._report.problems.append(why)
+        else:
+            self.orphans.add_strips(files.strips, why)
 
     def _listed(self) -> dict[int, _Files]:
         """Segments by what lies on the blades."""
@@ -165,7 +172,7 @@ class LogSearch:
             raise
         if found is None or not found.heads:
             if tail.end == 0 and self._write and not strips:
-                self._silent.append((segment, logs))
+                self.orphans.add_log(segment, logs)
             else:
                 close_all(logs)
             return None
@@ -236,33 +243,14 @@ class LogSearch:
         return heads
 
     def remove_orphans(self) -> None:
-        """Once all is replayed: removes logs without a batch that no layout row knows.
-
-        A log may hold objects only, its layout stands in another log's batch then. Nothing
-        is removed while some log can't be read: what it says of others isn't known.
-        """
-        silent, self._silent = self._silent, []
-        layouts = self._index.get_many([layout_key(segment) for segment, _ in silent])
-        sure = not self._blades.missing and not self._report.problems
-        for (segment, copies), layout in zip(silent, layouts, strict=True):
-            if sure and layout is None:
-                self._remove(log_name(segment), copies)
-            close_all(copies)
-
-    def _remove(self, name: str, copies: Sequence[Copy]) -> None:
-        for copy in copies:
-            try:
-                copy.blade.remove(name)
-                copy.blade.sync_names()
-            except OSError as error:
-                self._report.problems.append(f"{copy.blade!r}: {name} cannot be removed: {error.strerror}")
-        self._report.orphans_removed += 1
+        """Once all is replayed: removes logs and strips without a batch that no layout row knows."""
+        self.orphans.remove(
+            all_read=not self._is_partial and not any(why.has_log for why in self.unread.values())
+        )
 
     def close(self) -> None:
         """Lets go of the logs kept for ``remove_orphans``."""
-        for _, copies in self._silent:
-            close_all(copies)
-        self._silent = []
+        self.orphans.close()
 
 
 def _sealed_heads(chain: Chain, strips: FoundStrips, tail: Tail) -> list[BatchHead]:
@@ -277,12 +265,6 @@ def _sealed_heads(chain: Chain, strips: FoundStrips, tail: Tail) -> list[BatchHe
             hint="Bring missing blades back. To go on without these records: maru check --accept-loss.",
         )
     return chain.back_from(last[0], floor)
-
-
-def close_all(copies: Sequence[Copy]) -> None:
-    """Closes files, and with them their locks."""
-    for copy in copies:
-        copy.close()
 
 
 def _is_unborn(copy: Copy) -> bool:

@@ -7,7 +7,7 @@ can be done twice, so a crash in it needs nothing but the next opening.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -41,7 +41,9 @@ from maruhub.store.recover.chain import Chain
 from maruhub.store.recover.checkpoint import is_complete, is_covered, read_end
 from maruhub.store.recover.evidence import Evidence
 from maruhub.store.recover.hearsay import require_read
-from maruhub.store.recover.log_search import FoundLog, LogSearch, RecoveryReport, close_all
+from maruhub.store.recover.log_search import FoundLog, LogSearch
+from maruhub.store.recover.orphans import close_all
+from maruhub.store.recover.report import RecoveryReport
 
 _BATCHES_A_TRANSACTION: Final = 256
 _OPEN_LOGS_LOOKED_AT: Final = 64
@@ -126,18 +128,22 @@ class Recovery:
                 self._index.clear()
             self._replay(found, report, rebuild=rebuild, known=known, accept_loss=accept_loss)
             search.remove_orphans()
-            self._forget_born()
+            self._forget_born(search.orphans.left)
         finally:
             search.close()
             _close(found)
         return report
 
-    def _forget_born(self) -> None:
-        """Removes the markers of logs that are on record by now, or of which no file is left."""
+    def _forget_born(self, stripped: Collection[int]) -> None:
+        """Removes the markers of segments that are on record by now, or of which no file is left.
+
+        ``stripped``: those of which strips were left.
+        """
         for segment in self._unborn.segments():
             ids = [blade.blade_id for blade in self._blades]
             copies = self._blades.open_copies(log_name(segment), ids)
-            if not copies or self._index.get_many([layout_key(segment)])[0] is not None:
+            is_left = bool(copies) or segment in stripped
+            if not is_left or self._index.get_many([layout_key(segment)])[0] is not None:
                 self._unborn.remove(segment)
             close_all(copies)
 

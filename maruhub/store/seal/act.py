@@ -20,6 +20,7 @@ from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.blades import Blades
 from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.keys import decode_tail, layout_key, tail_key
 from maruhub.store.format.layout import Layout, decode_layout, encode_layout
@@ -28,7 +29,7 @@ from maruhub.store.format.strip import StripHeader, strip_header_bytes
 from maruhub.store.parity import MAX_DATA, PARITY
 from maruhub.store.read.reader import Reader
 from maruhub.store.seal.act_lock import ActLocks
-from maruhub.store.seal.content import Content
+from maruhub.store.seal.content import Content, LivePieces
 from maruhub.store.seal.live import Live, Resolve, find_live, is_still_live_within
 from maruhub.store.seal.placement import place
 from maruhub.store.seal.plan import Cut, Pieces, make_copying, make_cut, make_pieces, next_layout
@@ -36,15 +37,20 @@ from maruhub.store.seal.rebuild import Asked, Rebuilding, choose_targets
 from maruhub.store.seal.report import ActReport, Changed, Decided, Outcome
 from maruhub.store.seal.source import Source, files_of, open_source
 from maruhub.store.seal.strays import Strays, SweepReport
-from maruhub.store.seal.strip_writer import WINDOW_BYTES, Breathe, StripFiles, StripWriter, never_wait
+from maruhub.store.seal.strip_writer import (
+    WINDOW_BYTES,
+    Breathe,
+    StripFiles,
+    StripWriter,
+    never_wait,
+    rooms_for_strips,
+)
 
 __all__ = ["ActReport", "Acts", "Outcome", "SweepReport"]
 
 _TRIES: Final = 3
 _CHECKPOINT: Final = 0
 """No segment has this number: there are 2^64 to draw from."""
-_ROOM_BESIDE: Final = 32 << 10
-"""Asked of each blade beside a strip: for sums and the file system's own. A full pool has little more."""
 
 
 class _Manner(NamedTuple):
@@ -76,6 +82,7 @@ class Acts:
         blades: Of the pool.
         reader: Reads live bytes from wherever they are whole.
         holds: Of all processes.
+        unborn: Marks segments of bulk writes that may have died.
         folder: For the locks of segments under way, beside the index.
         pool_id: Goes into the headers.
         resolve: What the bytes of rows with a segment list point to.
@@ -89,6 +96,7 @@ class Acts:
         reader: Reader,
         holds: Holds,
         *,
+        unborn: Unborn,
         folder: Path,
         pool_id: bytes,
         resolve: Resolve,
@@ -103,7 +111,7 @@ class Acts:
         self._pool_id = pool_id
         self._resolve = resolve
         self._window_bytes = window_bytes
-        self._strays = Strays(index, turn, blades)
+        self._strays = Strays(index, turn, blades, unborn)
         self._rebuilding = Rebuilding(index, turn, blades, self._strays)
 
     def recut(
@@ -264,22 +272,11 @@ class Acts:
         """Bytes for strips on each blade in service; 0 on those that take nothing now."""
         # Strips over as many blades as there are: what lies narrower is written twice.
         self._blades.await_late()
-        leaving = self._blades.draining | self._blades.removed | set(avoid)
-        staying = [blade.blade_id for blade in self._blades if blade.blade_id not in leaving]
-        rooms = self._blades.rooms(essential=True, avoid=avoid)
-        return dict.fromkeys(staying, 0) | {
-            blade: max(0, room - header_bytes - _ROOM_BESIDE) for blade, room in rooms.items()
-        }
+        return rooms_for_strips(self._blades, header_bytes, avoid=avoid, essential=True)
 
     def _write(self, begun: _Begun, pieces: Pieces, cut: Cut, files: StripFiles, report: ActReport) -> None:
-        content = Content(
-            self._reader,
-            begun.source,
-            extents=begun.live.extents,
-            batches=begun.batches,
-            pieces=pieces,
-            copying=make_copying(pieces, cut),
-        )
+        read = LivePieces(self._reader, begun.source, begun.live.extents, begun.batches)
+        content = Content(read, pieces=pieces, copying=make_copying(pieces, cut))
         breathe = begun.manner.breathe
         writer = StripWriter(files, cut, window_bytes=self._window_bytes, breathe=breathe)
         try:

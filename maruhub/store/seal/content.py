@@ -1,8 +1,8 @@
-"""The content of new strips, window by window: live bytes, each checked as it is read."""
+"""The content of new strips, window by window: bytes that live in a segment, or are to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,34 +17,56 @@ from maruhub.store.seal.source import Source
 I64 = npt.NDArray[np.int64]
 _Part = tuple[int, int, int, int, memoryview]
 """File, place, length and skip as in ``Copying``, and the piece's bytes."""
+ReadPieces = Callable[[I64], Sequence[memoryview]]
+"""The whole pieces of these sources (see ``Pieces``), in their order."""
 
 
-class Content:
-    """What the data strips of an act hold; read once, from front to back.
+class LivePieces:
+    """``ReadPieces`` of a segment that an act works on: each checked as it is read.
 
     Args:
         reader: Reads extents, with another copy's bytes where one is bad.
         source: Of the batches.
         extents: Of the pieces, by number.
         batches: Of the pieces, by number.
-        pieces: What is copied.
-        copying: Where to.
     """
 
     def __init__(
-        self,
-        reader: Reader,
-        source: Source,
-        *,
-        extents: ExtentArray,
-        batches: Sequence[BatchHead],
-        pieces: Pieces,
-        copying: Copying,
+        self, reader: Reader, source: Source, extents: ExtentArray, batches: Sequence[BatchHead]
     ) -> None:
         self._reader = reader
         self._source = source
         self._extents = extents
         self._batches = batches
+
+    def __call__(self, sources: I64) -> list[memoryview]:
+        """Raises Corrupt if no intact copy of one of them is left."""
+        extents = self._extents[sources[sources >= 0]]
+        read = iter(self._reader.read_many(Blobs(extents, np.arange(len(extents) + 1)), verify=True))
+        found = []
+        for source in sources.tolist():
+            data = (
+                next(read)
+                if source >= 0
+                else memoryview(self._source.batch(self._batches[-1 - source].offset))
+            )
+            if isinstance(data, MaruError):
+                raise data
+            found.append(data)
+        return found
+
+
+class Content:
+    """What the data strips of a segment hold; read once, from front to back.
+
+    Args:
+        read: Gives the pieces' bytes.
+        pieces: What is copied.
+        copying: Where to.
+    """
+
+    def __init__(self, read: ReadPieces, *, pieces: Pieces, copying: Copying) -> None:
+        self._read_pieces = read
         self._pieces = pieces
         self._copying = copying
         self._next = np.searchsorted(copying.file, np.arange(int(copying.file.max(initial=-1)) + 2))
@@ -54,7 +76,7 @@ class Content:
     def fill(self, at: int, buffers: Sequence[memoryview]) -> None:
         """Puts bytes ``[at, at + len)`` of each data strip into its buffer, all of which is set.
 
-        Raises Corrupt if no intact copy of one of the extents is left.
+        Raises what reading the pieces raises.
         """
         carried, self._open = self._open, []
         parts = self._parts_until([at + len(buffer) for buffer in buffers])
@@ -76,23 +98,9 @@ class Content:
             found.append(np.arange(first, last))
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
-    def _read(self, parts: I64) -> list[memoryview]:
-        """The whole pieces of parts, right by their sums."""
-        sources = self._pieces.source[self._copying.piece[parts]]
-        ours = sources >= 0
-        extents = self._extents[sources[ours]]
-        read = iter(self._reader.read_many(Blobs(extents, np.arange(len(extents) + 1)), verify=True))
-        found = []
-        for source in sources.tolist():
-            data = (
-                next(read)
-                if source >= 0
-                else memoryview(self._source.batch(self._batches[-1 - source].offset))
-            )
-            if isinstance(data, MaruError):
-                raise data
-            found.append(data)
-            self.read_bytes += len(data)
+    def _read(self, parts: I64) -> Sequence[memoryview]:
+        found = self._read_pieces(self._pieces.source[self._copying.piece[parts]])
+        self.read_bytes += sum(map(len, found))
         return found
 
     def _put(self, part: _Part, at: int, buffer: memoryview, done: list[int]) -> None:

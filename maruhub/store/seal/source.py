@@ -13,7 +13,7 @@ from maruhub.store.format.keys import Tail
 from maruhub.store.format.layout import Layout
 from maruhub.store.format.strip import StripName
 from maruhub.store.recover.chain import Chain, read_header
-from maruhub.store.recover.log_search import close_all
+from maruhub.store.recover.orphans import close_all
 from maruhub.store.recover.strip_search import find_strips
 
 

@@ -3,7 +3,8 @@
 A file is a stray only if it is certain: its segment is on record and closed, its layout
 names other files, nobody has it locked, and a turn was committed since. (A turn that died
 between its sync and its commit may still turn out to count, until a later one passes it
-over; a file that it names must be there then.)
+over; a file that it names must be there then.) Or it is a strip of a bulk write that died
+before its segment was on record: that one is marked as unborn.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from maruhub.store.blade import Blade
 from maruhub.store.blades import Blades
 from maruhub.store.commit.apply import Record
 from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.header import log_segment
 from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import decode_layout
@@ -38,7 +40,8 @@ class SweepReport:
 class Strays:
     """Finds and removes strays; see the head of this file for what is one."""
 
-    def __init__(self, index: Index, turn: CommitTurn, blades: Blades) -> None:
+    def __init__(self, index: Index, turn: CommitTurn, blades: Blades, unborn: Unborn) -> None:
+        self._unborn = unborn
         self._index = index
         self._turn = turn
         self._blades = blades
@@ -94,11 +97,11 @@ class Strays:
             return []
 
     def _is_stray(self, blade: Blade, name: str) -> bool:
-        """Whether the layout on record is closed and names other files."""
+        """Whether the layout on record is closed and names other files, or there never was one."""
         segment = _segment_of(name)
         raw = self._index.get_many([layout_key(segment)])[0] if segment is not None else None
         if segment is None or raw is None:
-            return False
+            return segment in self._unborn.segments() and parse_strip_name(name) is not None
         layout = decode_layout(segment, Row(layout_key(segment), raw).payload)
         return layout.closed and (blade.blade_id, name) not in files_of(layout)
 
@@ -109,7 +112,11 @@ class Strays:
             raw = txn.get_many([layout_key(segment)])[0]
             return [] if raw is None else [(layout_key(segment), raw)]
 
-        self._turn.relog(pick, 0)
+        def state_gone(txn: IndexTxn, counter: int) -> dict[bytes, bytes | None]:
+            return {layout_key(segment): None} if not pick(txn) else {}
+
+        if not self._turn.relog(pick, 0):
+            self._turn.restate(state_gone)
 
     def _remove_stray(self, blade: Blade, name: str) -> int:
         file = blade.open(name, write=True)

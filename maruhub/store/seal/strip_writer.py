@@ -11,7 +11,7 @@ import ctypes
 import errno
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -33,6 +33,8 @@ WINDOW_BYTES: Final = 1 << 20
 """Of each strip in memory at once; a multiple of the blocks under one sum."""
 SYNC_SECONDS: Final = 120.0
 """A blade's time for syncing a strip; after it the act is given up."""
+_ROOM_BESIDE: Final = 32 << 10
+"""Asked of each blade beside a strip: for sums and the file system's own. A full pool has little more."""
 _WINDOWS_AHEAD: Final = 1
 _WRITE_OUT: Final = 2
 """``SYNC_FILE_RANGE_WRITE`` of sync_file_range(2): begins to write and doesn't wait."""
@@ -52,6 +54,25 @@ def never_wait() -> None:
     """A ``Breathe`` where nobody else is."""
 
 
+def rooms_for_strips(
+    blades: Blades, header_bytes: int, *, avoid: Collection[bytes] = (), essential: bool = False
+) -> dict[bytes, int]:
+    """Bytes for strips on each blade in service; 0 on those that take nothing now.
+
+    Args:
+        blades: Of the pool.
+        header_bytes: In front of each strip.
+        avoid: Blades that get nothing.
+        essential: For repair and compaction: blades' reserves count too.
+    """
+    leaving = blades.draining | blades.removed | set(avoid)
+    staying = [blade.blade_id for blade in blades if blade.blade_id not in leaving]
+    rooms = blades.rooms(essential=essential, avoid=avoid)
+    return dict.fromkeys(staying, 0) | {
+        blade: max(0, room - header_bytes - _ROOM_BESIDE) for blade, room in rooms.items()
+    }
+
+
 class StripFiles:
     """New files of one act, open and locked.
 
@@ -59,13 +80,22 @@ class StripFiles:
         blades: Of the pool.
         places: Blade and name of each file, by number.
         make_way: Called where a name is taken.
+        sync_seconds: A blade's time for one sync; after it the act is given up. None: ``SYNC_SECONDS``.
     """
 
-    def __init__(self, blades: Blades, places: Sequence[tuple[bytes, str]], make_way: MakeWay) -> None:
+    def __init__(
+        self,
+        blades: Blades,
+        places: Sequence[tuple[bytes, str]],
+        make_way: MakeWay,
+        *,
+        sync_seconds: float | None = None,
+    ) -> None:
         self.places = tuple(places)
         self.copies: list[Copy] = []
         self._blades = blades
         self._make_way = make_way
+        self._sync_seconds = SYNC_SECONDS if sync_seconds is None else sync_seconds
 
     def create(self) -> None:
         """Makes all files; raises if one can't be made."""
@@ -106,19 +136,22 @@ class StripFiles:
 
     def sync(self) -> None:
         """Makes the files and their names durable, all of them or it raises."""
-        group = Copies(self.copies, sync_seconds=SYNC_SECONDS)
+        group = Copies(self.copies, sync_seconds=self._sync_seconds)
         group.sync()
         if not group.dropped:
             group.sync_names()
         if group.dropped:
             raise blade_error([error for _, error in group.dropped], "syncing a strip")
 
-    def remove(self) -> None:
-        """Unlinks and closes what was made: the act is given up."""
+    def remove(self) -> bool:
+        """Unlinks and closes what was made: the act is given up. Whether nothing of it is left."""
+        left = len(self.copies)
         for copy, (_, name) in zip(self.copies, self.places, strict=False):
             with contextlib.suppress(OSError):
                 copy.blade.remove(name)
+                left -= 1
         self.close()
+        return not left
 
     def close(self) -> None:
         """Closes the files, and with them their locks."""

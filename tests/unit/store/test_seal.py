@@ -14,6 +14,7 @@ import pytest
 
 from maruhub import compose
 from maruhub.errors import Corrupt, InvalidInput, MaruError, Unavailable
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.extent import Blob, ExtentArray, extents_to_array
 from maruhub.store.format.keys import tail_key
 from maruhub.store.format.layout import Layout
@@ -59,6 +60,7 @@ def acts_of(pool: compose.OpenPool, resolve: Resolve = lambda row: None, **optio
         store.blades,
         store._reader,
         side.writer._holds,
+        unborn=Unborn(pool.path / "index" / "unborn"),
         folder=pool.path / "index" / "acts",
         pool_id=store.pool_id,
         resolve=resolve,
