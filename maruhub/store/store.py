@@ -185,9 +185,12 @@ class PoolStore:
             self._admission.note(Work.FOREGROUND)
         return self._reader.read_many(blobs, verify=verify)
 
-    def read_at_once(self, extent: Extent) -> bytearray | None:
-        """A checked copy of one extent, if that takes no waiting for a drive; None: read it otherwise."""
-        return self._reader.read_at_once(extent)
+    def read_at_once(self, extent: Extent, buffer: bytearray | None = None) -> bytearray | None:
+        """A checked copy of one extent, if that takes no waiting for a drive; None: read it otherwise.
+
+        It is made in ``buffer``, where that has the extent's length.
+        """
+        return self._reader.read_at_once(extent, buffer)
 
     def announce(self, extents: ExtentArray) -> None:
         """See ``Store.announce``."""

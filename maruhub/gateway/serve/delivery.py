@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from maruhub.gateway.answer import Answer
@@ -13,6 +13,7 @@ from maruhub.gateway.serve.outflow import Outflow
 
 HOST_ID: Final = "maruhub"
 CLOSE: Final = ("connection", "close")
+Pieces = Iterator[bytes | bytearray]
 _ALWAYS: Final = (("server", "MaruHub"), ("x-amz-id-2", HOST_ID))
 
 
@@ -59,19 +60,30 @@ class Delivery:
         else:
             await self._stream(answer.status, headers, body)
 
-    async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Iterator[bytes]) -> None:
+    async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Pieces) -> None:
         """The first piece is read before the head is sent, so that what can't be read at all is an error."""
         crossing = self._desk.crossing
+        at_once: Callable[[], bytes | bytearray | None] = getattr(pieces, "at_once", _never)
         outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
         try:
-            piece = await crossing.run(next, pieces, None)
+            piece = at_once()
+            if piece is None:
+                piece = await crossing.run(next, pieces, b"")
             transport = self._protocol.response_stream(status, headers)
-            while piece is not None and await outflow.room(self.sent_bytes):
+            while piece and await outflow.room(self.sent_bytes):
+                # The runtime takes a copy; others get their turn.
                 await transport.send_bytes(piece)
                 self.sent_bytes += len(piece)
-                piece = await crossing.finish(next, pieces, None)
+                await asyncio.sleep(0)
+                piece = at_once()
+                if piece is None:
+                    piece = await crossing.finish(next, pieces, b"")
         finally:
             outflow.close()
             close = getattr(pieces, "close", None)
             if close is not None:
                 await asyncio.shield(crossing.finish(close))
+
+
+def _never() -> None:
+    """Pieces that have to be waited for."""

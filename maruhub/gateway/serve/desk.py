@@ -11,8 +11,6 @@ from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
 from maruhub.gateway.serve.metrics import Metrics
 from maruhub.gateway.service.service import Service
-from maruhub.namespace.object import ObjectInfo
-from maruhub.store.format.extent import EXTENT_DTYPE
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
@@ -38,12 +36,6 @@ class Desk:
         self.metrics = Metrics()
         self.access = AccessLog(options.access_log)
         self.draining = False
-
-    def at_once(self, info: ObjectInfo) -> bytearray | None:
-        """An object's bytes, if it has one extent and that is in memory."""
-        if len(info.extents_raw) != EXTENT_DTYPE.itemsize:
-            return None if info.extents_raw else bytearray()
-        return self.hub.store.read_at_once(info.extents[0])
 
     def close(self) -> None:
         """Waits for what runs in threads."""

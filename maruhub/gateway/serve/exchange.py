@@ -105,7 +105,7 @@ class Exchange:
         virtual = asked.bucket if asked.virtual_host else ""
         passed = desk.gate.passed(head, now_s=now_us / 1e6, virtual_bucket=virtual)
         self._user = passed.caller.access_key
-        at_once = desk.at_once if operation in READS else None
+        at_once = desk.hub.store.read_at_once if operation in READS else None
         request = Request(asked, head, passed.caller, passed.names, now_us, self._id, at_once=at_once)
         if "origin" in head.by_name:
             self._cors = await desk.crossing.run(desk.service.cors, request)

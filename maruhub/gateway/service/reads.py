@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from maruhub.gateway.answer import Answer
@@ -26,17 +25,19 @@ from maruhub.gateway.s3.properties import (
 )
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.expiring import expiration_headers
+from maruhub.gateway.service.pieces import ObjectPieces
 from maruhub.gateway.service.request import Request, Unready
 from maruhub.namespace.bucket import Bucket, Versioning
 from maruhub.namespace.deleting import NULL
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.part import unpack_sizes
 from maruhub.namespace.versions import Version
+from maruhub.store.format.extent import EXTENT_DTYPE
 
 _SMALL_BYTES: Final = 1 << 20
 _VERSION_ID_DIGITS: Final = 16
 Headers = list[tuple[str, str]]
-Body = bytes | bytearray | Iterator[bytes]
+Body = bytes | bytearray | ObjectPieces
 
 
 def get_object(request: Request, authority: Authority) -> Answer:
@@ -249,14 +250,22 @@ def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
 
 
 def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> Body:
-    objects = request.names.objects
     if request.asked.operation is Operation.HEAD_OBJECT or not length:
         return b""
-    if request.at_once is not None:
-        whole = request.at_once(info)
+    if length == info.size and len(info.extents_raw) == EXTENT_DTYPE.itemsize and request.at_once is not None:
+        whole = request.at_once(info.extents[0], None)
         if whole is None:
             raise Unready
-        return whole if length == len(whole) else whole[offset : offset + length]
-    if length <= _SMALL_BYTES:
-        return b"".join(objects.chunks(info, offset=offset, length=length))
-    return map(bytes, objects.chunks(info, offset=offset, length=length))
+        return whole
+    pieces = ObjectPieces(request.names.objects, info, offset, length, at_once=request.at_once)
+    if length > _SMALL_BYTES:
+        return pieces
+    if request.at_once is None:
+        return b"".join(pieces)
+    small = bytearray()
+    while len(small) < length:
+        piece = pieces.at_once()
+        if piece is None:
+            raise Unready
+        small += piece
+    return small

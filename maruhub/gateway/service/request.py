@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.route import Asked
+from maruhub.gateway.service.pieces import AtOnce
 from maruhub.namespace import Namespace
-from maruhub.namespace.object import ObjectInfo
 
 
 class Unready(Exception):
@@ -51,7 +51,7 @@ class Request:
         now_us: Wall time, microseconds since 1970.
         id: Told to the client and the log.
         body: Of an operation that takes a document; empty for others.
-        at_once: Gives an object's bytes if they are in memory, else None; then only such are
+        at_once: Gives an extent's bytes if they are in memory, else None; then only such are
             read, and others raise :class:`Unready`. None: a read may wait.
     """
 
@@ -62,7 +62,7 @@ class Request:
     now_us: int
     id: str
     body: bytes = field(default=b"", repr=False)
-    at_once: Callable[[ObjectInfo], bytearray | None] | None = field(default=None, repr=False)
+    at_once: AtOnce | None = field(default=None, repr=False)
 
     @property
     def bucket(self) -> str:

@@ -104,13 +104,15 @@ class MappedFile:
         except OSError:
             return False
 
-    def read_resident(self, start: int, length: int) -> bytearray | None:
+    def read_resident(self, start: int, length: int, buffer: bytearray | None = None) -> bytearray | None:
         """A copy of bytes that are in memory now; None if some are not, or it can't be asked.
 
+        It is made in ``buffer``, where that has just this length.
         Strips to decode from are had faster so than as views: what is coded next is in the
         processor's cache then.
         """
-        buffer = bytearray(length)
+        if buffer is None or len(buffer) != length:
+            buffer = bytearray(length)
         try:
             done = os.preadv(self.descriptor, [buffer], start, os.RWF_NOWAIT)
         except OSError:
@@ -198,10 +200,12 @@ class MappedFiles:
                 raise OSError(errno.ENODATA, "the file is shorter than its layout says")
         return mapped
 
-    def read_resident(self, key: FileKey, start: int, length: int) -> bytearray | None:
+    def read_resident(
+        self, key: FileKey, start: int, length: int, buffer: bytearray | None = None
+    ) -> bytearray | None:
         """Bytes of a file that is open, if all are in memory: they need not be waited for."""
         mapped = self._files.get(key)
-        return None if mapped is None else mapped.read_resident(start, length)
+        return None if mapped is None else mapped.read_resident(start, length, buffer)
 
     def _admit(self, key: FileKey) -> MappedFile:
         """Opens a file, without the lock: a drive that stalls would hold up all others."""

@@ -258,8 +258,10 @@ class Reader:
         if not self._is_warm(extents, places, probes=_PROBES_AHEAD):
             self._fetching.announce(extents, places)
 
-    def read_at_once(self, extent: Extent) -> bytearray | None:
+    def read_at_once(self, extent: Extent, buffer: bytearray | None = None) -> bytearray | None:
         """A copy of one extent, checked, if it is in memory where it is read from; else None.
+
+        The copy is made in ``buffer``, where that has the extent's length.
 
         Never waits for a drive, opens no file and looks nowhere else: whoever gets None calls
         :meth:`read_many`, which does.
@@ -269,7 +271,7 @@ class Reader:
         place = self._layouts.place_of(extent.segment, extent.offset, extent.length)
         if place is None or self._patience.is_late(place[0].blade_id):
             return None
-        data = self._files.read_resident(*place, extent.length)
+        data = self._files.read_resident(*place, extent.length, buffer)
         if data is None or xxhash.xxh3_64_intdigest(data) != extent.checksum:
             return None
         self.counts.extents += 1
