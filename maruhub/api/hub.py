@@ -6,10 +6,12 @@ Thin: each method names the layer that does the work.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
 from maruhub import argument
 from maruhub.api.bucket import BucketView
@@ -45,6 +47,7 @@ class Hub:
     def __init__(self, pool: OpenPool, path: Path, *, actor: str) -> None:
         self.path = path
         self.actor = actor
+        self.closed = False
         self.pool = pool
         self.store = pool.store
         self.namespace = Namespace(pool.store, actor=actor)
@@ -265,6 +268,7 @@ class Hub:
 
     def close(self) -> None:
         """Closes this process's open segments and lets go of the hub; views live on."""
+        self.closed = True
         self.pool.close()
 
     def __enter__(self) -> Self:
@@ -285,8 +289,19 @@ def _check_view(view: object) -> None:
         )
 
 
+_arrived: WeakValueDictionary[tuple[Path, bool, str], Hub] = WeakValueDictionary()
+_arriving = threading.Lock()
+
+
 def _reopen(folder: Path, read_only: bool, actor: str) -> Hub:
-    """A hub that came from another process."""
+    """A hub that came from another process; the same one as long as somebody here holds it.
+
+    Frameworks hand a source over with each of thousands of tasks.
+    """
     from maruhub.api.door import connect
 
-    return connect(folder, read_only=read_only, actor=actor)
+    with _arriving:
+        hub = _arrived.get((folder, read_only, actor))
+        if hub is None or hub.closed:
+            hub = _arrived[folder, read_only, actor] = connect(folder, read_only=read_only, actor=actor)
+        return hub

@@ -111,6 +111,17 @@ def test_a_relative_path_keeps_meaning_the_same_hub(
         assert len(read_epoch(again.version("pets").batches(64))[1]) == 500
 
 
+def test_what_arrives_often_is_one_hub_while_it_is_held(hub: maruhub.Hub) -> None:
+    raw = pickle.dumps(hub.version("pets"))
+    held, again = pickle.loads(raw), pickle.loads(raw)
+    assert held.home.loader.__self__ is again.home.loader.__self__
+    arrived = again.home.loader.__self__
+    arrived.close()
+    fresh = pickle.loads(raw)
+    assert fresh.home.loader.__self__ is not arrived
+    assert fresh.read_many([0]) == hub.version("pets").read_many([0])
+
+
 def test_what_goes_over_is_small(hub: maruhub.Hub) -> None:
     batches = hub.version("pets").batches(8, seed=1)
     next(batches)
