@@ -14,12 +14,13 @@ from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.decoded_cache import DecodedCache
 from maruhub.loaders.decoding import Decoding
 from maruhub.loaders.options import LoaderOptions
+from maruhub.loaders.order import rows_of
 from maruhub.loaders.plan import Place, Plan, Step
 from maruhub.loaders.prefetch import Prefetcher
 from maruhub.loaders.reading import BatchReader, Reader
 from maruhub.loaders.state import LoaderState
 from maruhub.loaders.stats import LoaderStats, Meter
-from maruhub.loaders.walk import Walk
+from maruhub.loaders.walk import Planned, Walk
 
 if TYPE_CHECKING:
     from maruhub.loaders.source import SampleSource
@@ -161,6 +162,23 @@ class Batches:
         return Walk(
             steps, self._order, self._assembly, end=end, record=self._record, decoding=self._decoding.alone()
         )
+
+    def planned(self, epoch: int, start: int, stop: int) -> Planned:
+        """Positions ``start … stop`` of an epoch, whatever rank and batch size these batches have.
+
+        For whoever cuts an epoch into pieces of its own. Safe from many threads.
+        """
+        plan = Plan(self._order.size, max(stop - start, 1))
+        if not 0 <= start < stop <= plan.size:
+            raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {plan.size}.")
+        step = plan.step(Place(epoch, start))
+        self._record(step)
+        return Planned(step, rows_of(self._order, [step]), self._assembly)
+
+    @property
+    def samples_an_epoch(self) -> int:
+        """Positions of an epoch, over all ranks."""
+        return self._order.size
 
     def consumed(
         self, place: Place, *, samples: int = 0, size_bytes: int = 0, skipped: Sequence[Skipped] = ()

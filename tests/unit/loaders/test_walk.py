@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maruhub.errors import Corrupt, MaruError
+from maruhub.errors import Corrupt, InvalidInput, MaruError
 from maruhub.loaders import Batches, decoders
 from maruhub.loaders.plan import Place
 from maruhub.loaders.walk import Planned, read_planned
@@ -73,6 +73,22 @@ def test_what_was_planned_does_not_count(source: Readable) -> None:
     rest = np.concatenate([each.rows for each in batches.walk()])
     assert rest.tolist() == np.concatenate([each.rows for each in planned[3:]]).tolist()
     assert len(list(batches)) == len(planned) - 3
+
+
+def test_any_piece_of_an_epoch_is_planned_alone(source: Readable) -> None:
+    batches = Batches(source, source.store, 8, seed=3, rank=1, world=2, prefetch=0)
+    whole = [row for batch in Batches(source, source.store, 8, seed=3, prefetch=0) for row in batch.positions]
+    assert batches.samples_an_epoch == 101
+    for start, stop in ((0, 101), (0, 1), (13, 57), (100, 101)):
+        planned = batches.planned(0, start, stop)
+        assert planned.rows.tolist() == whole[start:stop]
+        assert planned.step.after == (Place(0, stop) if stop < 101 else Place(1, 0))
+        assert len(read_planned(source, planned).batch) == stop - start
+    assert batches.planned(1, 0, 101).rows.tolist() != whole
+    for start, stop in ((0, 0), (5, 4), (0, 102), (-1, 3)):
+        with pytest.raises(InvalidInput, match="101"):
+            batches.planned(0, start, stop)
+    assert batches.state_dict()["position"] == 0
 
 
 def test_it_may_never_end(source: Readable) -> None:
