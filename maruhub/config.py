@@ -21,6 +21,11 @@ def hub() -> str:
     return os.environ.get("MARU_HUB", "")
 
 
+def rank_and_world() -> tuple[str, str]:
+    """What a launcher of training processes says of this one: ``RANK``, ``WORLD_SIZE``; else empty."""
+    return os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+
+
 def access_key() -> str:
     """Who remote hubs are opened as where the call does not say; empty where nobody says."""
     return os.environ.get("MARU_ACCESS_KEY", "")

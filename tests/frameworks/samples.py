@@ -19,9 +19,11 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def pixels(number: int) -> bytes:
-    """The bytes of a sample: an 8 x 8 picture whose brightness is its label, then its number."""
-    noise = np.random.default_rng(number).integers(0, 20, SIDE * SIDE)
-    return (noise + 20 * (number % 10)).astype(np.uint8).tobytes() + number.to_bytes(4, "little")
+    """The bytes of a sample: an 8 x 8 picture, bright where its label says, then its number."""
+    picture = np.random.default_rng(number).integers(0, 50, SIDE * SIDE)
+    bright = 6 * (number % 10)
+    picture[bright : bright + 6] += 200
+    return picture.astype(np.uint8).tobytes() + number.to_bytes(4, "little")
 
 
 def number_of(data: Any) -> int:

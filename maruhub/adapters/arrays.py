@@ -1,0 +1,48 @@
+"""Batches as NumPy arrays: what every framework takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maruhub.errors import InvalidData
+from maruhub.loaders import Batch
+
+
+def as_arrays(batch: Batch) -> dict[str, Any]:
+    """A batch undecoded.
+
+    ``data`` is ``uint8[n]``, the samples' bytes one after the other, sample i from ``offsets[i]``
+    to ``offsets[i + 1]`` (``int64[m + 1]``); ``ids`` are texts; each column is an array of its
+    name if it holds numbers without gaps, else a list.
+    """
+    offsets = np.zeros(len(batch) + 1, dtype=np.int64)
+    np.cumsum([len(blob) for blob in batch.blobs], out=offsets[1:])
+    data = np.frombuffer(bytearray().join(batch.blobs), dtype=np.uint8)
+    return {"data": data, "offsets": offsets, "ids": batch.ids, **columns_of(batch)}
+
+
+def columns_of(batch: Batch) -> dict[str, Any]:
+    """Labels and attributes by name: arrays of the caller's own, or lists."""
+    return {name: _column(batch.columns.column(name)) for name in batch.columns.column_names}
+
+
+def rows_of_bytes(batch: Batch) -> npt.NDArray[np.uint8]:
+    """``uint8[m, size]``, for samples that are all of one size; raises InvalidData."""
+    sizes = {len(blob) for blob in batch.blobs}
+    if len(sizes) > 1:
+        raise InvalidData(
+            f"samples of {min(sizes)} and of {max(sizes)} bytes make no rectangle.",
+            hint="Decode each sample into an array of one shape.",
+        )
+    data = np.frombuffer(bytearray().join(batch.blobs), dtype=np.uint8)
+    return data.reshape(len(batch), *sizes or (0,))
+
+
+def _column(column: Any) -> npt.NDArray[Any] | list[Any]:
+    values = column.to_numpy()
+    if values.dtype.kind in "iufb" and not column.null_count:
+        return np.array(values)
+    return list(column.to_pylist())
