@@ -12,16 +12,24 @@ from maruhub.loaders import Batch
 
 
 def as_arrays(batch: Batch) -> dict[str, Any]:
-    """A batch undecoded.
+    """A batch by names.
 
-    ``data`` is ``uint8[n]``, the samples' bytes one after the other, sample i from ``offsets[i]``
-    to ``offsets[i + 1]`` (``int64[m + 1]``); ``ids`` are texts; each column is an array of its
-    name if it holds numbers without gaps, else a list.
+    ``ids`` are texts; each column is an array of its name if it holds numbers without gaps, else a
+    list. Where the loader decodes, ``values`` is one array of what it made, ``[m, …]``, if all are
+    of one shape and type, else a list. Else ``data`` is ``uint8[n]``, the samples' bytes one after
+    the other, sample i from ``offsets[i]`` to ``offsets[i + 1]`` (``int64[m + 1]``).
     """
+    if batch.values and not isinstance(batch.values[0], memoryview):
+        return {"values": _stacked(batch.values), "ids": batch.ids, **columns_of(batch)}
     offsets = np.zeros(len(batch) + 1, dtype=np.int64)
     np.cumsum([len(blob) for blob in batch.blobs], out=offsets[1:])
     data = np.frombuffer(bytearray().join(batch.blobs), dtype=np.uint8)
     return {"data": data, "offsets": offsets, "ids": batch.ids, **columns_of(batch)}
+
+
+def _stacked(values: list[Any]) -> Any:
+    kinds = {(value.shape, value.dtype) if isinstance(value, np.ndarray) else None for value in values}
+    return np.stack(values) if len(kinds) == 1 and None not in kinds else values
 
 
 def columns_of(batch: Batch) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """PyTorch: a loader that goes on exactly, and its parts for those who build their own.
 
 :class:`Loader` is a ``DataLoader``: without workers it reads with the hub's own threads in this
-process, which is the fastest; with workers these read and decode whole batches. Its state is the
+process, which is the fastest; with workers these read and collate whole batches. Its state is the
 hub's few integers either way, and moves when the trainer gets a batch, so that it goes on under
 any number of workers or ranks, and in another framework.
 
@@ -32,18 +32,16 @@ from maruhub.loaders.walk import Planned, read_planned
 if TYPE_CHECKING:
     from maruhub.adapters.samples import Sample
 
-Decode = Callable[[Batch], Any]
+Collate = Callable[[Batch], Any]
 """From a batch of raw samples to what the trainer gets."""
 
 _OURS: Final = ("batch_sampler", "sampler", "drop_last", "collate_fn", "in_order")
 
 
 def as_tensors(batch: Batch) -> dict[str, Any]:
-    """A batch as tensors, undecoded: what is used unless a ``decode`` is given.
+    """A batch as tensors by names, as :func:`maruhub.adapters.arrays.as_arrays` says.
 
-    ``data`` is ``uint8[n]``, the samples' bytes one after the other, sample i from ``offsets[i]``
-    to ``offsets[i + 1]`` (``int64[m + 1]``); ``ids`` are texts; each column is a tensor of its
-    name if it holds numbers, else a list.
+    It is what is used unless a ``collate`` is given.
     """
     return {name: _tensor(value) for name, value in as_arrays(batch).items()}
 
@@ -61,9 +59,9 @@ class Loader(DataLoader):
     Args:
         view: The samples: a version or view of any hub.
         batch_size: Samples a batch on this rank.
-        decode: Makes of each :class:`Batch` what the trainer gets; with workers it runs there,
+        collate: Makes of each :class:`Batch` what the trainer gets; with workers it runs there,
             and must not return views of the batch's bytes. Default :func:`as_tensors`.
-        num_workers: Processes that read and decode; 0: this one.
+        num_workers: Processes that read and collate; 0: this one.
         rank: This process's number among ``world``; see :mod:`maruhub.adapters.world`.
         world: How many processes share the epoch.
         options: Those of :class:`maruhub.loaders.Batches` by name (``seed``, ``order``, ``epochs``,
@@ -76,7 +74,7 @@ class Loader(DataLoader):
         view: Any,
         batch_size: int,
         *,
-        decode: Decode = as_tensors,
+        collate: Collate = as_tensors,
         num_workers: int = 0,
         rank: int | None = None,
         world: int | None = None,
@@ -84,15 +82,15 @@ class Loader(DataLoader):
     ) -> None:
         for name in options.keys() & set(_OURS):
             raise InvalidInput(
-                f"{name} is decided by the hub's loader.", hint="See seed=, order=, remainder= and decode=."
+                f"{name} is decided by the hub's loader.", hint="See seed=, order=, remainder= and collate=."
             )
         rank, world = find_world(rank, world)
         own = {name: options.pop(name) for name in list(options) if name in _BATCH_OPTIONS}
         self.batches: Batches = view.batches(batch_size, rank=rank, world=world, **own)
-        self._decode = decode
+        self._collate = collate
         self._sent: deque[Planned] = deque()
         sampler = _Sent(self.batches, self._sent)
-        source = _Read(view, decode)
+        source = _Read(view, collate)
         super().__init__(
             source, batch_size=None, sampler=sampler, num_workers=num_workers, collate_fn=_as_is, **options
         )
@@ -119,7 +117,7 @@ class Loader(DataLoader):
 
     def _from_here(self) -> Iterator[Any]:
         for batch in self.batches:
-            made = self._decode(batch)
+            made = self._collate(batch)
             yield _pinned(made) if self.pin_memory and torch.accelerator.is_available() else made
 
     def _from_workers(self) -> Iterator[Any]:
@@ -147,15 +145,15 @@ class _Done(NamedTuple):
 
 
 class _Read(Dataset):
-    """Planned batches by themselves: what workers read and decode."""
+    """Planned batches by themselves: what workers read and collate."""
 
-    def __init__(self, view: Any, decode: Decode) -> None:
+    def __init__(self, view: Any, collate: Collate) -> None:
         self._view = view
-        self._decode = decode
+        self._collate = collate
 
     def __getitem__(self, planned: Planned) -> _Done:
         ready = read_planned(self._view, planned)
-        made = self._decode(ready.batch)
+        made = self._collate(ready.batch)
         _check_crosses(made)
         return _Done(made, len(ready.batch), ready.size_bytes, ready.skipped)
 
@@ -203,7 +201,7 @@ def _check_crosses(made: Any) -> None:
         first = value[0] if isinstance(value, list | tuple) and value else value
         if isinstance(first, memoryview):
             raise InvalidInput(
-                "decode returned views of a batch's bytes, which can't leave a worker.",
+                "collate returned views of a batch's bytes, which can't leave a worker.",
                 hint="Return tensors, arrays or bytes; or use num_workers=0.",
             )
 
@@ -276,7 +274,7 @@ class Order(Sampler):
 
 
 class Stream(IterableDataset):
-    """Decoded batches, one after the other, for a ``DataLoader`` with ``batch_size=None``.
+    """Collated batches, one after the other, for a ``DataLoader`` with ``batch_size=None``.
 
     Each worker is a rank of its own, so the order that the trainer sees depends on their number;
     a state is that of the process that asks, so it is exact without workers only. :class:`Loader`
@@ -288,21 +286,21 @@ class Stream(IterableDataset):
         view: Any,
         batch_size: int,
         *,
-        decode: Decode = as_tensors,
+        collate: Collate = as_tensors,
         rank: int | None = None,
         world: int | None = None,
         **options: Any,
     ) -> None:
         self._view = view
         self._batch_size = batch_size
-        self._decode = decode
+        self._collate = collate
         self._world = find_world(rank, world)
         self._options = options
         self._batches: Batches | None = None
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self._mine():
-            yield self._decode(batch)
+            yield self._collate(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where this process's next batch starts."""

@@ -173,7 +173,7 @@ class Batches:
             raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {plan.size}.")
         step = plan.step(Place(epoch, start))
         self._record(step)
-        return Planned(step, rows_of(self._order, [step]), self._assembly)
+        return Planned(step, rows_of(self._order, [step]), self._assembly, self._decoding.alone())
 
     @property
     def samples_an_epoch(self) -> int:

@@ -37,7 +37,7 @@ def train(rank: int, world: int, port: int, folder: str, state: Any, steps: int,
     )
     view = maruhub.connect(Path(folder) / "hub").version("digits")
     # Neither rank nor world is told: torch.distributed knows them.
-    loader = Loader(view, 16, decode=pictures, seed=7, num_workers=workers)
+    loader = Loader(view, 16, collate=pictures, seed=7, num_workers=workers)
     if state is not None:
         loader.load_state_dict(state)
     torch.manual_seed(0)
@@ -82,7 +82,7 @@ def test_two_ranks_train_one_model_and_another_world_goes_on(hub: Hub, tmp_path:
     assert begun + in_turn(second) == whole
     assert second[0]["weights"] == second[1]["weights"]
     assert second[0]["state"] == second[1]["state"]
-    alone = Loader(hub.version("digits"), 9, decode=pictures, seed=7, rank=0, world=1)
+    alone = Loader(hub.version("digits"), 9, collate=pictures, seed=7, rank=0, world=1)
     alone.load_state_dict(first[0]["state"])
     assert begun + [number for batch in alone for number in batch["number"]] == whole
     assert len(whole) == SAMPLES

@@ -60,7 +60,7 @@ def module(hub: Hub, **options: Any) -> HubDataModule:
         version.split("train"),
         validation=version.split("validation"),
         batch_size=16,
-        decode=pictures,
+        collate=pictures,
         seed=7,
         **options,
     )

@@ -50,7 +50,7 @@ def saved(loader: Any) -> Any:
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_batches_are_those_of_the_hub_with_any_number_of_workers(view: Any, workers: int) -> None:
-    loader = Loader(view, 16, decode=numbers, num_workers=workers, seed=7)
+    loader = Loader(view, 16, collate=numbers, num_workers=workers, seed=7)
     batches = view.batches(16, seed=7)
     assert len(loader) == 13
     for _ in range(2):
@@ -63,10 +63,10 @@ def test_batches_are_those_of_the_hub_with_any_number_of_workers(view: Any, work
 def test_it_goes_on_exactly_under_another_number_of_workers(view: Any, before: int, after: int) -> None:
     whole = flat(plain(view)) + flat(plain(view, epochs=2))[SAMPLES:]
     for stop in (1, 12, 13, 15):
-        loader = Loader(view, 16, decode=numbers, num_workers=before, seed=7, epochs=2)
+        loader = Loader(view, 16, collate=numbers, num_workers=before, seed=7, epochs=2)
         begun = flat(itertools.islice(loader, stop))
         assert saved(loader)["position"] == len(begun) % SAMPLES, "what workers fetched does not count"
-        again = Loader(view, 11, decode=numbers, num_workers=after, seed=7, epochs=2)
+        again = Loader(view, 11, collate=numbers, num_workers=after, seed=7, epochs=2)
         again.load_state_dict(saved(loader))
         rest = flat(again)
         assert (begun + rest)[: 2 * SAMPLES] == whole
@@ -74,7 +74,7 @@ def test_it_goes_on_exactly_under_another_number_of_workers(view: Any, before: i
 
 def test_leaving_a_loop_and_coming_back_loses_nothing(view: Any) -> None:
     for options in ({}, {"num_workers": 2}, {"num_workers": 2, "persistent_workers": True}):
-        loader = Loader(view, 16, decode=numbers, seed=7, **options)
+        loader = Loader(view, 16, collate=numbers, seed=7, **options)
         begun = flat(itertools.islice(iter(loader), 4))
         assert begun + flat(loader) == flat(plain(view)), options
 
@@ -84,12 +84,12 @@ def test_leaving_a_loop_and_coming_back_loses_nothing(view: Any) -> None:
 def test_every_sample_comes_once_over_any_world(view: Any, world: int, workers: int) -> None:
     if workers and world not in (2, 5):
         return
-    first = [Loader(view, 4, decode=numbers, seed=7, rank=r, world=3) for r in range(3)]
+    first = [Loader(view, 4, collate=numbers, seed=7, rank=r, world=3) for r in range(3)]
     begun = [each for loader in first for each in flat(itertools.islice(loader, 3))]
     state = saved(first[0])
     assert all(saved(loader) == state for loader in first)
     ranks = [
-        Loader(view, 8, decode=numbers, seed=7, rank=r, world=world, num_workers=workers)
+        Loader(view, 8, collate=numbers, seed=7, rank=r, world=world, num_workers=workers)
         for r in range(world)
     ]
     for loader in ranks:
@@ -102,11 +102,11 @@ def test_every_sample_comes_once_over_any_world(view: Any, world: int, workers: 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_workers_may_be_started_in_any_way(view: Any, method: str) -> None:
-    loader = Loader(view, 16, decode=numbers, num_workers=2, seed=7, multiprocessing_context=method)
+    loader = Loader(view, 16, collate=numbers, num_workers=2, seed=7, multiprocessing_context=method)
     assert list(loader) == plain(view)
 
 
-def test_tensors_are_what_comes_undecoded(view: Any) -> None:
+def test_tensors_are_what_comes_by_default(view: Any) -> None:
     for workers in (0, 2):
         loader = Loader(view, 16, num_workers=workers, seed=7)
         batch = next(iter(loader))
@@ -116,6 +116,18 @@ def test_tensors_are_what_comes_undecoded(view: Any) -> None:
         assert batch["label"].tolist() == [number_of(part) % 10 for part in cut]
         assert batch["weight"].dtype == torch.float64
         assert batch["ids"] == [f"digits-raw/{number_of(part):06}" for part in cut]
+
+
+def as_picture(data: memoryview) -> Any:
+    return np.frombuffer(data[:64], dtype=np.uint8).reshape(8, 8)
+
+
+def test_values_that_the_hub_decoded_are_one_tensor(view: Any) -> None:
+    for workers in (0, 1):
+        batch = next(iter(Loader(view, 16, num_workers=workers, seed=7, decode=as_picture)))
+        assert batch["values"].shape == (16, 8, 8)
+        first = int(batch["ids"][0].rpartition("/")[2])
+        assert batch["values"][0].numpy().tobytes() == pixels(first)[:64]
 
 
 def test_texts_and_missing_numbers_are_lists(hub: Hub) -> None:
@@ -133,12 +145,12 @@ def kill(batch: Batch) -> None:
 
 
 def test_a_dead_worker_is_reported_and_its_batch_is_not_lost(view: Any) -> None:
-    loader = Loader(view, 16, decode=kill, num_workers=2, seed=7)
+    loader = Loader(view, 16, collate=kill, num_workers=2, seed=7)
     start = time.monotonic()
     with pytest.raises(RuntimeError, match="exited unexpectedly"):
         list(loader)
     assert time.monotonic() - start < 60
-    again = Loader(view, 16, decode=numbers, seed=7)
+    again = Loader(view, 16, collate=numbers, seed=7)
     again.load_state_dict(saved(loader))
     position = saved(loader)["position"]
     assert position <= 32
@@ -150,9 +162,9 @@ def keep_views(batch: Batch) -> Any:
 
 
 def test_views_that_would_be_lost_on_the_way_are_refused(view: Any) -> None:
-    assert len(next(iter(Loader(view, 16, decode=keep_views)))["images"]) == 16
+    assert len(next(iter(Loader(view, 16, collate=keep_views)))["images"]) == 16
     with pytest.raises(InvalidInput, match="can't leave a worker"):
-        next(iter(Loader(view, 16, decode=keep_views, num_workers=1)))
+        next(iter(Loader(view, 16, collate=keep_views, num_workers=1)))
 
 
 def test_what_the_hub_decides_is_not_torch_s(view: Any) -> None:
@@ -170,7 +182,7 @@ def test_the_world_is_found_and_half_of_it_refused(view: Any, monkeypatch: pytes
     with pytest.raises(InvalidInput, match="WORLD_SIZE"):
         Loader(view, 16)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert list(Loader(view, 16, decode=numbers, seed=7)) == plain(view, rank=1, world=2)
+    assert list(Loader(view, 16, collate=numbers, seed=7)) == plain(view, rank=1, world=2)
     monkeypatch.setenv("RANK", "one")
     with pytest.raises(InvalidInput, match="RANK"):
         Order(view, 16)
@@ -191,8 +203,8 @@ def test_a_sample_that_can_t_be_read_is_passed_over_and_listed(hub: Hub, view: A
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "read_many", rotten)
         with pytest.raises(Exception, match="digits-raw/000005"):
-            list(Loader(view, 16, decode=numbers, num_workers=2, seed=7))
-        loader = Loader(view, 16, decode=numbers, num_workers=2, seed=7, on_error="skip")
+            list(Loader(view, 16, collate=numbers, num_workers=2, seed=7))
+        loader = Loader(view, 16, collate=numbers, num_workers=2, seed=7, on_error="skip")
         assert sorted(flat(loader)) == sorted({*range(SAMPLES)} - {5})
     assert [each.id for each in loader.skipped] == ["digits-raw/000005"]
 
@@ -253,12 +265,12 @@ def test_torchdata_s_loader_goes_on_exactly(view: Any, workers: int, every: int)
 
 def test_streams_share_an_epoch_between_workers(view: Any) -> None:
     for workers in (0, 2, 3):
-        stream = Stream(view, 16, decode=numbers, seed=7)
+        stream = Stream(view, 16, collate=numbers, seed=7)
         loader = DataLoader(stream, batch_size=None, num_workers=workers, collate_fn=list)
         assert sorted(flat(loader)) == list(range(SAMPLES))
-    stream = Stream(view, 16, decode=numbers, seed=7)
+    stream = Stream(view, 16, collate=numbers, seed=7)
     begun = flat(itertools.islice(stream, 3))
-    again = Stream(view, 16, decode=numbers, seed=7)
+    again = Stream(view, 16, collate=numbers, seed=7)
     again.load_state_dict(saved(stream))
     assert begun + flat(again) == flat(plain(view))
 
