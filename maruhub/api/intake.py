@@ -19,8 +19,9 @@ from maruhub.namespace.paths import path_to_key, prefix_to_folder
 if TYPE_CHECKING:
     from maruhub.api.bucket import BucketView
 
-_BATCH_ITEMS: Final = 256
-_BATCH_BYTES: Final = 16 << 20
+_BATCH_ITEMS: Final = 4096
+_BATCH_BYTES: Final = 64 << 20
+"""Worth a segment of its own in a pool of the usual ones; see ``PoolStore``'s ``bulk_bytes``."""
 _STREAM_BYTES: Final = 8 << 20
 
 

@@ -19,6 +19,10 @@ from maruhub.ingest.tally import Tally
 
 _AHEAD_ENTRIES: Final = 100_000
 _AHEAD_CHUNKS: Final = 4
+_CHUNKS_SMALL: Final = 2
+"""So many for each worker have at most ``_SMALL_ITEMS`` and ``_SMALL_BYTES``."""
+_SMALL_ITEMS: Final = 256
+_SMALL_BYTES: Final = 16 << 20
 
 
 class Feed:
@@ -40,6 +44,7 @@ class Feed:
         self._entries: Iterator[Entry | Refusal] = entries
         self._ahead: deque[Entry] = deque()
         self._ended = False
+        self._taken = 0
         self._ahead_max = _AHEAD_ENTRIES if source.listing_is_light else 0
 
     def take(self) -> list[Entry]:
@@ -47,15 +52,24 @@ class Feed:
         with self._lock:
             chunk: list[Entry] = []
             size = 0
-            while len(chunk) < self._options.batch_items and (entry := self._next()) is not None:
+            items_max, bytes_max = self._bounds()
+            while len(chunk) < items_max and (entry := self._next()) is not None:
                 weight = self._weight(entry)
-                if chunk and size + weight > self._options.batch_bytes:
+                if chunk and size + weight > bytes_max:
                     self._ahead.appendleft(entry)
                     break
                 chunk.append(entry)
                 size += weight
             self._look_ahead()
+            self._taken += 1
             return chunk
+
+    def _bounds(self) -> tuple[int, int]:
+        """Objects and bytes of the next chunk: small at first, so that a small source keeps all workers busy."""
+        items_max, bytes_max = self._options.batch_items, self._options.batch_bytes
+        if self._taken >= _CHUNKS_SMALL * self._options.worker_count:
+            return items_max, bytes_max
+        return min(_SMALL_ITEMS, items_max), min(_SMALL_BYTES, bytes_max)
 
     def _weight(self, entry: Entry) -> int:
         """Bytes it may take in memory; one too large to be held fills a chunk alone."""

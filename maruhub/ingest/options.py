@@ -20,8 +20,9 @@ class IngestOptions:
 
     Args:
         workers: Threads that read, sum and put; 0 = as many as the processors, 4 to 16.
-        batch_items: Objects a commit, 1 to 4,096.
-        batch_bytes: Bytes a commit, 1 to 256 MiB; a worker holds at most one batch.
+        batch_items: Objects a commit, 1 to 4,096; the first commits have fewer.
+        batch_bytes: Bytes a commit, 1 to 256 MiB; a worker holds at most one batch. What is
+            worth a segment (a fifth of one) goes straight into strips.
         large_bytes: A larger object is streamed alone, never held whole, up to 256 MiB.
         include: Globs of names to take; none = all. See ``pattern``.
         exclude: Globs of names to leave out, whole folders too.
@@ -38,8 +39,8 @@ class IngestOptions:
     """
 
     workers: int = 0
-    batch_items: int = 256
-    batch_bytes: int = 16 << 20
+    batch_items: int = 4096
+    batch_bytes: int = 64 << 20
     large_bytes: int = 8 << 20
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
