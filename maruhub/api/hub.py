@@ -180,7 +180,7 @@ class Hub:
 
         for view in argument.several("views", views):
             _check_view(view)
-            if view.home.loader != self.batches:
+            if view.home.split_key != self.store.split_key:
                 raise InvalidInput(f"{view} belongs to another hub.", hint="Copy its objects here first.")
         return Mix(views, shares, loader=self.batches)
 
@@ -195,6 +195,7 @@ class Hub:
         so that a score can be called held-out later; it is a run or its id. ``options`` are those of
         :class:`maruhub.loaders.LoaderOptions`: seed, rank, world, epochs, shuffle, order, …
         """
+        from maruhub.api.view_door import ViewDoor
         from maruhub.loaders import Batches, LoaderOptions
         from maruhub.loaders.mix import Mix
 
@@ -207,7 +208,7 @@ class Hub:
         _check_view(view)
         if run is not None:
             options["recorder"] = self.runs.recorder(run, view)
-        return Batches(view, self.store, batch_size, **options)
+        return Batches(view, self.store, batch_size, door=ViewDoor(self, run), **options)
 
     @property
     def runs(self) -> Runs:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,17 +12,20 @@ from maruhub.loaders.assembly import Assembly, Ready
 from maruhub.loaders.batch import Batch, Skipped
 from maruhub.loaders.decoded_cache import DecodedCache
 from maruhub.loaders.decoding import Decoding
+from maruhub.loaders.following import Course, Join
+from maruhub.loaders.handing import handed_over, reopen
 from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.order import rows_of
-from maruhub.loaders.plan import Place, Plan, Step
-from maruhub.loaders.prefetch import Prefetcher
+from maruhub.loaders.plan import Place, Plan
 from maruhub.loaders.reading import BatchReader, Reader
-from maruhub.loaders.state import LoaderState
+from maruhub.loaders.record import Record
+from maruhub.loaders.state import Joining, LoaderState
 from maruhub.loaders.stats import LoaderStats, Meter
+from maruhub.loaders.stretch import Stretch
 from maruhub.loaders.walk import Planned, Walk
 
 if TYPE_CHECKING:
-    from maruhub.loaders.source import SampleSource
+    from maruhub.loaders.source import Door, SampleSource
     from maruhub.store.protocol import Store
 
 SKIPPED_MAX: Final = 10_000
@@ -51,45 +53,60 @@ class Batches:
         view: The samples (a ``SampleSource``, such as a catalog's view).
         store: Where their bytes are; None only in batches that read elsewhere.
         batch_size: Samples a batch on this rank; the last one of an epoch may be shorter.
+        door: Opens what has joined again; None: nothing joins.
         options: See :class:`maruhub.loaders.options.LoaderOptions`.
     """
 
-    def __init__(self, view: SampleSource, store: Store | None, batch_size: int, **options: Any) -> None:
+    def __init__(
+        self,
+        view: SampleSource,
+        store: Store | None,
+        batch_size: int,
+        *,
+        door: Door | None = None,
+        **options: Any,
+    ) -> None:
         if not hasattr(view, "digest") or not hasattr(view, "ids"):
             raise argument.wrong("view", view, "a version or view, such as dataset.latest")
         chosen = LoaderOptions.of(options)
-        order = chosen.order_of(view)
-        plan = Plan.of(
-            order.size, batch_size, rank=chosen.rank, world=chosen.world, remainder=chosen.remainder
-        )
         self.skipped: list[Skipped] = []
-        self._view = view
-        self._batch_size = plan.batch_size
         self._options = chosen
-        self._order = order
+        self._batch_size = argument.whole("batch_size", batch_size, low=1)
         self._meter = Meter()
         self._store = store
-        self._cache = DecodedCache(chosen.cache_bytes)
+        self._door = door
+        self._record = Record(chosen.recorder, view, door)
+        self._place = Place(0, 0)
+        self._stretch: Stretch | None = None
+        self._begun = self._ended = False
+        self._until: int | None = None
+        self._arrange(Course.of(view, chosen))
+
+    def _arrange(self, course: Course) -> None:
+        """From now on batches are of this course."""
+        chosen, order = self._options, course.order
+        plan = Plan.of(
+            order.size, self._batch_size, rank=chosen.rank, world=chosen.world, remainder=chosen.remainder
+        )
+        cache = DecodedCache(chosen.cache_bytes)  # rows of another source are other samples
+        self._course = course
         self._decoding = Decoding(
             meter=self._meter,
             decode=chosen.decode,
             transform=chosen.transform,
             threads=chosen.decode_threads or 1,
-            cache=self._cache,
+            cache=cache,
         )
         self._assembly = Assembly(plan.size, chosen.on_error)
         self._reader = self._open_reader(
-            source=view,
+            source=course.source,
             plan=plan,
             order=order,
             meter=self._meter,
             verify=chosen.verify,
             window=chosen.window_for(order),
-            held=self._cache.known,
+            held=cache.known,
         )
-        self._place = Place(0, 0)
-        self._pass: _Pass | None = None
-        self._ended = False
 
     def _open_reader(self, **parts: Any) -> BatchReader:
         """What reads for these batches; batches of a hub elsewhere have another."""
@@ -99,27 +116,16 @@ class Batches:
     def __reduce__(self) -> tuple[Any, ...]:
         # The hub and the view are opened anew where this arrives (spawn, forkserver); what
         # was read ahead, skipped and counted stays here.
-        if not hasattr(self._view, "batches"):
-            raise _stays_here("a source that no hub opens")
-        options = {
-            each.name: getattr(self._options, each.name)
-            for each in dataclasses.fields(self._options)
-            if each.name != "recorder"
-        }
-        recorder = self._options.recorder
-        if recorder is not None:
-            options["run"] = getattr(recorder, "run", None)
-            if not isinstance(options["run"], str):
-                raise _stays_here("a recorder that no run made")
-        return _reopen, (self._view, self._batch_size, options, self.state_dict())
+        return reopen, handed_over(self._course.view, self._batch_size, self._options, self.state_dict())
 
     def __len__(self) -> int:
         """Batches that this rank gets in a whole epoch."""
+        self._settle()
         return self._reader.plan.batches_an_epoch()
 
     def __iter__(self) -> Iterator[Batch]:
-        # A pass whose last batch is out already is over; one left in the middle goes on.
-        if self._pass is not None and self._place.epoch == self._pass.last_epoch:
+        # One whose last batch is out already is over; one left in the middle goes on.
+        if self._begun and self._place.epoch == self._until:
             self.close()
         self._ended = False
         return self
@@ -134,13 +140,15 @@ class Batches:
         except BaseException:
             self.close()
             raise
-        if ready is None:
-            self.close()
-            if running.last_epoch is not None:
-                self._place = Place(running.last_epoch, 0)
-            self._ended = True  # until the next iter(), as every iterator does
-            raise StopIteration
-        return self._hand_out(ready)
+        if ready is not None:
+            return self._hand_out(ready)
+        self._stop()
+        if running.last_epoch is not None:
+            self._place = Place(running.last_epoch, 0)
+        if running.last_epoch != self._until:
+            return next(self)  # what had joined has come; the next epoch is another course
+        self._begun, self._ended = False, True  # until the next iter(), as every iterator does
+        raise StopIteration
 
     def state_dict(self) -> dict[str, Any]:
         """Where the next batch starts, as JSON values; a new dict each time.
@@ -150,17 +158,56 @@ class Batches:
         """
         return self._state().to_dict()
 
+    def join(self, newer: SampleSource, *, new: int, old: int) -> int:
+        """From the next batch on, what is new in a later version joins this epoch.
+
+        Of every ``new + old`` samples so many are new and old, evenly, until either is used up:
+        ``join(dataset.latest, new=1, old=3)`` puts 16 new ones into each batch of 64. Every old
+        and every new sample still comes once in this epoch; old ones as the version that the
+        epoch began with has them. The next epoch is one of ``newer`` alone.
+
+        All ranks must join the same version at the same step. The state names it; ``newer`` is
+        saved in the hub, so that a resumed training can open it.
+
+        Returns:
+            How many samples are new.
+
+        Raises:
+            InvalidInput: ``samples_per_epoch`` cuts epochs, or nothing can open it again.
+        """
+        door = self._door
+        if door is None or self._options.samples_per_epoch is not None:
+            raise InvalidInput(
+                "nothing can join these batches.",
+                hint="It takes batches of a version or view of a local hub, without samples_per_epoch.",
+            )
+        door.keep(newer)
+        self._settle()
+        course = self._course.joined(
+            Join(newer, self._place.position, new, old), self._place.epoch, self._options
+        )
+        fresh = course.order.size - self._course.order.size
+        self._stop()
+        self._arrange(course)
+        return fresh
+
     def walk(self) -> Walk:
         """What the next iteration would hand out, planned and not read, from this place on.
 
         For whoever reads elsewhere: see :mod:`maruhub.loaders.walk`. Nothing moves here until
         a planned batch is :meth:`consumed`. A run counts planned batches as read.
         """
+        self._settle()
+        if self._course.joins:
+            raise InvalidInput("what has joined can't be read elsewhere.", hint="Join between two epochs.")
         epochs = self._options.epochs
-        steps = self._reader.plan.walk(self._place, epochs)
-        end = None if epochs is None else Place(self._place.epoch + epochs, 0)
         return Walk(
-            steps, self._order, self._assembly, end=end, record=self._record, decoding=self._decoding.alone()
+            self._reader.plan.walk(self._place, epochs),
+            self._course.order,
+            self._assembly,
+            end=None if epochs is None else Place(self._place.epoch + epochs, 0),
+            record=functools.partial(self._record.tell, self._course),
+            decoding=self._decoding.alone(),
         )
 
     def planned(self, epoch: int, start: int, stop: int) -> Planned:
@@ -168,17 +215,18 @@ class Batches:
 
         For whoever cuts an epoch into pieces of its own. Safe from many threads.
         """
-        plan = Plan(self._order.size, max(stop - start, 1))
+        order = self._course.order
+        plan = Plan(order.size, max(stop - start, 1))
         if not 0 <= start < stop <= plan.size:
             raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {plan.size}.")
         step = plan.step(Place(epoch, start))
-        self._record(step)
-        return Planned(step, rows_of(self._order, [step]), self._assembly, self._decoding.alone())
+        self._record.tell(self._course, step)
+        return Planned(step, rows_of(order, [step]), self._assembly, self._decoding.alone())
 
     @property
     def samples_an_epoch(self) -> int:
         """Positions of an epoch, over all ranks."""
-        return self._order.size
+        return self._course.order.size
 
     def consumed(
         self, place: Place, *, samples: int = 0, size_bytes: int = 0, skipped: Sequence[Skipped] = ()
@@ -190,8 +238,13 @@ class Batches:
         self._meter.handed_out(samples=samples, size_bytes=size_bytes, skipped=len(skipped))
 
     def _state(self) -> LoaderState:
+        self._settle()
+        return self._state_of(self._course)
+
+    def _state_of(self, course: Course) -> LoaderState:
         options = self._options
-        return LoaderState(self._view.digest, options.order_seed, options.order_json(), self._place)
+        joined = tuple(Joining(join.view.digest, join.position, join.new, join.old) for join in course.joins)
+        return LoaderState(course.view.digest, options.order_seed, options.order_json(), self._place, joined)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Goes on from ``state``, made under any world, batch size or prefetch.
@@ -199,38 +252,72 @@ class Batches:
         Costs the same at every position. Raises StateMismatch for a state of another
         version or view, order or seed; nothing is changed then.
         """
-        place = LoaderState.from_dict(state).check(self._state(), self._reader.plan.size)
+        loaded = LoaderState.from_dict(state)
+        loaded.check_source(self._state())
+        course = self._rejoined(loaded)
+        place = loaded.check(self._state_of(course), course.order.size)
         self.close()
         self._place = place
+        if course is not self._course:
+            self._arrange(course)
         self._ended = False
+
+    def _rejoined(self, loaded: LoaderState) -> Course:
+        """The course that a state was saved in."""
+        if loaded.joined == self._state_of(self._course).joined:
+            return self._course
+        course = Course.of(self._course.view, self._options)
+        for each in loaded.joined:
+            if self._door is None:
+                raise InvalidInput(
+                    "the state is one of batches that others joined; nothing opens these here."
+                )
+            join = Join(self._door.open(each.source), each.position, each.new, each.old)
+            course = course.joined(join, loaded.place.epoch, self._options)
+        return course
+
+    def _settle(self) -> None:
+        """In an epoch behind that of the joins only the newest version is left."""
+        if self._course.joins and self._place.epoch != self._course.epoch:
+            self._stop()
+            self._arrange(self._course.latest(self._options))
 
     def stats(self) -> LoaderStats:
         """Where the time went so far; ``str()`` of it is a line for people."""
-        self._take_waits()
+        if self._stretch is not None:
+            self._stretch.tell_waits(self._meter)
         return self._meter.snapshot()
 
     def close(self) -> None:
         """Stops reading ahead. The place stays; iterating again starts a new reader."""
-        if self._pass is not None:
-            self._take_waits()
-            self._pass.close()
-            self._pass = None
+        self._stop()
+        self._begun = False
 
-    def _running(self) -> _Pass:
-        if self._pass is not None and self._pass.pid != os.getpid():
-            self._pass = None  # The parent's thread does not exist in this process.
-        if self._pass is None:
-            epochs = self._options.epochs
-            steps = self._decoding.steps(self._reader.steps(self._place, epochs))
-            items = self._assembly.batches(steps)
-            last = None if epochs is None else self._place.epoch + epochs
-            self._pass = _Pass(items, last, prefetch=self._options.prefetch)
-        return self._pass
+    def _stop(self) -> None:
+        if self._stretch is not None:
+            self._stretch.tell_waits(self._meter)
+            self._stretch.close()
+            self._stretch = None
+
+    def _running(self) -> Stretch:
+        if self._stretch is not None and self._stretch.is_foreign:
+            self._stretch = None
+        if self._stretch is None:
+            self._settle()
+            if not self._begun:
+                epochs = self._options.epochs
+                self._until = None if epochs is None else self._place.epoch + epochs
+                self._begun = True
+            last = self._course.epoch + 1 if self._course.joins else self._until
+            steps = self._reader.steps(self._place, None if last is None else last - self._place.epoch)
+            items = self._assembly.batches(self._decoding.steps(steps))
+            self._stretch = Stretch(items, last, prefetch=self._options.prefetch)
+        return self._stretch
 
     def _hand_out(self, ready: Ready) -> Batch:
         step = ready.step
         try:
-            self._record(step)
+            self._record.tell(self._course, step)
         except BaseException:
             self.close()  # The batch is lost to this pass; a new one starts with it.
             raise
@@ -240,64 +327,3 @@ class Batches:
             samples=len(ready.batch), size_bytes=ready.read_bytes, skipped=len(ready.skipped)
         )
         return ready.batch
-
-    def _record(self, step: Step) -> None:
-        recorder = self._options.recorder
-        if recorder is None:
-            return
-        size = self._order.size
-        spans = self._order.spans(step.epoch, step.position, min(step.end, size))
-        if step.end > size:  # padded from the epoch's beginning
-            spans += self._order.spans(step.epoch, 0, min(step.end - size, size))
-        for span in spans:
-            recorder.reads(self._view.digest, span.epoch, span.seed, span.start, span.stop)
-
-    def _take_waits(self) -> None:
-        if self._pass is not None:
-            trainer, reader = self._pass.take_waits()
-            self._meter.trainer_waited += trainer
-            self._meter.reader_waited += reader
-
-
-class _Pass:
-    """One run of batches from a place to the end of its epochs, threaded or not."""
-
-    def __init__(self, items: Iterator[Ready], last_epoch: int | None, *, prefetch: int) -> None:
-        self.pid = os.getpid()
-        self.last_epoch = last_epoch
-        self._inline = items if not prefetch else None
-        self._thread = Prefetcher(items, limit_bytes=prefetch) if prefetch else None
-        self._taken = (0.0, 0.0)
-
-    def next(self) -> Ready | None:
-        if self._inline is not None:
-            return next(self._inline, None)
-        assert self._thread is not None
-        return self._thread.get()
-
-    def take_waits(self) -> tuple[float, float]:
-        """Seconds that the trainer and the reader waited since the last call."""
-        if self._thread is None:
-            return 0.0, 0.0
-        now = (self._thread.channel.consumer_waited_s, self._thread.channel.producer_waited_s)
-        waits = (now[0] - self._taken[0], now[1] - self._taken[1])
-        self._taken = now
-        return waits
-
-    def close(self) -> None:
-        if self._thread is not None and self.pid == os.getpid():
-            self._thread.close()
-
-
-def _stays_here(why: str) -> InvalidInput:
-    return InvalidInput(
-        f"these batches read {why}: they can't be handed to another process.",
-        hint="Make them there: maruhub.connect(path).version(…).batches(…).",
-    )
-
-
-def _reopen(view: Any, batch_size: int, options: dict[str, Any], state: dict[str, Any]) -> Batches:
-    """Batches that came from another process: the same place in the same order."""
-    made: Batches = view.batches(batch_size, **options)
-    made.load_state_dict(state)
-    return made

@@ -4,15 +4,17 @@
 rank, world, batch size or worker, so it is equal on all ranks and fits any of them later.
 ``seed`` is null for the unshuffled sequence. A state of an order that is neither of these two
 says so, as format 2: ``{…, "order": {"kind": "blocks", "rows": 64, "window": 64}}``. Releases
-that know format 1 alone refuse it, instead of going on in an order of their own.
+that know format 1 alone refuse it, instead of going on in an order of their own. So does one of
+an epoch that newer versions have joined: ``{…, "joined": [[digest, position, new, old]]}``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from maruhub import argument
 from maruhub.errors import InvalidInput, StateMismatch, UnsupportedFormat
 from maruhub.loaders.permutation import SEED_MAX
 from maruhub.loaders.plan import Place
@@ -21,6 +23,15 @@ FORMAT: Final = 2
 _PLAIN: Final = 1
 PLAIN_ORDERS: Final[tuple[dict[str, Any], ...]] = ({"kind": "shuffled"}, {"kind": "sequential"})
 """Those that the seed alone tells apart, without and with one being null."""
+
+
+class Joining(NamedTuple):
+    """A version or view that joined the epoch: its digest, where, and by which rule."""
+
+    source: str
+    position: int
+    new: int
+    old: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +43,18 @@ class LoaderState:
         seed: The seed; None: the order has none.
         order: What the order is, as its policy tells it.
         place: How far.
+        joined: What has joined the epoch since it began.
     """
 
     source: str
     seed: int | None
     order: dict[str, Any]
     place: Place
+    joined: tuple[Joining, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """A new small dict of JSON values each time: callers keep it without copying."""
-        plain = self.order in PLAIN_ORDERS
+        plain = self.order in PLAIN_ORDERS and not self.joined
         state: dict[str, Any] = {
             "format": _PLAIN if plain else FORMAT,
             "source": self.source,
@@ -49,7 +62,11 @@ class LoaderState:
             "epoch": self.place.epoch,
             "position": self.place.position,
         }
-        return state if plain else {**state, "order": dict(self.order)}
+        if not plain:
+            state["order"] = dict(self.order)
+        if self.joined:
+            state["joined"] = [list(each) for each in self.joined]
+        return state
 
     @classmethod
     def from_dict(cls, state: object) -> LoaderState:
@@ -72,15 +89,18 @@ class LoaderState:
             raise InvalidInput(
                 "the loader's state has no proper epoch or position.", hint="Load it unaltered."
             )
-        return cls(source, seed, _order(state, seed), Place(epoch, position))
+        return cls(source, seed, _order(state, seed), Place(epoch, position), _joined(state))
 
-    def check(self, now: LoaderState, size: int) -> Place:
-        """The place, if it belongs to the loader whose state is ``now``; else StateMismatch."""
+    def check_source(self, now: LoaderState) -> None:
+        """StateMismatch unless it is of the samples of the loader whose state is ``now``."""
         if self.source != now.source:
             raise StateMismatch(
                 f"the state belongs to the version or view {self.source}, this loader reads {now.source}.",
                 hint="Open the view of the state (`hub.view(digest)`), or start without the state.",
             )
+
+    def check(self, now: LoaderState, size: int) -> Place:
+        """The place, if it belongs to the order of the loader whose state is ``now``; else StateMismatch."""
         if self.place != Place(0, 0):
             self._check_order(now)
         if self.place.position > size:
@@ -113,6 +133,22 @@ def _order(state: Mapping[Any, Any], seed: int | None) -> dict[str, Any]:
     if not isinstance(order, Mapping) or not isinstance(order.get("kind"), str):
         raise InvalidInput("the loader's state has no proper order.", hint="Load it unaltered.")
     return dict(order)
+
+
+def _joined(state: Mapping[Any, Any]) -> tuple[Joining, ...]:
+    """Each a digest and three numbers: where it joined and by which rule."""
+    told = state.get("joined", [])
+    if not isinstance(told, list):
+        raise InvalidInput("what joined the loader's state is no list.", hint="Load it unaltered.")
+    found = []
+    for each in told:
+        if not isinstance(each, list | tuple) or len(each) != 4 or not isinstance(each[0], str):
+            raise InvalidInput("what joined the loader's state can't be read.", hint="Load it unaltered.")
+        numbers = [
+            argument.whole("a number of what joined", n, low=int(i > 0)) for i, n in enumerate(each[1:])
+        ]
+        found.append(Joining(each[0], *numbers))
+    return tuple(found)
 
 
 def _shown(order: Mapping[str, Any]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 import maruhub
@@ -23,15 +25,22 @@ def examples() -> list[tuple[str, str]]:
     return found
 
 
+def picture(i: int) -> bytes:
+    out = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8), (i, 0, 0)).save(out, "PNG")
+    return out.getvalue()
+
+
 @pytest.mark.parametrize(("guide", "code"), examples())
 def test_an_example_runs(
     guide: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with maruhub.create("hub", blades=3) as hub:
-        items = [PutItem(key=f"cats/{i}.jpg", data=f"image {i}".encode()) for i in range(200)]
+        items = [PutItem(key=f"cats/{i}.jpg", data=picture(i)) for i in range(200)]
         hub.namespace.objects.put_many("photos", items, create_bucket=True)
-        hub.dataset("cats").commit("photos/cats/")
+        for name in ("cats", "street", "night"):
+            hub.dataset(name).commit("photos/cats/")
         rows = "".join(f"cats/{i}.jpg,{'cat' if i % 2 else 'dog'}\n" for i in range(200))
         (tmp_path / "labels.csv").write_text("key,label\n" + rows)
         hub.dataset("cats").label("labels.csv")
