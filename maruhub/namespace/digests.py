@@ -63,8 +63,14 @@ def executor() -> ThreadPoolExecutor:
     return _pool[1]
 
 
-def start_digests(blobs: Sequence[Buffer]) -> Pending:
-    """Begins hashing; small batches are done at once, as a hand-over costs more than they do."""
+def start_digests(blobs: Sequence[Buffer], known: Sequence[Digest | None] = ()) -> Pending:
+    """Begins hashing; small batches are done at once, as a hand-over costs more than they do.
+
+    ``known`` are the digests of all of the blobs, or there is nothing in it that helps.
+    """
+    made = [digest for digest in known if digest is not None]
+    if len(made) == len(blobs):
+        return Pending(made)
     total = sum(map(len, blobs))
     if total <= _INLINE_BYTES or _THREADS == 1:
         return Pending(_digest_run(blobs))

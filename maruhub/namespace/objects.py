@@ -49,6 +49,7 @@ class Objects(ObjectReads):
         request: bytes = b"",
         create_bucket: bool = False,
         fields: Fields | None = None,
+        digest: Digest | None = None,
     ) -> ObjectInfo:
         """Makes ``data`` the current version of a key; durable when this returns.
 
@@ -65,8 +66,9 @@ class Objects(ObjectReads):
                 again when its answer was lost: the same id and bytes give the version made before.
             create_bucket: Make the bucket with its defaults if there is none.
             fields: Further named fields of the row (``docs/format-names.md``): ``tags``, ``headers``, …
+            digest: The sums of ``data``, where the caller has made them already: they are believed.
         """
-        item = PutItem(key, data, content_type, metadata, mtime_ns, fields=fields)
+        item = PutItem(key, data, content_type, metadata, mtime_ns, fields=fields, digest=digest)
         free = if_match is None and not if_none_match
         condition = UNCONDITIONAL if free else Condition(if_match, if_none_match)
         return self._put(
@@ -102,7 +104,7 @@ class Objects(ObjectReads):
             return []
         data = [as_bytes(item.data) for item in items]
         self._check_room(bucket, raw_keys, sum(map(len, data)), create_bucket=create_bucket)
-        digests = start_digests(data)
+        digests = start_digests(data, [item.digest for item in items])
         blobs = self._store.append(data)
         news = []
         parts = zip(items, raw_keys, tails, data, digests.result(), blobs, conditions, strict=True)

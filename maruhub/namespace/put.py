@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from maruhub.errors import InvalidInput, PreconditionFailed
 from maruhub.namespace.bucket import Bucket, Versioning, find_or_stage_bucket
 from maruhub.namespace.deleting import supersede
+from maruhub.namespace.digests import Digest
 from maruhub.namespace.fields import Fields
 from maruhub.namespace.hidden import Why, decode_hidden, hidden_range
 from maruhub.namespace.lock import stamped
@@ -38,6 +39,7 @@ class PutItem:
         mtime_ns: Time of change of the file it came from, nanoseconds since 1970.
         if_none_match: Only if the key holds nothing.
         fields: Further named fields of its row.
+        digest: The sums of ``data``, where the caller has made them already: they are believed.
     """
 
     key: str
@@ -47,6 +49,7 @@ class PutItem:
     mtime_ns: int | None = None
     if_none_match: bool = False
     fields: Fields | None = None
+    digest: Digest | None = None
 
 
 class Condition(NamedTuple):

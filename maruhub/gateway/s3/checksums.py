@@ -105,6 +105,11 @@ class Expected:
         for each in self._sums.values():
             each.update(data)
 
+    def made(self, kind: str) -> bytes | None:
+        """The sum of a kind over what was fed, if it is one of those that are made."""
+        made = self._sums.get(kind)
+        return None if made is None else made.digest()
+
     def finish(self, trailers: Mapping[str, str]) -> str:
         """Compares all sums.
 

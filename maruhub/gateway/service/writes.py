@@ -103,7 +103,7 @@ class PutSink:
             **condition,
         }
         self._fields = fields_of(request, bucket, said)
-        self._held = bytearray()
+        self._held: list[memoryview] = []
         self._upload: Upload[ObjectInfo] | None = None
         if self._intake.size_bytes > SMALL_BYTES:
             self._upload = self._put(self._begin)
@@ -126,7 +126,7 @@ class PutSink:
 
     def write(self, data: bytes) -> None:
         """See :class:`Sink`."""
-        take = self._held.extend if self._upload is None else self._upload.write
+        take = self._held.append if self._upload is None else self._upload.write
         for view in self._intake.payload(data):
             take(view)
 
@@ -138,11 +138,9 @@ class PutSink:
         if upload is not None:
             info = self._put(lambda: upload.commit(fields=more))
         else:
-            info = self._put(
-                lambda: request.names.objects.put(
-                    request.bucket, request.key, bytes(self._held), fields=self._fields | more, **self._how
-                )
-            )
+            data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+            how = {**self._how, "fields": self._fields | more, "digest": self._intake.digest(data)}
+            info = self._put(lambda: request.names.objects.put(request.bucket, request.key, data, **how))
         return Answer(200, written_headers(self._bucket, info))
 
     def abort(self) -> None:
