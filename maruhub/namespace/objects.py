@@ -182,7 +182,7 @@ class Objects(ObjectReads):
             return self._store.commit(counted(change), actor=self._actor, request=request)
 
         trail = Trail(self._store, self._actor)
-        return Upload(self._store, finish, trail)
+        return Upload(self._store, finish, trail, expected_bytes=size_bytes)
 
     def put_stream(self, bucket: str, key: str, stream: Readable, **how: Any) -> ObjectInfo:
         """Puts what ``stream.read(n)`` gives, any size, in bounded memory; see :meth:`put`."""

@@ -6,6 +6,8 @@ behind, and its bytes are reclaimed as any that no row names.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -17,6 +19,9 @@ from maruhub.store.protocol import Buffer, Store
 
 PIECE_BYTES: Final = 1 << 20
 """Held at a time by each upload, of which a server takes in many; one extent, so a multiple of 4 KiB."""
+_GATHERING_MAX: Final = 2
+"""Uploads of a process that hold as much as is worth a bulk write; the others write piece by piece."""
+_gathering = threading.BoundedSemaphore(_GATHERING_MAX)
 
 T = TypeVar("T")
 
@@ -37,14 +42,20 @@ class Upload(Generic[T]):
         store: Where pieces are appended.
         finish: Puts the whole on record: (digest, size_bytes, blob, fields).
         trail: Names what was written so far, where that is much; ``finish`` ends it.
+        expected_bytes: How much will come, as far as that is known.
     """
 
-    def __init__(self, store: Store, finish: Finish[T], trail: Trail | None = None) -> None:
+    def __init__(
+        self, store: Store, finish: Finish[T], trail: Trail | None = None, *, expected_bytes: int = 0
+    ) -> None:
         self._store = store
         self._finish = finish
         self._trail = trail
         self._unnamed: list[Extent] = []
         self._held = bytearray()
+        self._gathered: list[bytearray] = []
+        self._expected_bytes = expected_bytes
+        self._end_gathering: Callable[[], object] | None = None
         self._extents: list[Extent] = []
         self._hasher = Hasher()
         self._closed = False
@@ -71,8 +82,13 @@ class Upload(Generic[T]):
         """
         if self._closed:
             raise InvalidInput("this upload has ended.", hint="Begin another one.")
-        if self._held:
-            self._flush()
+        try:
+            if self._held:
+                self._flush()
+            if self._gathered:
+                self._append()
+        finally:
+            self._stop_gathering()
         self._closed = True
         try:
             return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents), fields or {})
@@ -85,6 +101,8 @@ class Upload(Generic[T]):
         if not self._closed:
             self._closed = True
             self._held.clear()
+            self._gathered.clear()
+            self._stop_gathering()
             self._forget()
 
     def _forget(self) -> None:
@@ -94,13 +112,38 @@ class Upload(Generic[T]):
     def _flush(self) -> None:
         piece, self._held = self._held, bytearray()
         sums = self._hasher.update(piece)
+        self._gathered.append(piece)
         try:
-            blob = self._store.append([piece])[0]
+            if not self._gathers():
+                self._append()
         finally:
             for future in sums:
                 future.result()
-        self._extents += blob
-        self._unnamed += blob
+
+    def _gathers(self) -> bool:
+        """Whether to wait for more, so that it goes straight into strips: once it is known to be large."""
+        bulk_bytes = self._store.bulk_bytes
+        if (
+            not 0 < bulk_bytes <= max(self.size_bytes, self._expected_bytes)
+            or len(self._gathered) * PIECE_BYTES >= bulk_bytes
+        ):
+            return False
+        if self._end_gathering is None and _gathering.acquire(blocking=False):
+            # Also where it is dropped without an end.
+            self._end_gathering = weakref.finalize(self, _gathering.release)
+        return self._end_gathering is not None
+
+    def _stop_gathering(self) -> None:
+        end, self._end_gathering = self._end_gathering, None
+        if end is not None:
+            end()
+
+    def _append(self) -> None:
+        """Writes what was gathered; names it where that is much."""
+        pieces, self._gathered = self._gathered, []
+        for blob in self._store.append(pieces):
+            self._extents += blob
+            self._unnamed += blob
         if self._trail is not None and sum(extent.length for extent in self._unnamed) >= STEP_BYTES:
             self._trail.add(tuple(self._unnamed))
             self._unnamed.clear()

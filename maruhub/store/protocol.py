@@ -118,6 +118,10 @@ class Store(Protocol):
         """The pool clock now, microseconds."""
 
     @property
+    def bulk_bytes(self) -> int:
+        """So much in one append goes straight into its last form, written once; 0: nothing does."""
+
+    @property
     def pool_id(self) -> bytes:
         """16 random bytes, the same on every blade, for ever."""
 

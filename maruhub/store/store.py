@@ -86,7 +86,7 @@ class PoolStore:
         self._resolve = resolve
         self._seals = seals
         self._admission = admission
-        self.bulk_bytes = (
+        self._bulk_bytes = (
             max(_BULK_BYTES_LEAST, identity.segment_bytes // _SHARE) if bulk_bytes is None else bulk_bytes
         )
         self._sealer = Sealer(self._seal)
@@ -107,6 +107,11 @@ class PoolStore:
         return self._identity.created_us
 
     @property
+    def bulk_bytes(self) -> int:
+        """See ``Store.bulk_bytes``."""
+        return self._bulk_bytes if scheme(len(self.blades)).data > 1 else 0
+
+    @property
     def split_key(self) -> int:
         """Seed of the pool's split hash."""
         return self._identity.split_key
@@ -123,7 +128,7 @@ class PoolStore:
         views = [memoryview(blob).cast("B") for blob in blobs]
         size_bytes = sum(map(len, views))
         load = Load(views)
-        if size_bytes >= self.bulk_bytes:
+        if size_bytes >= self._bulk_bytes:
             with self._gate.passing():
                 self._writer_side().bulk.append(load, segment_class)
         if load.pieces:
@@ -159,7 +164,7 @@ class PoolStore:
             reader=self._reader,
             resolve=self._resolve,
             closed=self._hear_closed,
-            bulk_bytes=self.bulk_bytes,
+            bulk_bytes=self._bulk_bytes,
         )
 
     def _is_new(self) -> bool:

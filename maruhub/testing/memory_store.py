@@ -73,6 +73,8 @@ def scan_dict(rows: dict[bytes, bytes], start: bytes, stop: bytes, limit: int, *
 class MemoryStore:
     """``Store`` without a disk. Corrupt a blob with ``rot``."""
 
+    bulk_bytes = 0
+
     def __init__(self) -> None:
         self._rows: dict[bytes, bytes] = {}
         self._bytes: dict[Extent, bytes] = {}
