@@ -31,7 +31,7 @@ class ServeOptions:
         uploads: Bodies a worker that are taken in at a time; others wait unread.
         connections: Connections a worker.
         header_bytes: Most bytes of a request's headers.
-        idle_s: Seconds in which a body must make some progress.
+        idle_s: Seconds in which a body must make some progress, or come whole if it is small.
         keep_s: Seconds that a connection may wait for a next request, or take for its headers.
         drain_s: Seconds that a worker which is replaced goes on with open connections.
         stop_s: Seconds that a worker may take to end what it is at, before it is killed.

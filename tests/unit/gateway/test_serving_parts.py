@@ -28,6 +28,9 @@ class Wire:
     def __init__(self, *chunks: bytes, ending: Exception | None = None, stall: bool = False) -> None:
         self.chunks, self.ending, self.stall = chunks, ending, stall
 
+    async def __call__(self) -> bytes:
+        return b"".join([chunk async for chunk in self])
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
             yield chunk
@@ -54,6 +57,7 @@ def code_of(*arguments: object, **named: object) -> str:
 
 def test_a_body_is_what_came_in():
     assert whole(Wire(b"ab", b"", b"cd"), 4) == b"abcd"
+    assert whole(Wire(*[bytes(60_000)] * 10), 600_000, most=600_000) == bytes(600_000)
     assert whole(Wire(b"abcd"), None) == b"abcd"
     assert whole(Wire(), 0) == b""
 
@@ -64,6 +68,9 @@ def test_a_body_that_is_not_as_promised_is_refused():
     assert code_of(Wire(b"ab"), 4, most=3) == "MaxMessageLengthExceeded"
     assert code_of(Wire(b"abcd"), None, most=3) == "MaxMessageLengthExceeded"
     assert code_of(Wire(b"ab", stall=True), 4, idle_s=0.01) == "RequestTimeout"
+    large = 1 << 20
+    assert code_of(Wire(b"ab"), large, most=large) == "IncompleteBody"
+    assert code_of(Wire(b"ab", stall=True), large, most=large, idle_s=0.01) == "RequestTimeout"
 
 
 def test_pieces_are_worth_a_thread():
