@@ -39,10 +39,11 @@ check: ## style, types, layers, and the longest functions and files
 	@scripts/setup dev
 	@scripts/check
 
-bench: ## measure this machine: the hub beside plain files, fio and other servers, with tables and plots
+bench: ## measure this machine: the hub beside plain files, fio, other servers and loaders, with tables and plots
 	@scripts/system-packages
 	@scripts/setup bench
 	@scripts/rivals
+	@scripts/peers
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
 docs: ## build docs/ into site/; a broken link or anchor fails

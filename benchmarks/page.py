@@ -12,10 +12,11 @@ from benchmarks.report import number, reached_table
 _HEAD = """# Benchmarks
 
 What MaruHub does on one machine, beside plain files, `cp` and fio on the same drive, and over HTTP
-beside nginx, SeaweedFS, rclone, Ceph's gateway and iperf3 on the same loopback. This page is
-made by `make bench` from `benchmarks/results/`, where each benchmark leaves its table, its plot
-and every single figure as JSON. Run it on your own drives: it takes about half an hour,
-twenty gigabytes, and root where caches are to be dropped. `make bench ARGS="--quick"` tries that
+beside nginx, SeaweedFS, rclone, Ceph's gateway and iperf3 on the same loopback, and beside the
+loaders that people train with. This page is made by `make bench` from `benchmarks/results/`, where
+each benchmark leaves its table, its plot and every single figure as JSON. Run it on your own
+drives: it takes about an hour, thirty gigabytes (four of them others' loaders, installed once into
+`build/peers`), and root where caches are to be dropped. `make bench ARGS="--quick"` tries that
 all of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 
 ## How it is measured
@@ -37,6 +38,12 @@ all of it runs, `make bench ARGS="warm_reads ingest"` measures just those.
 - **HTTP** servers run with the settings they come with, unless a line says otherwise, all at the same
   time, and are asked one after the other by the same client, which shares the cores with them. A
   server that is not on the machine is left out, and named; `make bench` gets all but Ceph by itself.
+- **Loaders** run each in a process of its own, in the environment of `benchmarks/peers/*.txt`, and hand
+  out batches of 64 undecoded samples: what is measured is reading, not Pillow. What they read is made
+  by their own writers from the same plain files. The first eight bytes of a sample are its number, so
+  each one's order is read off what it handed out: **shuffle** is how much more the classes of a batch
+  vary than in a true shuffle (1), on data stored class by class. In brackets stands what each gives: *true*, all samples in
+  random order; *chunks* or *blocks*, of a few shards at a time; *buffer*, of the next thousand.
 - Every benchmark runs in a fresh process and a fresh folder, with an allocator that keeps freed
   memory: else the luck of the heap's layout decides what a plain file's buffer costs.
 """

@@ -1,4 +1,4 @@
-"""Measures this machine: the hub beside plain files, fio and other servers.
+"""Measures this machine: the hub beside plain files, fio, other servers and other loaders.
 
     python benchmarks/run.py [--quick] [--scratch FOLDER] [--results FOLDER] [NAME …]
 
@@ -48,6 +48,10 @@ NAMES = (
     "rebuild",
     "outage",
     "batch_door",
+    "loaders",
+    "loaders_large",
+    "loaders_mixed",
+    "loaders_small",
     "gateway_reads",
     "gateway_writes",
     "gateway_large",

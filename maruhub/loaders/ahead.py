@@ -19,7 +19,6 @@ import numpy.typing as npt
 from maruhub.errors import MaruError
 from maruhub.loaders.stats import Meter
 from maruhub.store.format.extent import Blobs
-from maruhub.store.read.checking import CHECKING
 
 if TYPE_CHECKING:
     from maruhub.store.protocol import Store
@@ -71,13 +70,8 @@ def read_ahead(
 
 
 def _read(store: Store, piece: P, meter: Meter, *, verify: bool) -> tuple[P, list[memoryview | MaruError]]:
-    checked = CHECKING.seconds
     with meter.stage("read"):
-        results = read_by_place(store, piece.blobs(), verify=verify)
-    # The store checks what it reads in the same call; it keeps the time of the thread that calls.
-    meter.seconds["verify"] += CHECKING.seconds - checked
-    meter.seconds["read"] -= CHECKING.seconds - checked
-    return piece, results
+        return piece, read_by_place(store, piece.blobs(), verify=verify)
 
 
 def cut(blobs: Blobs, window: Window) -> Iterator[tuple[int, int]]:
