@@ -52,6 +52,7 @@ NAMES = (
     "loaders_large",
     "loaders_mixed",
     "loaders_small",
+    "accelerators",
     "gateway_reads",
     "gateway_writes",
     "gateway_large",
