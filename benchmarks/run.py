@@ -53,6 +53,8 @@ NAMES = (
     "loaders_mixed",
     "loaders_small",
     "accelerators",
+    "resume",
+    "stages",
     "gateway_reads",
     "gateway_writes",
     "gateway_large",
