@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from maruhub import argument
 from maruhub.catalog import query
 from maruhub.catalog.dataset import Dataset, Door
@@ -14,7 +12,6 @@ from maruhub.catalog.ledger import Ledger
 from maruhub.catalog.name import LATEST
 from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, InvalidName, NotFound
-from maruhub.store.protocol import read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,13 +54,7 @@ class Catalog:
         found = self._ledger.saved_view(digest)
         if found is None:
             raise NotFound(f"no view {digest} was saved.", hint="`view.save()` keeps one.")
-        saved, row = found
-        version = self.dataset(saved.dataset)[saved.version]
-        if saved.whole:
-            return version
-        raw = read(self._ns.store, row.extents) if row.extents else b""
-        positions = np.frombuffer(raw, dtype="<u8")
-        return View(version.manifest, version.digest, version.home, positions=positions, is_split=saved.split)
+        return self.dataset(found[0].dataset).open_view(digest)
 
     def sql(self, text: str) -> pa.Table:
         """The answer to a SELECT over datasets: ``cats`` is the latest, ``"cats@v3"`` a version.

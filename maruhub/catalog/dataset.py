@@ -18,18 +18,19 @@ from maruhub.catalog.label_file import read_labels
 from maruhub.catalog.label_set import LabelRevision, label_revisions
 from maruhub.catalog.line import Line
 from maruhub.catalog.name import LATEST, check_name, check_tag, version_name
+from maruhub.catalog.positions import MappedPositions
 from maruhub.catalog.row import ViewRow, version_of_key
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.version import Version, VersionInfo
 from maruhub.catalog.view import View
-from maruhub.errors import InvalidInput, MaruError, ReadOnly, Refused
+from maruhub.errors import InvalidInput, MaruError, NotFound, ReadOnly, Refused
 from maruhub.namespace.retention import Term, wall_moment
+from maruhub.store.format.extent import Blobs
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from maruhub.namespace.namespace import Namespace
-    from maruhub.store.format.extent import Blobs
 
 
 class Door(Protocol):
@@ -294,6 +295,25 @@ class Dataset:
         store = self._ledger.store
         store.announce(blobs.extents)
         return store.read_many(blobs)
+
+    def open_view(self, digest: str) -> View:
+        """A saved view of this dataset, its positions mapped; NotFound, or NoSuchVersion if that was dropped."""
+        found = self._ledger.saved_view(digest)
+        if found is None:
+            raise NotFound(f"no view {digest} was saved.", hint="`view.save()` keeps one.")
+        saved, row = found
+        version = self[saved.version]
+        if saved.whole:
+            return version
+        positions = MappedPositions.read(self._ledger.store, Blobs.of([row.extents]).extents)
+        return View(
+            version.manifest,
+            version.digest,
+            self,
+            positions=positions,
+            is_split=saved.split,
+            saved_as=digest,
+        )
 
     def save_view(self, view: View) -> None:
         """Keeps a view under its digest."""

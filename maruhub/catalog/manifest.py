@@ -16,6 +16,7 @@ import numpy.typing as npt
 from maruhub import argument
 from maruhub.catalog.column_group import ColumnGroup, RowArray
 from maruhub.catalog.fragment import read_fragments
+from maruhub.catalog.live_rows import LiveRows
 from maruhub.catalog.root import BASE, Root
 from maruhub.errors import InvalidInput
 from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
@@ -78,12 +79,24 @@ class Manifest:
     @cached_property
     def removed(self) -> npt.NDArray[np.bool_] | None:
         """``bool[positions]``: which rows are removed; None if none is."""
-        if self.root.removals is None:
+        bits = self._removed_bits
+        if bits is None:
             return None
-        bits = np.frombuffer(read_fragments(self._store, [self.root.removals])[0], dtype=np.uint8)
         return np.unpackbits(bits, count=self.root.positions, bitorder="little").view(np.bool_)
 
     @cached_property
+    def live_rows(self) -> LiveRows | None:
+        """The live positions by their number, at next to no memory; None if all are."""
+        bits = self._removed_bits
+        return None if bits is None else LiveRows(bits, self.root.positions)
+
+    @cached_property
+    def _removed_bits(self) -> npt.NDArray[np.uint8] | None:
+        if self.root.removals is None:
+            return None
+        return np.frombuffer(read_fragments(self._store, [self.root.removals])[0], dtype=np.uint8)
+
+    @property
     def live(self) -> npt.NDArray[np.uint64] | None:
         """The live positions, ascending; None if all are."""
         return None if self.removed is None else np.flatnonzero(~self.removed).astype(np.uint64)

@@ -19,6 +19,7 @@ from maruhub.catalog import drawing, query
 from maruhub.catalog.column_group import RowArray
 from maruhub.catalog.digest import view_digest
 from maruhub.catalog.manifest import INTERNAL, Manifest
+from maruhub.catalog.positions import MappedPositions
 from maruhub.catalog.split import SplitRule, check_split, group_hashes
 from maruhub.errors import InvalidInput, MaruError
 from maruhub.store.format.extent import Blobs
@@ -49,6 +50,9 @@ class Home(Protocol):
     def open_version(self, number: int) -> View:
         """One of its versions."""
 
+    def open_view(self, digest: str) -> View:
+        """One of its saved views, its positions mapped; raises NotFound."""
+
     def read_many(self, blobs: Blobs) -> list[memoryview | MaruError]:
         """Bytes, in their order, each checked against its sum."""
 
@@ -66,6 +70,7 @@ class View:
         home: Its dataset.
         positions: ``uint64[n]``; None: all live rows.
         is_split: The split that all rows belong to, if they do.
+        saved_as: The digest under which it was found, if it was saved.
     """
 
     def __init__(
@@ -74,19 +79,31 @@ class View:
         version_digest: str,
         home: Home,
         *,
-        positions: Positions | None = None,
+        positions: Positions | MappedPositions | None = None,
         is_split: str | None = None,
+        saved_as: str | None = None,
     ) -> None:
         self.manifest = manifest
         self.version_digest = version_digest
         self.is_split = is_split
         self._home = home
-        self._positions = positions
-        if positions is not None:
-            positions.flags.writeable = False
+        self._positions: Positions | None = None
+        self._mapped: MappedPositions | None = None
+        if isinstance(positions, MappedPositions):
+            self._mapped = positions
+        else:
+            self._positions = positions
+        self._is_saved = saved_as is not None
+        if saved_as is not None:
+            self.digest = saved_as
+        if self._positions is not None:
+            self._positions.flags.writeable = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Into another process go a version's number and positions; no row and no mapping does.
+        # Into another process go a version's number and positions; no row and no mapping does. Of a
+        # saved view its digest is enough: all processes map the same positions.
+        if self._is_saved:
+            return _reopen_saved, (self._home, self.digest, self.is_split)
         return _reopen, (self._home, self.manifest.root.version, self._positions, self.is_split)
 
     @property
@@ -107,17 +124,25 @@ class View:
     @property
     def positions(self) -> Positions | None:
         """Positions in the version's row space, read-only; None: all live rows, in order."""
-        return self._positions
+        return self._positions if self._mapped is None else self._mapped.whole()
+
+    @property
+    def mapped(self) -> MappedPositions | None:
+        """The positions as they are mapped, if this view was saved."""
+        return self._mapped
 
     def __len__(self) -> int:
+        if self._mapped is not None:
+            return len(self._mapped)
         return self.manifest.root.rows if self._positions is None else len(self._positions)
 
     @cached_property
     def digest(self) -> str:
         """What is in it, in which order: 64 hex digits; of all live rows: the version's own."""
-        if self._positions is None or self._is_whole():
+        positions = self.positions
+        if positions is None or self._is_whole():
             return self.version_digest
-        return view_digest(self.version_digest, self._positions)
+        return view_digest(self.version_digest, positions)
 
     @property
     def column_names(self) -> list[str]:
@@ -242,6 +267,10 @@ class View:
     def save(self) -> View:
         """Keeps this view in the hub; ``catalog.view(digest)`` opens it again, anywhere."""
         self._home.save_view(self)
+        if self._positions is not None and not self._is_whole():
+            digest = self.digest
+            self._mapped = self._home.open_view(digest).mapped
+            self._positions, self._is_saved = None, True  # the list is let go
         return self
 
     def batches(self, batch_size: int, **options: Any) -> Any:
@@ -264,26 +293,32 @@ class View:
 
     def _all(self) -> RowArray | None:
         """Absolute rows of everything; None where that is every position in order."""
-        if self._positions is not None:
-            return self._positions.astype(np.int64)
+        positions = self.positions
+        if positions is not None:
+            return positions.astype(np.int64)
         live = self.manifest.live
         return None if live is None else live.astype(np.int64)
 
     def _absolute(self, rows: Rows) -> RowArray:
         """Positions in the version of ``rows`` of this view."""
-        base = self._positions if self._positions is not None else self.manifest.live
         if rows is None:
-            everything = np.arange(len(self)) if base is None else base
-            return everything.astype(np.int64)
+            everything = self._all()
+            return np.arange(len(self)) if everything is None else everything
         wanted = _row_numbers(rows)
         if len(wanted) and (int(wanted.min()) < 0 or int(wanted.max()) >= len(self)):
             raise InvalidInput(f"rows reach beyond the {len(self)} of this view.", hint="Rows count from 0.")
-        return wanted if base is None else base[wanted].astype(np.int64)
+        if self._mapped is not None:
+            return self._mapped.take(wanted)
+        if self._positions is not None:
+            return self._positions[wanted].astype(np.int64)
+        live = self.manifest.live_rows
+        return wanted if live is None else live.at(wanted)
 
     def _is_whole(self) -> bool:
-        if self._positions is None or len(self._positions) != self.manifest.root.rows:
-            return self._positions is None
-        return bool(np.array_equal(self._positions, View._absolute(self._whole(), None)))
+        positions = self.positions
+        if positions is None or len(positions) != self.manifest.root.rows:
+            return positions is None
+        return bool(np.array_equal(positions, View._absolute(self._whole(), None)))
 
     def _whole(self) -> View:
         return View(self.manifest, self.version_digest, self._home)
@@ -298,6 +333,13 @@ def _row_numbers(rows: Rows) -> RowArray:
     if wanted.ndim != 1 or (len(wanted) and wanted.dtype.kind not in "iu"):
         raise argument.wrong("rows", rows, "a list of whole numbers", hint="Such as [0, 1, 2] or range(10).")
     return wanted.astype(np.int64, copy=False)
+
+
+def _reopen_saved(home: Home, digest: str, is_split: str | None) -> View:
+    """A saved view that came from another process."""
+    view = home.open_view(digest)
+    view.is_split = is_split  # an equal view may have been saved as no split's
+    return view
 
 
 def _reopen(home: Home, number: int, positions: Positions | None, is_split: str | None) -> View:

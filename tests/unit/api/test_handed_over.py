@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
 import pickle
@@ -128,6 +129,25 @@ def test_what_goes_over_is_small(hub: maruhub.Hub) -> None:
     assert len(pickle.dumps(batches)) < 2_000
     half = hub.version("pets").sample(250)
     assert len(pickle.dumps(half.batches(8))) < 2_000 + 8 * len(half)
+
+
+def test_a_saved_view_goes_over_as_its_digest_and_is_mapped_there(hub: maruhub.Hub) -> None:
+    half = hub.version("pets").split("train").sample(250)
+    ids, digest = half.ids(), half.digest
+    half.save()
+    assert (half.ids(), half.digest, half.is_split) == (ids, digest, "train")
+    raw = pickle.dumps(half.batches(8))
+    assert len(raw) < 2_000
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        there, found, other = pool.submit(ids_of, half).result()
+    assert (found, other) == (ids, digest)
+    assert there != os.getpid()
+    for view in (half, hub.view(digest), pickle.loads(pickle.dumps(half))):
+        assert isinstance(memoryview(view.positions.base).obj, mmap.mmap)  # type: ignore[union-attr]
+        assert len(view.mapped) == 250  # type: ignore[arg-type]
+        assert view.is_split == "train"
+    everything = hub.version("pets").select(range(500)).save()
+    assert pickle.loads(pickle.dumps(everything)).ids() == hub.version("pets").ids()
 
 
 def test_what_another_process_reads_is_recorded(hub: maruhub.Hub) -> None:
