@@ -18,6 +18,7 @@ from maruhub.store.seal.strip_writer import StripFiles
 from maruhub.store.store import PoolStore
 from maruhub.testing.calls import Calls, Crash, Fault
 from maruhub.testing.machine import Machine, replayable
+from maruhub.testing.platter import Inode
 
 OLD = b"o" * 9000
 NEW = (b"a" * 50_000, b"b" * 10, b"c" * 4097, b"d" * 70_000)
@@ -196,6 +197,33 @@ def test_what_a_dead_writer_left_is_swept_by_who_lives(crash_in: str):
     assert not loose_files(made, other)
     made.lose_index()
     assert old_value(made.start().store) == OLD
+
+
+def test_strips_stay_where_the_hub_was_made_of_some_blades_only():
+    """What names them may stand in a log on the others."""
+    made, calls, store = machine()
+    put(store)
+    calls.crash_in = "sync"
+    with pytest.raises(Crash):
+        store.append(NEW)
+    made.lose_index()
+    made.platters.pop()
+    assert loose_files(made, made.start().store)
+
+
+@pytest.mark.parametrize("pool_id", [None, b"another pool's.."])
+def test_strips_of_another_pool_stay(pool_id: bytes | None):
+    made, _, store = machine()
+    put(store)
+    files = made.platters[0].files
+    name = next(name for name in files if name.endswith(".strip"))
+    other = f"{77:016x}{name[16:]}"
+    files[other] = Inode()
+    data = bytearray(files[name].data)
+    data[16:32] = pool_id or data[16:32]
+    files[other].write(0, bytes(data))
+    made.lose_index()
+    assert loose_files(made, made.start().store) == ([other] if pool_id else [])
 
 
 def test_what_a_living_writer_is_at_is_not_swept(monkeypatch: pytest.MonkeyPatch):

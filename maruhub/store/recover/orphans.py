@@ -13,13 +13,17 @@ from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copy
 from maruhub.store.format.header import log_name
-from maruhub.store.format.keys import layout_key
+from maruhub.store.format.keys import LAYOUT_PREFIX, layout_key, segment_of
+from maruhub.store.format.layout import decode_layout
+from maruhub.store.format.row import Row
 from maruhub.store.format.strip import StripName, pool_of_strip
+from maruhub.store.protocol import prefix_end
 from maruhub.store.recover.chain import read_at
 from maruhub.store.recover.report import RecoveryReport
 from maruhub.store.recover.strip_search import Listed
 
 _POOL_END: Final = 32
+_PAGE: Final = 4096
 
 
 class Orphans:
@@ -60,9 +64,21 @@ class Orphans:
                 self._remove(log_name(segment), copies)
             close_all(copies)
         self._report.problems += [why for s, why in self._damaged.items() if self._is_on_record(s)]
+        may_go = bool(self._strips) and sure and all_read and self._sees_all_blades()
         for blade_id, name in self._strips:
-            if not (sure and all_read and self._remove_strip(blade_id, name)):
+            if not (may_go and self._remove_strip(blade_id, name)):
                 self.left.add(name.segment)
+
+    def _sees_all_blades(self) -> bool:
+        """Whether no layout names a blade that the hub doesn't: one made of some blades lacks others' logs."""
+        known = {blade.blade_id for blade in self._blades} | self._blades.removed
+        start = LAYOUT_PREFIX
+        while page := self._index.scan(start, prefix_end(LAYOUT_PREFIX), _PAGE):
+            for key, raw in page:
+                if not known.issuperset(decode_layout(segment_of(key), Row(key, raw).payload).blades):
+                    return False
+            start = page[-1][0] + b"\0"
+        return True
 
     def _is_on_record(self, segment: int) -> bool:
         return self._index.get_many([layout_key(segment)])[0] is not None
