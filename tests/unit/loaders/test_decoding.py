@@ -274,3 +274,18 @@ def test_a_decoder_of_the_shelf_works_in_a_loader() -> None:
     source = StoredSource(store, PAYLOADS)
     batches = Batches(source, store, 10, decode=decoders.Text(), shuffle=False)
     assert [v for b in batches for v in b.values] == [str(i) for i in range(101)]
+
+
+@pytest.mark.parametrize(("threads", "prefetch"), MODES)
+def test_a_decoder_that_wants_to_end_the_process_is_heard_in_the_training_loop(
+    threads: int, prefetch: int
+) -> None:
+    def leave(blob: memoryview) -> int:
+        raise SystemExit(3)
+
+    batches = Batches(
+        SyntheticSource(100), BlankStore(10), 10, decode=leave, decode_threads=threads, prefetch=prefetch
+    )
+    with pytest.raises(SystemExit):
+        next(batches)
+    assert batches.state_dict()["position"] == 0
