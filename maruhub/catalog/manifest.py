@@ -117,7 +117,7 @@ class Manifest:
         for part in self._base.parts(rows):
             array = self._base.array(part.chunk, name)
             assert array is not None
-            out[part.places] = array.to_numpy()[part.rows]
+            out[part.places] = np.from_dlpack(array)[part.rows]
         return out
 
     def sha256(self, rows: RowArray) -> npt.NDArray[np.uint8]:
@@ -159,8 +159,8 @@ class Manifest:
         if chunk not in self._flat:
             array = self._base.array(chunk, "blob")
             assert array is not None
-            fields = {name: array.values.field(name).to_numpy() for name in EXTENT_DTYPE.names or ()}
-            self._flat[chunk] = (array.offsets.to_numpy(), fields)
+            fields = {name: np.from_dlpack(array.values.field(name)) for name in EXTENT_DTYPE.names or ()}
+            self._flat[chunk] = (np.from_dlpack(array.offsets), fields)
         found: tuple[RowArray, dict[str, npt.NDArray[Any]]] = self._flat[chunk]
         return found
 
