@@ -99,6 +99,11 @@ class Policy:
     text: str = ""
 
     @property
+    def has_conditions(self) -> bool:
+        """Whether a decision needs any of the condition keys of ``policy_keys``."""
+        return any(s.conditions for s in self.statements)
+
+    @property
     def reads_object_tags(self) -> bool:
         """Whether a decision needs the tags of the object: ``s3:existingobjecttag/NAME`` in the keys."""
         return any(c.key.startswith(_TAG_KEY) for s in self.statements for c in s.conditions)

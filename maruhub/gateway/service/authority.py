@@ -122,6 +122,12 @@ class Authority:
             self._buckets[name] = self._current[0]
         return self._current
 
+    def _current_of(self, bucket: str, key: str) -> ObjectInfo | None:
+        asked = self._request.asked
+        if self._current is not None and (bucket, key) == (asked.bucket, asked.key):
+            return self._current[1]
+        return self._names.objects.find(bucket, key)[1]
+
     def owns(self, bucket: Bucket) -> bool:
         """Whether the caller is the bucket's owner, or an admin."""
         caller = self._request.caller
@@ -156,14 +162,12 @@ class Authority:
 
     def _keys(self, need: Need) -> Mapping[str, str]:
         request = self._request
-        texts: list[str | None] = [request.caller.key_policy, request.caller.user_policy]
-        if need.bucket in self._buckets:
-            texts.append(self._buckets[need.bucket].tail.get("policy"))
-        if not any(texts):
+        policies = self._policies(need)
+        if not any(policy.has_conditions for policy in policies):
             # All that canned ACLs ask about; the rest costs time on every request.
             return {"aws:username": request.caller.user} if request.caller.user else {}
         tags = None
-        if need.key and any(text and "existingobjecttag" in text.lower() for text in texts):
+        if need.key and any(policy.reads_object_tags for policy in policies):
             tags = self._object_field(need, "tags")
         given = request.asked.headers.get("x-amz-tagging")
         return policy_keys(
@@ -176,11 +180,19 @@ class Authority:
             request_tags=read_tagging_header(given) if given else None,
         )
 
+    def _policies(self, need: Need) -> list[Policy]:
+        """Those that may have a say: the key's, the user's, the bucket's."""
+        caller, bucket = self._request.caller, self._buckets.get(need.bucket)
+        found = [_policy(text, None) for text in (caller.key_policy, caller.user_policy) if text is not None]
+        text = None if bucket is None else bucket.tail.get("policy")
+        return found if text is None or bucket is None else [*found, _policy(text, bucket.name)]
+
     def _object_field(self, need: Need, name: str) -> Any:
         try:
             version = self._request.asked.version_id if need.key == self._request.key else None
             if version is None:
-                return self._names.objects.head(need.bucket, need.key).tail.get(name)
+                info = self._current_of(need.bucket, need.key)
+                return None if info is None else info.tail.get(name)
             return self._names.versions.head(need.bucket, need.key, version).info.tail.get(name)
         except NoSuchBucket:
             raise
