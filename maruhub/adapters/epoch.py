@@ -38,7 +38,7 @@ class Epoch:
             raise InvalidInput(
                 "both a state and an epoch's number are given.", hint="The state says the number."
             )
-        for name in options.keys() & {"rank", "world", "epochs", "prefetch"}:
+        for name in options.keys() & {"rank", "world", "epochs", "prefetch", "remainder"}:
             raise InvalidInput(f"{name} is no option here: the framework decides who reads what, and when.")
         self.view = view
         self._batches: Batches = view.batches(1, prefetch=0, **options)
@@ -65,10 +65,16 @@ class Epoch:
         size = len(self)
         return [(start, min(start + samples, size)) for start in range(self.position, size, samples)]
 
-    def read(self, start: int, stop: int) -> Batch:
-        """The samples at positions ``start … stop``, read now and in this thread."""
-        return read_planned(self.view, self._batches.planned(self.number, start, stop)).batch
+    def read(self, start: int, stop: int, *, number: int | None = None) -> Batch:
+        """The samples at positions ``start … stop``, read now and in this thread.
 
-    def state_at(self, position: int) -> dict[str, Any]:
-        """The loader's state once everything before ``position`` is consumed."""
-        return {**self._batches.state_dict(), "epoch": self.number, "position": position}
+        ``number`` is another epoch's, of the same order.
+        """
+        number = self.number if number is None else number
+        return read_planned(self.view, self._batches.planned(number, start, stop)).batch
+
+    def state_at(self, position: int, *, number: int | None = None) -> dict[str, Any]:
+        """The loader's state once everything before ``position`` is consumed; a new dict."""
+        number = self.number if number is None else number
+        number, position = (number, position) if position < len(self) else (number + 1, 0)
+        return {**self._batches.state_dict(), "epoch": number, "position": position}
