@@ -70,6 +70,7 @@ class Decoding:
         """The steps with their values, in order; an error in place of the value that failed."""
         if self.idle:
             return steps
+        self.meter.decode_threads = self.threads
         return self._inline(steps) if self.threads == 1 else self._threaded(steps)
 
     def _inline(self, steps: Iterator[Fetched]) -> Iterator[Fetched]:

@@ -23,6 +23,7 @@ from maruhub.errors import Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.blades import Blades
 from maruhub.store.format.extent import Blobs, Extent, ExtentArray
+from maruhub.store.read.checking import all_right, is_right
 from maruhub.store.read.degraded import Degraded
 from maruhub.store.read.fetching import NOTHING, Fetched, Fetching, extent_at
 from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
@@ -106,10 +107,7 @@ class Reader:
         """Every extent on its own merits; the common case is settled for all at once."""
         alone = len(extents) < _TOGETHER or bool(fetched.views)
         together = None if alone or fetched.late else self._read_together(extents, places)
-        digest = xxhash.xxh3_64_intdigest
-        if together is not None and (
-            not verify or list(map(digest, together)) == extents["checksum"].tolist()
-        ):
+        if together is not None and (not verify or all_right(together, extents["checksum"].tolist())):
             return [*together]
         apart = None if alone else self._read_apart(extents, places, fetched, verify=verify)
         return self._read_singly(extents, places, fetched, verify=verify) if apart is None else apart
@@ -164,7 +162,6 @@ class Reader:
         ends = (places.offsets + extents["length"]).tolist()
         sums = extents["checksum"].tolist()
         opened: dict[int, MappedFile | None] = {}
-        digest = xxhash.xxh3_64_intdigest
         parts: list[memoryview | MaruError] = []
         for i, (number, start, end) in enumerate(zip(files, starts, ends, strict=True)):
             late = number >= 0 and places.keys[number].blade_id in fetched.late
@@ -177,7 +174,7 @@ class Reader:
                 else:
                     view = fetched.views.get(i)
                     part = mapped.view(start, end) if view is None else view
-                    if verify and digest(part) != sums[i]:
+                    if verify and not is_right(part, sums[i]):
                         part = self._degraded(extents, i, places, number)
             except OSError:
                 part = self._degraded(extents, i, places, number)

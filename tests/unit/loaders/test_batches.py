@@ -384,6 +384,34 @@ def test_stats_say_where_the_time_goes() -> None:
     assert stats.trainer_waited_s >= 0.1
     assert 0 < stats.samples_per_s < 3000
     assert "trainer waited" in str(stats)
+    assert (stats.bottleneck, stats.stages["read"]) == ("read", stats.read_s)
+    assert "input waits" in stats.line()
+    assert "slowest: read" in stats.line()
+
+
+def test_stats_tell_checking_from_reading(store: Store, source: StoredSource) -> None:
+    def spent(verify: bool) -> tuple[float, float]:
+        batches = Batches(source, store, 10, verify=verify, prefetch=0)
+        list(batches)
+        return batches.stats().read_s, batches.stats().verify_s
+
+    assert spent(verify=False)[1] == 0
+    read_s, verify_s = spent(verify=True)
+    assert read_s > 0
+    assert (verify_s > 0) == (type(store).__name__ == "PoolStore")  # the model has nothing to tell apart
+
+
+def test_live_figures_are_those_since_the_last_look() -> None:
+    batches = Batches(SyntheticSource(500), BlankStore(size_bytes=100), 50, decode=bytes, decode_threads=2)
+    empty = batches.stats()
+    assert empty.line().startswith("0 samples/s")
+    first = [next(batches) for _ in range(4)]
+    before = batches.stats()
+    list(batches)
+    later = batches.stats().since(before)
+    assert (len(first), before.samples, later.samples, later.batches) == (4, 200, 300, 6)
+    assert later.elapsed_s < batches.stats().elapsed_s
+    assert later.decode_threads == 2
 
 
 def test_an_empty_view_has_empty_epochs(store: Store) -> None:
