@@ -110,9 +110,9 @@ def make_hub(folder: Path, *, blades: int = 1) -> tuple[compose.OpenPool, Namesp
     return pool, ns
 
 
-def fill_hub(ns: Namespace, samples: Samples) -> None:
-    """All samples as objects."""
-    for run in _runs(samples, 256, 64 << 20):
+def fill_hub(ns: Namespace, samples: Samples, *, count: int = 256) -> None:
+    """All samples as objects; at most ``count``, or 64 MiB, a commit."""
+    for run in _runs(samples, count, 64 << 20):
         ns.objects.put_many(BUCKET, [PutItem(samples.key(i), samples.data(i)) for i in run])
 
 

@@ -20,9 +20,10 @@ TITLE = "Space, 4 + 2 on six blades"
 PROFILE = """
 Strips are 1.5 bytes a byte. The rest is that objects begin on pages of 4 KiB where they are longer: 2 KiB
 each on average, 6.5 % of 50,000 bytes; shorter ones share pages, and their records weigh more. Sums and
-headers are below half a percent. Written are three full copies of the log, which the writer waits for, and
-then the strips, once. The kernel counts whole pages, so the page in which one put ends and the next begins
-twice, and the index.
+headers are below half a percent. What single puts and small batches write are three full copies of the log,
+which the writer waits for, and then the strips, once; a batch that is worth a segment of its own goes into
+strips at once. The kernel counts whole pages, so the page in which one put ends and the next begins twice,
+and the index.
 """
 BLADES = 6
 _WRITERS = 16
@@ -47,7 +48,7 @@ def measure(bench: Bench) -> None:
     bench.note(
         f"{stored / 1e6:,.0f} MB stored of each size but 1 KB, in one process, then one round of care."
     )
-    bench.note("Written: files of logs at the moment of the acknowledgement, then what care wrote.")
+    bench.note("Written: files at the moment of the acknowledgement, then what care wrote.")
     bench.note("By the kernel's count: pages made dirty by this process, its index and its names too.")
 
 
@@ -78,15 +79,18 @@ def _raw(folder: Path, samples: Samples) -> float:
 def _written(bench: Bench, samples: Samples) -> None:
     """Bytes on drives a byte acknowledged, of many puts together and of single ones."""
     few = Samples(samples.title, samples.sizes[: bench.pick(2000, 40)])
+    # Three batches, the last one too of the size that counts.
+    whole = Samples(samples.title, samples.sizes[: bench.pick(4000, 40)])
     sides: dict[str, list[float]] = {}
     for words, some, fill in (
+        ("put_many of 64 MiB", whole, _fill_in_bulk),
         ("put_many of 256", samples, _fill_many),
         (f"put, {_WRITERS} writers", few, _fill_singly),
     ):
         folder = bench.scratch / words.split(",")[0].replace(" ", "")
         acknowledged, sealed, kernel = _count(folder, some, fill)
-        sides[f"hub: {words}: logs"] = [acknowledged]
-        sides[f"hub: {words}: logs and strips"] = [sealed]
+        sides[f"hub: {words}: when acknowledged"] = [acknowledged]
+        sides[f"hub: {words}: once sealed"] = [sealed]
         sides[f"hub: {words}: by the kernel's count"] = [kernel]
     bench.group("Bytes written a byte acknowledged, 25–75 KB", "×", sides, better="lower")
 
@@ -99,6 +103,10 @@ def _count(folder: Path, samples: Samples, fill: Callable[[Hub, Samples], None])
         report = hub.care.once()
         counts = (logs, logs + report.written_bytes, _dirtied() - before)
     return tuple(count / samples.size_bytes for count in counts)
+
+
+def _fill_in_bulk(hub: Hub, samples: Samples) -> None:
+    fill_hub(hub.namespace, samples, count=len(samples))
 
 
 def _fill_many(hub: Hub, samples: Samples) -> None:
