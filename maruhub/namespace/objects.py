@@ -126,7 +126,7 @@ class Objects(ObjectReads):
         """Refuses before bytes are written what the commit would refuse, as far as known now."""
         check_bucket_name(bucket)
         asked = [] if retriable else [i for i, c in enumerate(conditions) if c is not UNCONDITIONAL]
-        if create_bucket or (not asked and bucket in self._prefixes):
+        if create_bucket or (not asked and bucket in self._known):
             return
         rows = self._rows(bucket, [raw_keys[i] for i in asked])
         for i, row in zip(asked, rows, strict=True):

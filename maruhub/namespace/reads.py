@@ -6,13 +6,13 @@ The hot path of every door. A batch is one look-up and one read, however many ke
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from maruhub.errors import InvalidName, MaruError, NoSuchKey
-from maruhub.namespace.bucket import Bucket, bucket_key, decode_bucket, find_bucket, no_such_bucket
-from maruhub.namespace.names import KEY_BYTES_MAX, encode_key
+from maruhub.namespace.bucket import Bucket, bucket_key, decode_bucket, no_such_bucket
+from maruhub.namespace.names import KEY_BYTES_MAX, check_bucket_name, encode_key
 from maruhub.namespace.object import ObjectInfo, object_prefix
 from maruhub.store.format.extent import EXTENT_DTYPE, Blobs, ExtentArray
 from maruhub.store.format.row import RowBatch, blobs_of
@@ -21,13 +21,22 @@ from maruhub.store.protocol import Store
 _CHUNK_EXTENTS: Final = 8
 
 
+class _Known(NamedTuple):
+    """A bucket as it was last seen; while its row is the same, so is it."""
+
+    row_key: bytes
+    raw: bytes
+    bucket: Bucket
+    prefix: bytes
+
+
 class ObjectReads:
     """Reads. Safe from many threads and processes; always sees what is committed now."""
 
     def __init__(self, store: Store, actor: str = "") -> None:
         self._store = store
         self._actor = actor
-        self._prefixes: dict[str, bytes] = {}
+        self._known: dict[str, _Known] = {}
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """What a key holds; raises NoSuchKey, NoSuchBucket, InvalidName."""
@@ -114,16 +123,24 @@ class ObjectReads:
 
     def _look_up(self, bucket: str, raw_keys: Sequence[bytes]) -> tuple[Bucket, RowBatch]:
         while True:
-            prefix = self._prefixes.get(bucket) or object_prefix(find_bucket(self._store, bucket))
-            found = self._store.get_many([bucket_key(bucket), *map(prefix.__add__, raw_keys)])
-            row = found[0]
-            if row is None:
-                self._prefixes.pop(bucket, None)
-                raise no_such_bucket(bucket)
-            as_it_is = decode_bucket(row)
-            self._prefixes[bucket] = now = object_prefix(as_it_is)
-            if now == prefix:
-                return as_it_is, found[1:]
+            known = self._known.get(bucket)
+            if known is None:
+                check_bucket_name(bucket)
+                known = self._know(bucket, self._store.get_many([bucket_key(bucket)]))
+            found = self._store.get_many([known.row_key, *map(known.prefix.__add__, raw_keys)])
+            now = known if found.raws[0] == known.raw else self._know(bucket, found)
+            if now.prefix == known.prefix:
+                return now.bucket, found[1:]
+
+    def _know(self, name: str, rows: RowBatch) -> _Known:
+        """Takes note of a bucket whose row is the first of these."""
+        row = rows[0]
+        if row is None:
+            self._known.pop(name, None)
+            raise no_such_bucket(name)
+        bucket = decode_bucket(row)
+        known = self._known[name] = _Known(row.key, row.raw, bucket, object_prefix(bucket))
+        return known
 
 
 def read_range(

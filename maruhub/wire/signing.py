@@ -105,7 +105,8 @@ def signing_key(secret: str, date: str, region: str, service: str = "s3") -> byt
 
 def signature_of(key: bytes, text: str) -> str:
     """64 hex digits over the string to sign: HMAC (RFC 2104) with a key of 32 bytes."""
-    inner, outer = (begun.copy() for begun in _keyed(key))
+    inner, outer = _keyed(key)
+    inner, outer = inner.copy(), outer.copy()
     inner.update(text.encode("utf-8", "surrogateescape"))
     outer.update(inner.digest())
     return outer.hexdigest()

@@ -49,17 +49,19 @@ class _Table(NamedTuple):
     first_file: I64
     copies: I64
     files: tuple[FileKey, ...]
+    columns: tuple[memoryview, ...]  # the arrays above: one number of them is had faster so
+
+    @classmethod
+    def of(cls, segments: U64, ranges: Sequence[tuple[int, ...]], files: Sequence[FileKey]) -> _Table:
+        """The table of sorted segments, and of their ranges: rank, end, shift, first file, copies."""
+        given = list(zip(*ranges, strict=True)) or [()] * 5
+        ranks, ends = (np.array(column, np.uint64) for column in given[:2])
+        shift, first_file, copies = (np.array(column, np.int64) for column in given[2:])
+        columns = tuple(column.data for column in (segments, ranks, ends, shift, first_file, copies))
+        return cls(segments, ranks, ends, shift, first_file, copies, tuple(files), columns)
 
 
-_EMPTY: Final = _Table(
-    np.zeros(0, np.uint64),
-    np.zeros(0, np.uint64),
-    np.zeros(0, np.uint64),
-    np.zeros(0, np.int64),
-    np.zeros(0, np.int64),
-    np.ones(0, np.int64),
-    (),
-)
+_EMPTY: Final = _Table.of(np.zeros(0, np.uint64), [], [])
 
 
 class Places(NamedTuple):
@@ -120,16 +122,16 @@ class Layouts:
         An array of one costs :meth:`locate` ten times what the look-up does.
         """
         table = self._current_table()
-        segments, ranks = table.segments.data, table.ranks.data
+        segments, ranks, ends, shift, first_file, copies = table.columns
         ordinal = bisect.bisect_left(segments, segment)
         if ordinal >= len(segments) or segments[ordinal] != segment:
             return None
         wanted = (ordinal << _OFFSET_BITS) | offset
         at = bisect.bisect_right(ranks, wanted) - 1
-        if offset >= SEGMENT_BYTES_MAX or at < 0 or wanted + length > table.ends.data[at]:
+        if offset >= SEGMENT_BYTES_MAX or at < 0 or wanted + length > ends[at]:
             return None
-        stripe = (offset >> _COPY_STRIPE_BITS) % table.copies.data[at]
-        return table.files[table.first_file.data[at] + stripe], offset + table.shift.data[at]
+        stripe = (offset >> _COPY_STRIPE_BITS) % copies[at]
+        return table.files[first_file[at] + stripe], offset + shift[at]
 
     def _current_table(self) -> _Table:
         """The table, made anew when blades have come or gone."""
@@ -184,7 +186,7 @@ class Layouts:
 
 def _build_table(known: dict[int, Layout], answering: Collection[bytes]) -> _Table:
     layouts = [known[segment] for segment in sorted(known)]
-    ranks, ends, shift, first_file, copies = [], [], [], [], []
+    ranges: list[tuple[int, ...]] = []
     files: list[FileKey] = []
     for ordinal, layout in enumerate(layouts):
         keys = files_of(layout)
@@ -194,21 +196,11 @@ def _build_table(known: dict[int, Layout], answering: Collection[bytes]) -> _Tab
         alike = len(keys) if layout.strips is None or layout.strips.data == 1 else 1
         base = ordinal << _OFFSET_BITS
         for part in layout.ranges:
-            ranks.append(base | part.start)
-            ends.append(base + min(part.start + part.length, SEGMENT_BYTES_MAX))
-            shift.append(part.place - part.start)
-            first_file.append(len(files) + (part.file if alike == 1 else 0))
-            copies.append(alike)
+            end = base + min(part.start + part.length, SEGMENT_BYTES_MAX)
+            first_file = len(files) + (part.file if alike == 1 else 0)
+            ranges.append((base | part.start, end, part.place - part.start, first_file, alike))
         files += keys
-    return _Table(
-        np.array([layout.segment for layout in layouts], np.uint64),
-        np.array(ranks, np.uint64),
-        np.array(ends, np.uint64),
-        np.array(shift, np.int64),
-        np.array(first_file, np.int64),
-        np.array(copies, np.int64),
-        tuple(files),
-    )
+    return _Table.of(np.array([layout.segment for layout in layouts], np.uint64), ranges, files)
 
 
 def segment_of_file(name: str) -> int:
