@@ -43,7 +43,7 @@ bench: ## measure this machine: the hub beside plain files, fio, other servers a
 	@scripts/system-packages
 	@scripts/setup bench
 	@scripts/rivals
-	@scripts/peers
+	@case "$(ARGS)" in ""|--quick|*loaders*|*accelerators*) scripts/peers ;; esac
 	@.venv/bin/python benchmarks/run.py $(ARGS)
 
 docs: ## build docs/ into site/; a broken link or anchor fails
