@@ -67,15 +67,14 @@ class Lane:
 
     def measure(self, *, thorough: bool) -> None:
         """Packs, reads warm, reads cold, and removes everything."""
+        rounds = self._bench.pick(5 if thorough else 3, 1)
         stores = Stores(self._folder, self._samples)
         self._report_stores(stores, stores.pack(self._crew), space=thorough)
         with self._served() as door:
             self._crew.each(lambda side: self._open(side, stores, door))
             self._shuffles(report=thorough)
             for kind, sides in KINDS.items():
-                self._compare(
-                    self._group(f"Warm, {kind}", sides, self._lap, self._bench.pick(5, 1)), warm=True
-                )
+                self._compare(self._group(f"Warm, {kind}", sides, self._lap, rounds), warm=True)
             self._crew.each(lambda side: self._crew.ask(side, "close"))
         for kind, sides in KINDS.items():
             self._compare(self._cold(f"Cold, {kind}", sides, stores), warm=False)
