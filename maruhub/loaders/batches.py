@@ -179,13 +179,12 @@ class Batches:
         if door is None or self._options.samples_per_epoch is not None:
             raise InvalidInput(
                 "nothing can join these batches.",
-                hint="It takes batches of a version or view of a local hub, without samples_per_epoch.",
+                hint="It takes batches of a version or view of a hub, without samples_per_epoch.",
             )
         door.keep(newer)
         self._settle()
-        course = self._course.joined(
-            Join(newer, self._place.position, new, old), self._place.epoch, self._options
-        )
+        join = Join(newer, self._place.position, new, old)
+        course = self._joined(self._course, join, self._place.epoch)
         fresh = course.order.size - self._course.order.size
         self._stop()
         self._arrange(course)
@@ -273,8 +272,12 @@ class Batches:
                     "the state is one of batches that others joined; nothing opens these here."
                 )
             join = Join(self._door.open(each.source), each.position, each.new, each.old)
-            course = course.joined(join, loaded.place.epoch, self._options)
+            course = self._joined(course, join, loaded.place.epoch)
         return course
+
+    def _joined(self, course: Course, join: Join, epoch: int) -> Course:
+        """The course with one more view in it; batches of a hub elsewhere ask there."""
+        return course.joined(join, epoch, self._options)
 
     def _settle(self) -> None:
         """In an epoch behind that of the joins only the newest version is left."""

@@ -7,13 +7,17 @@ order. The batches are cut here, by the same plan, so a batch is the same as on 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maruhub.errors import InvalidData
+from maruhub.errors import InvalidData, InvalidInput
 from maruhub.loaders import Batches
+from maruhub.loaders.following import Course, Join
+from maruhub.loaders.mix import EndToEnd
 from maruhub.loaders.options import LoaderOptions
+from maruhub.loaders.order import ReadSpan, whole_source
 from maruhub.loaders.plan import Place, Plan, Step, StepWalk
 from maruhub.loaders.reading import BatchReader, Fetched, Samples
 from maruhub.loaders.state import PLAIN_ORDERS
@@ -24,6 +28,8 @@ from maruhub.remote.transport import Transport
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from maruhub.loaders.permutation import Positions
+    from maruhub.loaders.source import Door
     from maruhub.remote.mix import RemoteMix
     from maruhub.remote.view import RemoteView
 
@@ -35,19 +41,39 @@ class RemoteBatches(Batches):
     """
 
     def __init__(
-        self, view: RemoteView | RemoteMix, transport: Transport, batch_size: int, **options: Any
+        self,
+        view: RemoteView | RemoteMix,
+        transport: Transport,
+        batch_size: int,
+        *,
+        door: Door | None = None,
+        **options: Any,
     ) -> None:
         self._transport = transport
-        super().__init__(view, None, batch_size, **options)  # type: ignore[arg-type]  # it names no addresses
+        super().__init__(view, None, batch_size, door=door, **options)  # type: ignore[arg-type]  # it names no addresses
 
     def _open_reader(self, **parts: Any) -> BatchReader:
         return RemoteReader(
             self._transport,
-            parts["source"],
+            _asked(self._course, self._options, parts["plan"]),
             parts["plan"],
             meter=parts["meter"],
-            options=self._options,
         )
+
+    def _joined(self, course: Course, join: Join, epoch: int) -> Course:
+        """The hub knows what is new; here only the length of the epoch matters."""
+        joins = (*course.joins, join)
+        sources = EndToEnd([course.view, *(each.view for each in joins)])
+        joined = Course(course.view, sources, course.order, epoch, joins)  # type: ignore[arg-type]
+        request = {
+            **_asked(joined, self._options, Plan(1, 1)),
+            "format": 1,
+            "batch_size": 1,
+            "from": [epoch, 0],
+            "epochs": 1,
+        }
+        told = self._transport.call("epoch.size", request=request)
+        return replace(joined, order=OrderElsewhere(told["positions"], told["rows"]))
 
 
 class RemoteReader:
@@ -56,17 +82,15 @@ class RemoteReader:
     def __init__(
         self,
         transport: Transport,
-        view: RemoteView | RemoteMix,
+        asked: dict[str, Any],
         plan: Plan,
         *,
         meter: Meter,
-        options: LoaderOptions,
     ) -> None:
         self.plan = plan
         self._transport = transport
-        self._view = view
+        self._asked = asked
         self._meter = meter
-        self._told = _order_fields(options, plan)
 
     def steps(self, place: Place, epochs: int | None) -> Iterator[Fetched]:
         """See :class:`BatchReader`."""
@@ -82,8 +106,7 @@ class RemoteReader:
         plan = self.plan
         return {
             "format": 1,
-            "epoch": self._view.expected_source(),
-            **self._told,
+            **self._asked,
             "rank": plan.rank,
             "world": plan.world,
             "batch_size": plan.batch_size,
@@ -93,9 +116,29 @@ class RemoteReader:
         }
 
 
-def _order_fields(options: LoaderOptions, plan: Plan) -> dict[str, Any]:
-    """What a request says of order and remainder; nothing that an older hub would not know anyway."""
-    fields: dict[str, Any] = {"seed": options.order_seed}
+@dataclass(frozen=True, slots=True)
+class OrderElsewhere:
+    """An order that only the hub knows; here it is a number of positions, of so many rows."""
+
+    size: int
+    source_rows: int
+    together: int = 1
+
+    def rows(self, epoch: int, positions: Positions) -> Positions:
+        """See :class:`maruhub.loaders.order.Order`."""
+        raise InvalidInput("which rows these are is known where the hub is.")
+
+    def spans(self, epoch: int, start: int, stop: int) -> list[ReadSpan]:
+        """See :class:`maruhub.loaders.order.Order`."""
+        return whole_source(self.source_rows)
+
+
+def _asked(course: Course, options: LoaderOptions, plan: Plan) -> dict[str, Any]:
+    """What a request says of source, order and remainder; nothing that an older hub needs not know."""
+    view: Any = course.view
+    fields: dict[str, Any] = {"epoch": view.expected_source(), "seed": options.order_seed}
+    if course.joins:
+        fields["joined"] = [_told(join) for join in course.joins]
     if options.order is not None and options.order.to_json() not in PLAIN_ORDERS:
         fields["order"] = options.order.to_json()
     if options.samples_per_epoch is not None:
@@ -103,6 +146,11 @@ def _order_fields(options: LoaderOptions, plan: Plan) -> dict[str, Any]:
     if plan.remainder != "exact":
         fields["remainder"] = plan.remainder
     return fields
+
+
+def _told(join: Join) -> list[Any]:
+    view: Any = join.view
+    return [view.expected_source(), join.position, join.new, join.old]
 
 
 class _Asking:

@@ -122,6 +122,7 @@ class RemoteHub:
         """Random batches of a view, as of a local hub: the same order, the same state, the same record."""
         from maruhub.loaders import LoaderOptions
         from maruhub.remote.batches import RemoteBatches
+        from maruhub.remote.door import RemoteDoor
         from maruhub.remote.mix import RemoteMix
 
         argument.options(LoaderOptions, options)
@@ -133,7 +134,8 @@ class RemoteHub:
         _check_view(view)
         if run is not None:
             options["recorder"] = self.runs.recorder(run, view)
-        return RemoteBatches(view, self.transport, batch_size, **options)
+        door = RemoteDoor(self, run)
+        return RemoteBatches(view, self.transport, batch_size, door=door, **options)
 
     @cached_property
     def runs(self) -> Runs:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
-from maruhub.gateway.batch import bucket_calls, dataset_calls, run_calls, upload_calls
+from maruhub.gateway.batch import bucket_calls, dataset_calls, epoch_calls, run_calls, upload_calls
+from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.rights import Allowed
 from maruhub.gateway.batch.sources import Sources
@@ -26,7 +27,7 @@ class Call:
     is_table: bool = False
 
 
-def calls_of(sources: Sources) -> Mapping[str, Call]:
+def calls_of(sources: Sources, courses: Courses) -> Mapping[str, Call]:
     """All calls by name; each stands in ``docs/format-batch.md``."""
     views = dataset_calls.ViewCalls(sources)
     return {
@@ -57,6 +58,7 @@ def calls_of(sources: Sources) -> Mapping[str, Call]:
         "dataset.drop": Call(dataset_calls.drop),
         "dataset.undrop": Call(dataset_calls.undrop),
         "dataset.set_split": Call(dataset_calls.set_split),
+        "epoch.size": Call(epoch_calls.Epochs(courses).size),
         "run.start": Call(run_calls.start),
         "run.page": Call(run_calls.page),
         "run.end": Call(run_calls.end),

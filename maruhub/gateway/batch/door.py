@@ -13,6 +13,7 @@ from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.batch import calls
+from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.fields import Fields, parse_object
 from maruhub.gateway.batch.framing import frames
 from maruhub.gateway.batch.located import Run, epoch_runs, object_runs, row_runs
@@ -45,7 +46,8 @@ class BatchDoor:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._sources = Sources(hub)
-        self._calls = calls.calls_of(self._sources)
+        self._courses = Courses(self._sources)
+        self._calls = calls.calls_of(self._sources, self._courses)
 
     @staticmethod
     def handles(path: str) -> bool:
@@ -121,10 +123,11 @@ class BatchDoor:
     def _runs(self, request: ReadRequest, allowed: Allowed) -> tuple[Iterator[Run], dict[str, Any]]:
         if isinstance(request, ReadObjects):
             return object_runs(self._hub.namespace, request, allowed), {}
+        if isinstance(request, ReadEpoch):
+            course = self._courses.open(request, allowed)
+            return epoch_runs(course, request), {"source": course.view.digest, "size": len(course.view)}
         view = self._sources.open_for_reading(request.source, allowed)
         about = {"source": view.digest, "size": len(view)}
-        if isinstance(request, ReadEpoch):
-            return epoch_runs(view, request), about
         if request.rows and max(request.rows) >= len(view):
             raise InvalidInput(f"rows reach beyond the {len(view)} of this view.", hint="Rows count from 0.")
         rows = np.array(request.rows[request.skip :], dtype=np.uint64)

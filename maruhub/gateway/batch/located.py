@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +20,14 @@ from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.batch.request import Keys, ReadEpoch, ReadObjects
 from maruhub.gateway.batch.rights import Allowed, refusal
 from maruhub.loaders.ahead import Window, cut
-from maruhub.loaders.options import LoaderOptions
-from maruhub.loaders.order import Order, rows_of
+from maruhub.loaders.order import rows_of
 from maruhub.loaders.plan import Place, Plan, Step, take
 from maruhub.store.format.extent import Blobs
 from maruhub.wire.frame import MORE, ROW_DTYPE, RowTable
 from maruhub.wire.table import encode_table
 
 if TYPE_CHECKING:
+    from maruhub.loaders.following import Course
     from maruhub.loaders.source import SampleSource
     from maruhub.namespace import Namespace
 
@@ -209,13 +209,10 @@ def row_runs(view: SampleSource, rows: npt.NDArray[np.uint64], *, columns: bool)
         yield from _sample_runs(view, rows[at : at + RUN_ITEMS], columns=columns)
 
 
-def epoch_runs(view: SampleSource, request: ReadEpoch) -> Iterator[Run]:
+def epoch_runs(course: Course, request: ReadEpoch) -> Iterator[Run]:
     """A rank's samples in its plan's order, as a loader reads them; InvalidInput at once."""
-    options: dict[str, Any] = {"order": request.order, "samples_per_epoch": request.samples_per_epoch}
-    chosen = LoaderOptions.of({**options, "seed": request.seed or 0, "shuffle": request.seed is not None})
-    order = chosen.order_of(view)
     plan = Plan.of(
-        order.size,
+        course.order.size,
         request.batch_size,
         rank=request.rank,
         world=request.world,
@@ -227,19 +224,19 @@ def epoch_runs(view: SampleSource, request: ReadEpoch) -> Iterator[Run]:
         )
     if not plan.batches_an_epoch():
         return iter(())  # no share in any epoch; there may be very many
-    return _epoch_runs(view, request, plan, order)
+    return _epoch_runs(course, request, plan)
 
 
-def _epoch_runs(view: SampleSource, request: ReadEpoch, plan: Plan, order: Order) -> Iterator[Run]:
+def _epoch_runs(course: Course, request: ReadEpoch, plan: Plan) -> Iterator[Run]:
     steps = _slices(plan.walk(Place(request.epoch, request.position), request.epochs))
     skip, left = request.skip, request.count
     while left != 0 and (some := list(take(steps, RUN_ITEMS))):
-        rows = rows_of(order, some)
+        rows = rows_of(course.order, some)
         skip, rows = max(0, skip - len(rows)), rows[skip:]
         if left is not None:
             rows = rows[:left]
             left -= len(rows)
-        yield from row_runs(view, rows, columns=request.columns)
+        yield from row_runs(course.source, rows, columns=request.columns)
 
 
 def _slices(steps: Iterator[Step]) -> Iterator[Step]:

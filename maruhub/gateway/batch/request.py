@@ -66,6 +66,16 @@ class ReadSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class Joining:
+    """A newer source that joins the epoch at a position; see :mod:`maruhub.loaders.following`."""
+
+    source: Source
+    position: int
+    new: int
+    old: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReadEpoch:
     """One rank's share of epochs, as a loader's plan cuts them; ``epochs`` None never ends."""
 
@@ -83,6 +93,7 @@ class ReadEpoch:
     order: Policy | None = None
     samples_per_epoch: int | None = None
     remainder: str = "exact"
+    joined: tuple[Joining, ...] = ()
 
 
 ReadRequest = ReadObjects | ReadSamples | ReadEpoch
@@ -181,7 +192,15 @@ def _epoch(fields: Fields) -> ReadRequest:
         order=policy_of(fields.take("order")) if fields.has("order") else None,
         samples_per_epoch=fields.maybe_whole("samples_per_epoch", low=1, high=I63_MAX),
         remainder=fields.text("remainder", "exact"),
+        joined=tuple(_joining(each) for each in fields.items("joined", [])),
     )
+
+
+def _joining(value: object) -> Joining:
+    if not isinstance(value, list) or len(value) != 4:
+        raise argument.wrong("each of joined", value, "[source, position, new, old]")
+    numbers = (argument.whole("a number of joined", number, low=0) for number in value[1:])
+    return Joining(parse_source(value[0]), *numbers)
 
 
 def _operation(value: object) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput, MaruError, NoSuchBucket, NoSuchKey, PreconditionFailed, Refused
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.batch.calls import calls_of
+from maruhub.gateway.batch.calls import Call, calls_of
+from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.door import PREFIX, BatchDoor
 from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
@@ -368,6 +369,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "dataset.retain": {"dataset": "cats", "for_s": 60},
     "dataset.drop_all": {"dataset": "cats"},
     "dataset.undrop_all": {"dataset": "cats"},
+    "epoch.size": {"request": {"format": 1, "epoch": SOURCE["source"], "batch_size": 1}},
     "run.start": {"run": {"id": "0" * 20, "name": "r", "view": "0" * 64, "started_us": 1}},
     "run.page": {},
     "run.end": {**RUN, "state": "finished"},
@@ -397,10 +399,15 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
+def calls(hub: Hub) -> Mapping[str, Call]:
+    sources = Sources(hub)
+    return calls_of(sources, Courses(sources))
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_a_call_asks_for_rights_before_it_says_or_does_anything(hub: Hub, door: BatchDoor, name: str) -> None:
     hub.dataset("cats").commit("photos")
-    assert set(ARGUMENTS) == set(calls_of(Sources(hub)))
+    assert set(ARGUMENTS) == set(calls(hub))
     call = {"call": name, "arguments": ARGUMENTS[name]}
     assert isinstance(refused(post(door, "call", call, lambda *_: False)), Refused)
     assert len(hub.bucket("photos")) == 50
@@ -446,7 +453,7 @@ def test_every_call_stands_in_the_page_of_the_format(hub: Hub) -> None:
     named = {
         line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and "| `POST" not in line
     }
-    assert set(calls_of(Sources(hub))) <= named
+    assert set(calls(hub)) <= named
 
 
 json_values = st.recursive(

@@ -1,0 +1,67 @@
+"""What an epoch is made of once newer versions have joined it; found once, and kept for the next request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from maruhub.errors import InvalidInput
+from maruhub.gateway.batch.request import ReadEpoch
+from maruhub.gateway.batch.rights import Allowed
+from maruhub.gateway.batch.sources import Sources
+from maruhub.loaders.following import Course, Join
+from maruhub.loaders.options import LoaderOptions
+
+if TYPE_CHECKING:
+    from maruhub.loaders.source import SampleSource
+
+_KEPT: Final = 8
+
+
+class Courses:
+    """Courses of a hub's views, by what was asked for. Safe from many threads.
+
+    What is new in a later version is found by comparing the names of both, which takes seconds
+    where there are millions; a training asks for the same again and again.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._kept: OrderedDict[str, Course] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, request: ReadEpoch, allowed: Allowed) -> Course:
+        """The course that a request is about; raises what opening its sources raises, InvalidInput."""
+        view = self._sources.open_for_reading(request.source, allowed)
+        joins = [
+            Join(self._sources.open(each.source, allowed), each.position, each.new, each.old)
+            for each in request.joined
+        ]
+        options: dict[str, Any] = {"order": request.order, "samples_per_epoch": request.samples_per_epoch}
+        chosen = LoaderOptions.of({**options, "seed": request.seed or 0, "shuffle": request.seed is not None})
+        if not joins:
+            return Course.of(view, chosen)
+        if request.epochs != 1 or request.samples_per_epoch is not None:
+            raise InvalidInput("what has joined is part of one epoch of the order's own length.")
+        key = _key(view, request, joins, chosen)
+        with self._lock:
+            known = self._kept.get(key)
+            if known is not None:
+                self._kept.move_to_end(key)
+                return known
+        course = Course.of(view, chosen)
+        for join in joins:
+            course = course.joined(join, request.epoch, chosen)
+        with self._lock:
+            self._kept[key] = course
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return course
+
+
+def _key(view: SampleSource, request: ReadEpoch, joins: Sequence[Join], chosen: LoaderOptions) -> str:
+    joined = [[join.view.digest, join.position, join.new, join.old] for join in joins]
+    return json.dumps([view.digest, request.seed, request.epoch, chosen.order_json(), joined])
