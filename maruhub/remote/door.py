@@ -33,7 +33,7 @@ class RemoteDoor:
     def keep(self, view: Any) -> None:
         """Saves a view of this hub; raises InvalidInput for anything else, Refused without ``maru:Train``."""
         if not isinstance(view, RemoteView):
-            raise argument.wrong("newer", view, "a version or view", hint="Such as hub.version('cats').")
+            raise argument.wrong("newer", view, "a version or view of this hub")
         if view.hub.url != self._hub.url:
             raise InvalidInput(f"{view} belongs to another hub.", hint="Join a version of this one.")
         view.save()

@@ -19,8 +19,10 @@ from maruhub.remote.view import RemoteVersion, RemoteView
 
 OF_THE_MACHINE = {"blades", "care", "reclaim", "check", "speed", "status", "users"}
 """Drives and keys are where the hub is."""
-INNER = {"catalog", "lab", "open_version", "save_view", "split_rule", "home", "blobs", "columns", "positions",
-         "root_hash"}  # fmt: skip
+INNER = {
+    *("catalog", "lab", "open_version", "open_view", "save_view", "split_rule", "home", "mapped"),
+    *("blobs", "columns", "positions", "root_hash"),
+}
 """Seams between layers, which users have no need of."""
 NOT_YET = {"mix"}
 """A mix is read from its parts' own addresses; the batch door streams one source at a time."""
