@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from maruhub.errors import InvalidInput
-from maruhub.loaders import orders
+from maruhub.loaders import Batches, orders
 from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.order import Order, Policy
-from tests.unit.loaders.sources import SyntheticSource, TableSource
+from maruhub.store.format.extent import Blobs
+from tests.unit.loaders.sources import BlankStore, SyntheticSource, TableSource
 
 ONCE = [
     orders.Shuffled(),
@@ -227,3 +229,28 @@ def test_an_order_of_a_huge_source_costs_no_memory() -> None:
         rows = order.rows(1 << 20, np.arange((1 << 50) - 1000, 1 << 50, dtype=np.uint64))
         assert (rows < 1 << 50).all()
         assert len(np.unique(rows)) == 1000
+
+
+def test_a_window_of_blocks_is_read_in_a_few_long_runs() -> None:
+    """What the order is for: how often a reader has to go to another place."""
+
+    class Places(BlankStore):
+        jumps = 0
+        at = -1
+
+        def read_many(self, blobs: Blobs, *, verify: bool = True) -> list[memoryview]:
+            for segment, offset in zip(blobs.extents["segment"], blobs.extents["offset"], strict=True):
+                place = int(segment) * (1 << 16) + int(offset) // 53_248
+                self.jumps += place != self.at + 1
+                self.at = place
+            return super().read_many(blobs, verify=verify)
+
+    def jumps(**options: Any) -> int:
+        store = Places(size_bytes=10)
+        batches = Batches(SyntheticSource(65_536), store, 64, prefetch=0, **options)
+        assert sum(map(len, batches)) == 65_536
+        return store.jumps
+
+    assert jumps(order=orders.Blocks(rows=64, window=16)) < 65_536 / 50
+    assert jumps() > 65_536 / 2
+    assert jumps(shuffle=False) < 65_536 / 50
