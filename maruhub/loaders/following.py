@@ -18,7 +18,7 @@ from maruhub.errors import InvalidInput
 from maruhub.loaders.lanes import base_key, permute_each
 from maruhub.loaders.mix import Joined
 from maruhub.loaders.order import Order, ReadSpan, whole_source
-from maruhub.loaders.permutation import Positions
+from maruhub.loaders.permutation import Positions, epoch_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,7 @@ class Course:
         views = [self.view, *(each.view for each in self.joins)]
         source = Joined([*views, join.view])
         fresh = source.starts[len(views)] + new_rows(views, join.view)
-        key = base_key(options.seed, b"joined" + epoch.to_bytes(8, "little") + bytes([len(views)]))
+        key = base_key(options.seed, b"joined" + epoch_bytes(epoch) + bytes([len(views)]))
         if options.policy.shuffles:
             sizes = np.full_like(fresh, len(fresh))
             fresh = fresh[

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from maruhub.loaders.permutation import ROUNDS, ROUNDS_SMALL, SMALL, Positions, encrypt
+from maruhub.loaders.permutation import ROUNDS, ROUNDS_SMALL, SMALL, Positions, encrypt, epoch_bytes
 
 _TAG: Final = b"maruhub order 2\0"
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -23,8 +23,13 @@ _MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2: Final = np.uint64(0x94D049BB133111EB)
 
 
-def base_key(seed: int, purpose: bytes) -> np.uint64:
-    """The key of one use of a seed: the first 8 bytes of SHA-256(tag, seed, purpose)."""
+def base_key(seed: int, purpose: bytes, epoch: int | None = None) -> np.uint64:
+    """The key of one use of a seed: the first 8 bytes of SHA-256(tag, seed, purpose).
+
+    Where it is of one epoch, the epoch's number (u64, little-endian) follows the purpose.
+    """
+    if epoch is not None:
+        purpose += epoch_bytes(epoch)
     digest = hashlib.sha256(_TAG + seed.to_bytes(8, "little") + purpose).digest()
     return np.uint64(int.from_bytes(digest[:8], "little"))
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PREFETCH_BYTES: Final = 64 << 20
 _SAMPLES_MAX: Final = 1 << 63
+_TOGETHER_MAX: Final = 1 << 15
+"""Samples planned at once at most, however wide a window is: each costs some 500 bytes."""
 _THREADS: Final = 8
 _THREADS_MAX: Final = 1024
 
@@ -143,10 +145,11 @@ class LoaderOptions:
         plain = Window()
         if order.together <= plain.piece_extents:
             return plain
+        together = min(order.together, _TOGETHER_MAX)
         return replace(
             plain,
-            chunk_samples=max(plain.chunk_samples, order.together),
-            piece_extents=order.together,
+            chunk_samples=max(plain.chunk_samples, together),
+            piece_extents=together,
             piece_bytes=plain.piece_bytes * 4,
             pieces_ahead=1,
         )

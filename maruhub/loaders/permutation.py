@@ -53,10 +53,16 @@ class Grid(NamedTuple):
 
 def epoch_key(seed: int, epoch: int) -> bytes:
     """The 32-byte key of one epoch: SHA-256 of a tag, seed and epoch (u64, little-endian)."""
-    for name, value in (("seed", seed), ("epoch", epoch)):
-        if not 0 <= value <= SEED_MAX:
-            raise InvalidInput(f"{name} {value} is not within 0 … 2**64 - 1.", hint="Choose another.")
-    return hashlib.sha256(_TAG + seed.to_bytes(8, "little") + epoch.to_bytes(8, "little")).digest()
+    if not 0 <= seed <= SEED_MAX:
+        raise InvalidInput(f"seed {seed} is not within 0 … 2**64 - 1.", hint="Choose another.")
+    return hashlib.sha256(_TAG + seed.to_bytes(8, "little") + epoch_bytes(epoch)).digest()
+
+
+def epoch_bytes(epoch: int) -> bytes:
+    """An epoch's number as keys are made of it; InvalidInput beyond 64 bits."""
+    if not 0 <= epoch <= SEED_MAX:
+        raise InvalidInput(f"epoch {epoch} is not within 0 … 2**64 - 1.", hint="Choose another.")
+    return epoch.to_bytes(8, "little")
 
 
 def permute(start: int, stop: int, n: int, key: bytes) -> Positions:

@@ -79,7 +79,7 @@ class BlockOrder:
         stops = np.minimum(
             np.where(windows >= short // self.window, stops - lacking, stops), np.uint64(self.size)
         )
-        keys = keyed(base_key(self.seed, b"blocks" + epoch.to_bytes(8, "little")), windows)
+        keys = keyed(base_key(self.seed, b"blocks", epoch), windows)
         mixed = starts + permute_each(positions - starts, stops - starts, keys)
         mixed = np.where(mixed >= short_ends, mixed + lacking, mixed)
         return permute_at(mixed // block, blocks, key) * block + mixed % block

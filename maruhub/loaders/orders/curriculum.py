@@ -68,7 +68,7 @@ class CurriculumOrder:
         bounds = np.array([self.size * i // self.stages for i in range(self.stages + 1)], dtype=np.uint64)
         stages = np.searchsorted(bounds, positions, side="right").astype(np.uint64) - np.uint64(1)
         starts = bounds[stages]
-        key = base_key(self.seed, b"curriculum" + epoch.to_bytes(8, "little"))
+        key = base_key(self.seed, b"curriculum", epoch)
         sizes = bounds[stages + np.uint64(1)] - starts
         places: Positions = starts + permute_each(positions - starts, sizes, keyed(key, stages))
         rows: Positions = self.listed[places].astype(np.uint64)

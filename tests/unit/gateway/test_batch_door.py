@@ -473,12 +473,31 @@ FIELDS = [
     "batch_size",
     "from",
     "epochs",
+    "order",
+    "samples_per_epoch",
+    "remainder",
 ]
 requests = st.dictionaries(
     st.sampled_from([*FIELDS, "count", "columns", "skip", "call", "arguments"]), json_values
 )
 mutants = st.tuples(st.sampled_from(sorted(EPOCH) + FIELDS), json_values).map(
     lambda pair: {**EPOCH, pair[0]: pair[1]}
+)
+KINDS = ["shuffled", "sequential", "blocks", "balanced", "weighted", "curriculum", "mixed", "best"]
+orders = st.dictionaries(
+    st.sampled_from(["rows", "window", "column", "stages", "descending", "shares", "size"]),
+    json_values | st.integers(0, 1 << 70) | st.sampled_from(["size", "id"]),
+    max_size=3,
+)
+ordered = st.tuples(
+    orders, st.sampled_from(KINDS), st.integers(0, 1 << 65), st.none() | st.integers(1, 99)
+).map(
+    lambda drawn: {
+        **EPOCH,
+        "order": {**drawn[0], "kind": drawn[1]},
+        "from": [drawn[2], 0],
+        "samples_per_epoch": drawn[3],
+    }
 )
 operations = st.lists(
     st.lists(st.sampled_from(["split", "where", "sample", "sort", "select"]) | json_values, max_size=4),
@@ -489,7 +508,7 @@ operations = st.lists(
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     what=st.sampled_from(["read", "write", "call", "", "../x"]),
-    request_=requests | mutants | operations | st.binary(),
+    request_=requests | mutants | ordered | operations | st.binary(),
 )
 def test_no_request_does_anything_but_be_answered(
     hub: Hub, door: BatchDoor, what: str, request_: object

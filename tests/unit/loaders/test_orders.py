@@ -254,3 +254,19 @@ def test_a_window_of_blocks_is_read_in_a_few_long_runs() -> None:
     assert jumps(order=orders.Blocks(rows=64, window=16)) < 65_536 / 50
     assert jumps() > 65_536 / 2
     assert jumps(shuffle=False) < 65_536 / 50
+
+
+def test_a_wide_window_is_not_planned_whole() -> None:
+    wide = LoaderOptions.of({"order": orders.Blocks(rows=1 << 20, window=1 << 16)})
+    assert wide.window_for(wide.order_of(SyntheticSource(1 << 40))).chunk_samples == 1 << 15
+
+
+@pytest.mark.parametrize("policy", [p for p in [*ONCE, *DRAWN] if p.shuffles], ids=str)
+def test_an_epoch_beyond_64_bits_is_a_clear_error_or_an_order(policy: Policy) -> None:
+    order = policy.order(source(20), 1)
+    assert len(order.rows((1 << 64) - 1, np.arange(20, dtype=np.uint64))) == 20
+    if isinstance(policy, orders.Balanced | orders.Mixed):
+        assert len(order.rows(1 << 70, np.arange(20, dtype=np.uint64))) == 20
+        return
+    with pytest.raises(InvalidInput, match="epoch"):
+        order.rows(1 << 64, np.arange(20, dtype=np.uint64))
