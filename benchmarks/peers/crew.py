@@ -18,12 +18,12 @@ class Crew:
     def __init__(self, bench: Bench, sides: Iterable[Side]) -> None:
         self._bench = bench
         self._peers: dict[Side, PeerProcess] = {}
-        scratch = bench.scratch / "peers"
-        scratch.mkdir(exist_ok=True)
+        self._scratch = bench.scratch / "peers"
+        self._scratch.mkdir(exist_ok=True)
         missing = {}
         for side in sides:
             try:
-                self._peers[side] = PeerProcess(side, scratch)
+                self._peers[side] = PeerProcess(side, self._scratch)
             except Missing as what:
                 missing.setdefault(str(what), []).append(side.title)
         for what, titles in missing.items():
@@ -50,6 +50,12 @@ class Crew:
         if side not in self._peers:
             raise PeerFailed(f"{side.title} was left out before.")
         return self._peers[side].ask(do, **words)
+
+    def renew(self, side: Side) -> None:
+        """Another process in the place of a side's."""
+        self._peers[side].end()
+        self._peers[side] = PeerProcess(side, self._scratch)
+        self._peers[side].wait_until_ready()
 
     def each(self, act: Callable[[Side], object], sides: Sequence[Side] | None = None) -> None:
         """Does something with each side, or with some of those that run."""

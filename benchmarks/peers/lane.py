@@ -158,6 +158,9 @@ class Lane:
             return fio_random_reads(segments, self._samples.size_bytes, block=block)["reads_s"]
 
         def lap(side: Side) -> float:
+            if side.keeps:
+                self._crew.renew(side)
+                drop_caches(files)
             words = {"data": stores.path(side), "how": side.told(BATCH), "seed": self._seed}
             found = self._crew.ask(side, "cold", **words)
             share = found["from_drive"] / self._samples.size_bytes

@@ -30,6 +30,8 @@ class Side:
     store: str
     workers: int = 0
     threads: int = 1
+    keeps: bool = False
+    """Whether it keeps what it mapped when it is told to close, so that only a new process is cold."""
 
     def told(self, batch: int) -> dict[str, Any]:
         """Words of :class:`benchmarks.peers.loader.How`."""

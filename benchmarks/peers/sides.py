@@ -23,7 +23,7 @@ ONE_PROCESS = (
     Side("files: tf.data (true)", "tf_files", "tensorflow", "files"),
     Side("WebDataset (buffer)", "web_dataset", "torch", "WebDataset"),
     Side("MosaicML Streaming (blocks)", "mosaic", "torch", "MosaicML Streaming"),
-    Side("LitData (chunks)", "lit_data", "torch", "LitData"),
+    Side("LitData (chunks)", "lit_data", "torch", "LitData", keeps=True),
     Side("Lance take (true)", "lance_take", "torch", "Lance"),
     GRAIN,
     LMDB,
@@ -35,7 +35,7 @@ TWO_WORKERS = (
     FILES_TWO,
     Side("WebDataset, 2 workers (buffer)", "web_dataset", "torch", "WebDataset", workers=2),
     Side("MosaicML Streaming, 2 workers (blocks)", "mosaic", "torch", "MosaicML Streaming", workers=2),
-    Side("LitData, 2 workers (chunks)", "lit_data", "torch", "LitData", workers=2),
+    Side("LitData, 2 workers (chunks)", "lit_data", "torch", "LitData", workers=2, keeps=True),
     LMDB_TWO,
     Side("Hugging Face, 2 workers (true)", "hugging_face", "torch", "Hugging Face", workers=2),
 )

@@ -77,6 +77,10 @@ def test_a_peer_that_is_not_there_or_fails_is_left_out_and_named(tmp_path: Path)
     broken = Side("broken", "no_such_peer", "", "files")
     with Crew(bench, [PLAIN, NOWHERE, broken]) as crew:
         assert crew.sides() == [PLAIN]
+        crew.ask(PLAIN, "close")
+        crew.renew(PLAIN)
+        with pytest.raises(PeerFailed, match="AssertionError"):
+            crew.ask(PLAIN, "lap", seed=1)
     assert any(note.startswith("elsewhere: left out") for note in bench.notes)
     assert any(note.startswith("broken is left out") for note in bench.notes)
 
