@@ -1,13 +1,13 @@
 """A saved view's positions, where they are mapped: shared by all processes, not a list in each.
 
-They lie in extents of at most 1 MiB, in as many segments as it takes. Runs of them that lie
-together are one array; a long list in several segments is several, and is never put together
-for a look-up.
+They lie in extents of at most 1 MiB, in as many segments as it takes, and copies of a log take
+turns in being read: what is put together of several extents may have to be copied. So each
+extent is an array of its own, and a look-up goes to those that it needs.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,6 @@ from maruhub.store.format.extent import Blobs
 if TYPE_CHECKING:
     from maruhub.store.format.extent import ExtentArray
     from maruhub.store.protocol import Store
-
-_RUN_EXTENTS: Final = 8
-"""Extents read as one: what lies across two files is copied, so that much at most."""
 
 
 class MappedPositions:
@@ -37,9 +34,8 @@ class MappedPositions:
     @classmethod
     def read(cls, store: Store, extents: ExtentArray) -> MappedPositions:
         """Those that extents hold; raises what reading raises, Corrupt for what are no positions."""
-        bounds = np.append(np.arange(0, len(extents), _RUN_EXTENTS), len(extents)).astype(np.int64)
         parts = []
-        for part in store.read_many(Blobs(extents, bounds)) if len(extents) else []:
+        for part in store.read_many(Blobs(extents, np.arange(len(extents) + 1, dtype=np.int64))):
             if isinstance(part, MaruError):
                 raise part
             if len(part) % 8:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import maruhub
@@ -148,6 +149,25 @@ def test_a_saved_view_goes_over_as_its_digest_and_is_mapped_there(hub: maruhub.H
         assert view.is_split == "train"
     everything = hub.version("pets").select(range(500)).save()
     assert pickle.loads(pickle.dumps(everything)).ids() == hub.version("pets").ids()
+
+
+def private_mib(batches: Batches) -> float:
+    """What this process holds alone after some batches, and the kernel couldn't read again."""
+    for _ in range(30):
+        next(batches)
+    batches.close()
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1024
+
+
+def test_a_worker_holds_no_list_of_a_saved_views_samples(hub: maruhub.Hub) -> None:
+    def held(samples: int) -> float:
+        view = hub.version("pets").select(np.arange(samples) % 500).save()
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            return pool.submit(private_mib, view.batches(16, seed=1, prefetch=1)).result()
+
+    # A list of them would be 64 MB more.
+    assert held(8_000_000) < held(1_000) + 24
 
 
 def test_what_another_process_reads_is_recorded(hub: maruhub.Hub) -> None:
