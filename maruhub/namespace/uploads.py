@@ -135,7 +135,7 @@ class Uploads:
             return decode_part(self._store.commit(counted(change), actor=self._actor))
 
         trail = Trail(self._store, self._actor)
-        return Upload(self._store, finish, trail)
+        return Upload(self._store, finish, trail, expected_bytes=size_bytes)
 
     def put_part(
         self, bucket: str, key: str, upload_id: str, number: int, stream: Readable, **how: Any

@@ -148,7 +148,8 @@ def put(ns: Namespace, write: Write, allowed: Allowed, *, owner: str = "") -> li
 def put_part(ns: Namespace, part: WritePart, allowed: Allowed) -> str:
     """Stores a part; its ETag. Sent again it replaces itself."""
     require(allowed, "s3:PutObject", part.bucket, part.key)
-    upload = ns.uploads.part(part.bucket, part.key, part.upload_id, part.number)
+    size = len(part.data)
+    upload = ns.uploads.part(part.bucket, part.key, part.upload_id, part.number, size_bytes=size)
     try:
         upload.write(part.data)
         return upload.commit().etag

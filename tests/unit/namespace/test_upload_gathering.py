@@ -11,6 +11,7 @@ import pytest
 
 import maruhub
 from maruhub.api import Hub
+from maruhub.namespace import Namespace
 from maruhub.namespace.stream import PIECE_BYTES, Upload
 from maruhub.store.format.extent import Blob
 from maruhub.testing.memory_store import MemoryStore
@@ -99,3 +100,13 @@ def test_a_large_upload_lies_in_strips_at_once(tmp_path: Path):
 
 def _read(hub: Hub) -> bytes:
     return bytes(hub.bucket("box")["key"])
+
+
+def test_a_part_whose_size_is_told_is_gathered_from_its_first_byte(store: Gathering):
+    uploads = Namespace(store, "tester").uploads
+    begun = uploads.begin("photos", "large", create_bucket=True)
+    store.appends.clear()
+    part = uploads.part("photos", "large", begun.upload_id, 1, size_bytes=BULK)
+    part.write(bytes(BULK))
+    part.commit()
+    assert store.appends == [BULK]
