@@ -154,7 +154,7 @@ class _Equal:
 
 
 def test_planted_skip_of_sums_is_reported(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reader, "xxhash", SimpleNamespace(xxh3_64_intdigest=lambda data: _Equal()))
+    monkeypatch.setattr(checking, "xxhash", SimpleNamespace(xxh3_64_intdigest=lambda data: _Equal()))
     with pytest.raises(Lost):
         _read_rotten()
 
