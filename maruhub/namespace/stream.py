@@ -6,6 +6,7 @@ behind, and its bytes are reclaimed as any that no row names.
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -22,6 +23,15 @@ PIECE_BYTES: Final = 1 << 20
 _GATHERING_MAX: Final = 2
 """Uploads of a process that hold as much as is worth a bulk write; the others write piece by piece."""
 _gathering = threading.BoundedSemaphore(_GATHERING_MAX)
+
+
+def _gather_anew() -> None:
+    """In a forked child: a thread of the parent may have held a place, or the lock of all."""
+    global _gathering
+    _gathering = threading.BoundedSemaphore(_GATHERING_MAX)
+
+
+os.register_at_fork(after_in_child=_gather_anew)
 
 T = TypeVar("T")
 
@@ -140,10 +150,10 @@ class Upload(Generic[T]):
 
     def _append(self) -> None:
         """Writes what was gathered; names it where that is much."""
-        pieces, self._gathered = self._gathered, []
-        for blob in self._store.append(pieces):
+        for blob in self._store.append(self._gathered):
             self._extents += blob
             self._unnamed += blob
+        self._gathered = []
         if self._trail is not None and sum(extent.length for extent in self._unnamed) >= STEP_BYTES:
             self._trail.add(tuple(self._unnamed))
             self._unnamed.clear()
@@ -154,10 +164,10 @@ def pour(stream: Readable, upload: Upload[T]) -> T:
     try:
         while piece := stream.read(1 << 20):
             upload.write(piece)
+        return upload.commit()
     except BaseException:
         upload.abort()
         raise
-    return upload.commit()
 
 
 def as_bytes(data: Buffer) -> Buffer:

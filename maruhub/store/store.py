@@ -128,14 +128,19 @@ class PoolStore:
         views = [memoryview(blob).cast("B") for blob in blobs]
         size_bytes = sum(map(len, views))
         load = Load(views)
+        made: list[int] = []
         if size_bytes >= self._bulk_bytes:
             with self._gate.passing():
-                self._writer_side().bulk.append(load, segment_class)
+                made = self._writer_side().bulk.append(load, segment_class)
         if load.pieces:
             if self._seals and size_bytes >= _PATIENT_BYTES:
                 self._sealer.keep_up(_SEGMENTS_BEHIND, _PATIENCE_S)
             with self._gate.passing():
-                self._writer_side().writer.append(load, segment_class)
+                try:
+                    self._writer_side().writer.append(load, segment_class)
+                except BaseException:
+                    self._writer_side().bulk.forget(made)
+                    raise
         return load.blobs()
 
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:

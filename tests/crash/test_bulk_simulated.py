@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from maruhub.errors import MaruError, Unavailable
+from maruhub.errors import MaruError, NoSpace, Unavailable
 from maruhub.store.commit.holds import Holds
+from maruhub.store.commit.writer import Writer
 from maruhub.store.format.extent import Blob, Blobs
+from maruhub.store.format.packing import Load
+from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.seal.act import Outcome
+from maruhub.store.seal.bulk import BulkWriter
 from maruhub.store.seal.source import files_of
 from maruhub.store.seal.strays import Strays
 from maruhub.store.seal.strip_writer import StripFiles
@@ -115,6 +119,8 @@ def test_death_at_each_call(power: bool):
         found = values(store)
         assert found in (None, list(NEW)), at
         assert old_value(store) == OLD
+        with store.acting() as acts:
+            acts.sweep()
         assert not loose_files(made, store), at
         seen.add(found is None)
         put(store)
@@ -199,6 +205,48 @@ def test_what_a_dead_writer_left_is_swept_by_who_lives(crash_in: str):
     assert old_value(made.start().store) == OLD
 
 
+def test_strips_stay_where_the_index_was_made_anew():
+    """What names them may stand in a log that nobody has shown it."""
+    made, calls, store = machine()
+    put(store)
+    calls.crash_in = "sync"
+    with pytest.raises(Crash):
+        store.append(NEW)
+    made.lose_index()
+    again = made.start().store
+    with again.acting() as acts:
+        acts.sweep()
+    assert loose_files(made, again)
+
+
+def test_shares_that_nobody_got_addresses_of_are_let_go_of(monkeypatch: pytest.MonkeyPatch):
+    _, _, store = machine()
+
+    def full(*_: object) -> None:
+        raise NoSpace("no room")
+
+    monkeypatch.setattr(BulkWriter, "append", _first_share_only(BulkWriter.append))
+    monkeypatch.setattr(Writer, "append", full)
+    with pytest.raises(NoSpace):
+        store.append([*NEW, bytes(100)])
+    with store.acting() as acts:
+        for layout in store.layouts():
+            if layout.strips:
+                assert acts.recut(layout.segment).outcome == Outcome.REMOVED
+
+
+def _first_share_only(append: Callable[..., list[int]]) -> Callable[..., list[int]]:
+    """A bulk write after which something is left for a log."""
+
+    def some(bulk: BulkWriter, load: Load, segment_class: SegmentClass) -> list[int]:
+        last, load.pieces[:] = load.pieces[-1], load.pieces[:-1]
+        made = append(bulk, load, segment_class)
+        load.pieces.append(last)
+        return made
+
+    return some
+
+
 def test_strips_stay_where_the_hub_was_made_of_some_blades_only():
     """What names them may stand in a log on the others."""
     made, calls, store = machine()
@@ -222,8 +270,13 @@ def test_strips_of_another_pool_stay(pool_id: bytes | None):
     data = bytearray(files[name].data)
     data[16:32] = pool_id or data[16:32]
     files[other].write(0, bytes(data))
-    made.lose_index()
-    assert loose_files(made, made.start().store) == ([other] if pool_id else [])
+    files[other].sync()
+    made.platters[0].stable_files[other] = files[other]
+    made.cut_power(random.Random(1))
+    again = made.start().store
+    with again.acting() as acts:
+        acts.sweep()
+    assert loose_files(made, again) == ([other] if pool_id else [])
 
 
 def test_what_a_living_writer_is_at_is_not_swept(monkeypatch: pytest.MonkeyPatch):

@@ -69,6 +69,8 @@ def test_a_killed_bulk_writer_leaves_whole_batches_and_no_litter(tmp_path: Path)
         acknowledged = kill_one(tmp_path / "hub", f"w{number}", chance)
         with maruhub.connect(tmp_path / "hub") as hub:
             require_whole(hub, f"w{number}", acknowledged)
+            with hub.store.acting() as acts:  # type: ignore[attr-defined]
+                acts.sweep()
             layouts = list(hub.store.layouts())
             straight = sum(layout.strips is not None for layout in layouts)
             named = {name for layout in layouts for _, name in files_of(layout)}

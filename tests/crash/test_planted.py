@@ -16,10 +16,11 @@ import pytest
 from maruhub.store.commit import clock, turn, writer
 from maruhub.store.commit.copies import Copies
 from maruhub.store.commit.log import Log
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import Tail
-from maruhub.store.read import reader
+from maruhub.store.read import checking
 from maruhub.store.recover import recovery
 from maruhub.store.recover.chain import Chain
 from maruhub.store.recover.evidence import Evidence
@@ -79,11 +80,11 @@ def skip_chain_and_void_rule_when_reading(patch: pytest.MonkeyPatch) -> None:
 
 
 def remove_every_log_without_batches(patch: pytest.MonkeyPatch) -> None:
-    def remove(search: LogSearch) -> None:
+    def remove(search: LogSearch, unborn: Unborn, *, is_anew: bool) -> None:
         for segment, copies in search.orphans._logs:
             search.orphans._remove(log_name(segment), copies)
 
-    patch.setattr(LogSearch, "remove_orphans", remove)
+    patch.setattr(LogSearch, "settle_orphans", remove)
 
 
 def commit_index_before_sync(patch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from maruhub.errors import Busy, Corrupt, MaruError, Unavailable
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copy
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.header import SegmentHeader, log_name, log_segment
 from maruhub.store.format.identity import BLOCK_BYTES
@@ -102,6 +103,7 @@ class LogSearch:
                 files = listed[segment]
                 if accept_loss:
                     self._report.problems.append(error.what)
+                    self.orphans.add_strips(() if files.logs else files.strips)
                 elif isinstance(error, Corrupt) and segment in strangers:
                     self._pass_over(files, error.what)
                 else:
@@ -124,6 +126,7 @@ class LogSearch:
     def _listed(self) -> dict[int, _Files]:
         """Segments by what lies on the blades."""
         listed: dict[int, _Files] = {}
+        self._saw_all = not self._blades.missing
         for blade in self._blades:
             try:
                 names = blade.names()
@@ -242,14 +245,13 @@ class LogSearch:
             heads = older + heads
         return heads
 
-    def remove_orphans(self) -> None:
-        """Once all is replayed: removes logs and strips without a batch that no layout row knows."""
-        self.orphans.remove(
-            all_read=not self._is_partial and not any(why.has_log for why in self.unread.values())
-        )
+    def settle_orphans(self, unborn: Unborn, *, is_anew: bool) -> None:
+        """Once all is replayed: what becomes of logs and strips without a batch that no layout row knows."""
+        all_read = not self._is_partial and not any(why.has_log for why in self.unread.values())
+        self.orphans.settle(unborn, may_mark=all_read and self._saw_all and not is_anew)
 
     def close(self) -> None:
-        """Lets go of the logs kept for ``remove_orphans``."""
+        """Lets go of the logs kept for ``settle_orphans``."""
         self.orphans.close()
 
 

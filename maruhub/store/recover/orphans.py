@@ -1,17 +1,22 @@
 """Files that nobody may have named: of logs that were never begun, of bulk writes that died.
 
 A log without a batch may hold objects, its layout stands in another log's then; so may that
-of strips. Which of them are nobody's is known once all is replayed.
+of strips. Which of them are nobody's is known once all is replayed. Of strips not even then: a
+turn that names them may count yet, or stand in a log on a blade that nobody has named. So
+they are never removed here; where the index is an old one, which knows every blade, they are
+marked for the sweep, which voids such a turn first.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
 from maruhub.store.commit.copies import Copy
+from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import LAYOUT_PREFIX, layout_key, segment_of
 from maruhub.store.format.layout import decode_layout
@@ -27,9 +32,9 @@ _PAGE: Final = 4096
 
 
 class Orphans:
-    """Collects such files during a search, and removes those that are nobody's after the replay.
+    """Collects such files during a search, and removes or marks them after the replay.
 
-    ``left``: segments of which strips stay although no layout names them.
+    ``left``: segments of strips that were found, whoever's they are.
     """
 
     def __init__(self, index: Index, blades: Blades, pool_id: bytes, report: RecoveryReport) -> None:
@@ -52,10 +57,10 @@ class Orphans:
         if strips and damage:
             self._damaged[strips[0][1].segment] = damage
 
-    def remove(self, *, all_read: bool) -> None:
-        """Removes what no layout row knows; nothing while a blade is missing or something is wrong.
+    def settle(self, unborn: Unborn, *, may_mark: bool) -> None:
+        """Removes logs that no layout row knows, and marks strips that none does; nothing in doubt.
 
-        ``all_read``: whether all logs were; what an unread one says of strips isn't known.
+        ``may_mark``: whether all logs were read, and this index has not just been made anew.
         """
         sure = not self._blades.missing and not self._report.problems
         logs, self._logs = self._logs, []
@@ -64,10 +69,13 @@ class Orphans:
                 self._remove(log_name(segment), copies)
             close_all(copies)
         self._report.problems += [why for s, why in self._damaged.items() if self._is_on_record(s)]
-        may_go = bool(self._strips) and sure and all_read and self._sees_all_blades()
-        for blade_id, name in self._strips:
-            if not (may_go and self._remove_strip(blade_id, name)):
-                self.left.add(name.segment)
+        self.left = {name.segment for _, name in self._strips}
+        if sure and may_mark and self.left and self._sees_all_blades():
+            foreign = {name.segment for blade_id, name in self._strips if not self._is_ours(blade_id, name)}
+            for segment in self.left - foreign:
+                if not self._is_on_record(segment):
+                    with contextlib.suppress(OSError):
+                        unborn.add(segment)
 
     def _sees_all_blades(self) -> bool:
         """Whether no layout names a blade that the hub doesn't: one made of some blades lacks others' logs."""
@@ -83,19 +91,13 @@ class Orphans:
     def _is_on_record(self, segment: int) -> bool:
         return self._index.get_many([layout_key(segment)])[0] is not None
 
-    def _remove_strip(self, blade_id: bytes, name: StripName) -> bool:
-        """Removes a strip of a bulk write that died, unless its writer lives; whether it did.
-
-        The layout is asked for under the strip's lock: a writer lets go of it once it is on record.
-        """
-        copies = self._blades.open_copies(str(name), [blade_id], write=True)
-        ours = all(pool_of_strip(read_at(copy, 0, _POOL_END)) in (None, self._pool_id) for copy in copies)
-        is_locked = ours and all(copy.file.lock() for copy in copies)
-        is_nobodys = is_locked and not self._is_on_record(name.segment)
-        if is_nobodys:
-            self._remove(str(name), copies)
-        close_all(copies)
-        return is_nobodys
+    def _is_ours(self, blade_id: bytes, name: StripName) -> bool:
+        """Whether a strip is this pool's, as far as it can tell."""
+        copies = self._blades.open_copies(str(name), [blade_id])
+        try:
+            return all(pool_of_strip(read_at(copy, 0, _POOL_END)) in (None, self._pool_id) for copy in copies)
+        finally:
+            close_all(copies)
 
     def _remove(self, name: str, copies: Sequence[Copy]) -> None:
         for copy in copies:

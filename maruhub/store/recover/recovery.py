@@ -110,6 +110,7 @@ class Recovery:
         # An index that is empty, or of another pool, says nothing about these logs.
         known = state.counter if state.pool_id == self._pool_id else 0
         rebuild = rebuild or state.pool_id != self._pool_id
+        marked = self._unborn.segments()  # before anything is listed: what is begun meanwhile stays marked
         search = LogSearch(self._index, self._blades, self._pool_id, report)
         found: list[FoundLog] = []
         try:
@@ -127,19 +128,19 @@ class Recovery:
                     self._require_reachable(found)
                 self._index.clear()
             self._replay(found, report, rebuild=rebuild, known=known, accept_loss=accept_loss)
-            search.remove_orphans()
-            self._forget_born(search.orphans.left)
+            search.settle_orphans(self._unborn, is_anew=rebuild)
+            self._forget_born(marked, search.orphans.left)
         finally:
             search.close()
             _close(found)
         return report
 
-    def _forget_born(self, stripped: Collection[int]) -> None:
+    def _forget_born(self, marked: Sequence[int], stripped: Collection[int]) -> None:
         """Removes the markers of segments that are on record by now, or of which no file is left.
 
-        ``stripped``: those of which strips were left.
+        ``stripped``: those of which strips were found.
         """
-        for segment in self._unborn.segments():
+        for segment in marked:
             ids = [blade.blade_id for blade in self._blades]
             copies = self._blades.open_copies(log_name(segment), ids)
             is_left = bool(copies) or segment in stripped

@@ -86,8 +86,12 @@ class BulkWriter:
         self._segment_bytes = segment_bytes
         self._least_bytes = least_bytes
 
-    def append(self, load: Load, segment_class: SegmentClass) -> None:
-        """Writes a load, durable when it returns; what can't be written like this now stays in it."""
+    def append(self, load: Load, segment_class: SegmentClass) -> list[int]:
+        """Writes a load, durable when it returns; what can't be written like this now stays in it.
+
+        Returns the segments that were made of it, which are held.
+        """
+        made: list[int] = []
         for share in shares(load.pieces, least_bytes=self._least_bytes, most_bytes=self._segment_bytes):
             try:
                 placed = self._write(share, segment_class)
@@ -95,8 +99,15 @@ class BulkWriter:
                 _log.info("%d pieces go into a log for now: %s", len(load.pieces), error)
                 placed = None
             if placed is None:
-                return
+                break
             load.place(placed)
+            made.append(placed[0].segment)
+        return made
+
+    def forget(self, segments: Sequence[int]) -> None:
+        """Lets go of segments whose addresses nobody got: nothing will name them."""
+        for segment in segments:
+            self._writer.let_go(segment)
 
     def _write(self, share: Sequence[Piece], segment_class: SegmentClass) -> list[Extent] | None:
         """Where the pieces are; None where there are too few blades for strips."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import maruhub
 from maruhub.api import Hub
+from maruhub.errors import NoSpace
 from maruhub.namespace import Namespace
 from maruhub.namespace.stream import PIECE_BYTES, Upload
 from maruhub.store.format.extent import Blob
@@ -110,3 +112,39 @@ def test_a_part_whose_size_is_told_is_gathered_from_its_first_byte(store: Gather
     part.write(bytes(BULK))
     part.commit()
     assert store.appends == [BULK]
+
+
+class Full(Gathering):
+    """Refuses the appends whose numbers are told."""
+
+    refused: tuple[int, ...] = ()
+
+    def append(self, blobs, *more):
+        if len(self.appends) in self.refused:
+            self.appends.append(0)
+            raise NoSpace("no room", hint="Free space.")
+        return super().append(blobs, *more)
+
+
+def test_what_found_no_room_is_still_there_when_there_is_some():
+    store = Full()
+    store.refused = (1,)
+    one = upload(store, expected_bytes=BULK)
+    data = os.urandom(6 * PIECE_BYTES)
+    one.write(data)
+    with pytest.raises(NoSpace):
+        one.commit()
+    blob = one.commit()
+    assert b"".join(bytes(store._bytes[extent]) for extent in blob) == data
+
+
+def test_a_stream_whose_end_finds_no_room_leaves_no_trail():
+    store = Full()
+    names = Namespace(store, "tester")
+    names.buckets.create("box")
+    size = 40 << 20
+    store.refused = (len(store.appends) + size // PIECE_BYTES,)
+    store.bulk_bytes = 0
+    with pytest.raises(NoSpace):
+        names.objects.put_stream("box", "key", io.BytesIO(bytes(size + 5)))
+    assert not list(store.scan(b"P", b"Q", 10))
