@@ -103,7 +103,7 @@ class PutSink:
             **condition,
         }
         self._fields = fields_of(request, bucket, said)
-        self._held: list[memoryview] = []
+        self._held: memoryview | bytearray = memoryview(b"")
         self._upload: Upload[ObjectInfo] | None = None
         if self._intake.size_bytes > SMALL_BYTES:
             self._upload = self._put(self._begin)
@@ -126,9 +126,18 @@ class PutSink:
 
     def write(self, data: bytes) -> None:
         """See :class:`Sink`."""
-        take = self._held.append if self._upload is None else self._upload.write
+        take = self._hold if self._upload is None else self._upload.write
         for view in self._intake.payload(data):
             take(view)
+
+    def _hold(self, view: memoryview) -> None:
+        """One view is kept as it is, several as one buffer: a view of each tiny chunk is far larger than it."""
+        if not self._held:
+            self._held = view
+            return
+        if isinstance(self._held, memoryview):
+            self._held = bytearray(self._held)
+        self._held += view
 
     def finish(self) -> Answer:
         """See :class:`Sink`."""
@@ -138,7 +147,7 @@ class PutSink:
         if upload is not None:
             info = self._put(lambda: upload.commit(fields=more))
         else:
-            data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+            data = memoryview(self._held)
             how = {**self._how, "fields": self._fields | more, "digest": self._intake.digest(data)}
             info = self._put(lambda: request.names.objects.put(request.bucket, request.key, data, **how))
         return Answer(200, written_headers(self._bucket, info))
