@@ -8,9 +8,10 @@ store (``row`` has them).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
-from maruhub.errors import NoSuchRun
+from maruhub.errors import NoSuchRun, Refused
 from maruhub.lab.claim import Claim
 from maruhub.lab.info import REASON_CHARS_MAX, RunInfo
 from maruhub.lab.row import (
@@ -29,6 +30,10 @@ from maruhub.lab.score import Score
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Rows, Store, get, prefix_end, scan_all
 
+CLAIMED_MAX: Final = 1_000_000
+"""Intervals of all claims of a run together, at least one a claim: an evaluation holds them all."""
+
+Told = Mapping[str, Any]
 Point = tuple[int, Mapping[str, float | str]]
 """A step and its metrics; a number that JSON has no word for is its name."""
 
@@ -44,8 +49,12 @@ class Ledger(Protocol):
     def actor(self) -> str:
         """Who acts."""
 
-    def start(self, info: RunInfo) -> None:
-        """Writes a new run."""
+    def start(self, info: RunInfo) -> RunInfo:
+        """Writes a new run; Refused if there is another of its id.
+
+        Returns:
+            The run as it is kept: the one that is there already if actor, name and view are the same.
+        """
 
     def info(self, run: str) -> RunInfo | None:
         """The run of exactly this id."""
@@ -57,7 +66,14 @@ class Ledger(Protocol):
         """Ends a run that has not ended; raises NoSuchRun."""
 
     def claim(self, run: str, recorder: str, claim: Claim) -> None:
-        """Puts a recorder's claim in the place of its last one; raises NoSuchRun."""
+        """Puts a recorder's claim in the place of its last one, unless that has a higher number.
+
+        Once the run has ended, a claim only adds to what was claimed.
+
+        Raises:
+            NoSuchRun: There is none.
+            Refused: The recorder's last claim is of another view, or the run's claims become too many.
+        """
 
     def claims(self, run: str) -> Sequence[Claim]:
         """A run's claims, a recorder each."""
@@ -84,10 +100,21 @@ class StoreLedger:
         self.actor = actor
         self._store = store
 
-    def start(self, info: RunInfo) -> None:
+    def start(self, info: RunInfo) -> RunInfo:
         """See :class:`Ledger`."""
         key, payload = run_key(info.id), info.encode()
-        self._store.commit(lambda rows: rows.put(key, payload), actor=self.actor)
+
+        def change(rows: Rows) -> RunInfo:
+            row = rows.get_many([key])[0]
+            if row is None:
+                rows.put(key, payload)
+                return info
+            known = RunInfo.of_row(row)
+            if (known.actor, known.name, known.view) != (info.actor, info.name, info.view):
+                raise Refused(f"there is a run {info.id} already.", hint="Start one with another id.")
+            return known
+
+        return self._store.commit(change, actor=self.actor)
 
     def info(self, run: str) -> RunInfo | None:
         """See :class:`Ledger`."""
@@ -111,11 +138,25 @@ class StoreLedger:
 
     def claim(self, run: str, recorder: str, claim: Claim) -> None:
         """See :class:`Ledger`."""
-        payload = encode(claim.payload())
+        given = claim.payload()
 
         def change(rows: Rows) -> None:
-            _known(rows, run)
-            rows.put(claim_key(run, recorder), payload)
+            told = decode(_known(rows, run))
+            row = rows.get_many([claim_key(run, recorder)])[0]
+            earlier = None if row is None else decode(row)
+            kept = _following(earlier, claim, ended=told["state"] != "running")
+            if kept is None:
+                return
+            payload = given if kept is claim else kept.payload()
+            claimed = told.get("claimed", 0) + _weight(payload) - _weight(earlier)
+            if claimed > CLAIMED_MAX:
+                raise Refused(
+                    f"the claims of run {run} hold more than {CLAIMED_MAX:,} epochs together.",
+                    hint="Go on in another run, with this one among its parents.",
+                )
+            if claimed != told.get("claimed", 0):
+                rows.put(run_key(run), encode(told | {"claimed": claimed}))
+            rows.put(claim_key(run, recorder), encode(payload))
 
         self._store.commit(change, actor=self.actor)
 
@@ -139,6 +180,31 @@ class StoreLedger:
 
     def _below(self, prefix: bytes) -> Iterable[Row]:
         return scan_all(self._store, prefix, prefix_end(prefix))
+
+
+def _following(earlier: Told | None, claim: Claim, *, ended: bool) -> Claim | None:
+    """What is kept once ``claim`` has come after ``earlier``; None: what is there."""
+    if earlier is None:
+        return replace(claim, exact=False) if ended else claim
+    if claim.number <= earlier.get("number", 0):
+        return None
+    if claim.view != earlier["view"]:
+        raise Refused(
+            f"this recorder is of view {earlier['view']}.", hint="Make a recorder for each view that is read."
+        )
+    if not ended:
+        return claim
+    known = Claim.of_payload(earlier)
+    joined = claim.joined(known)
+    return None if joined.reads.spans() == known.reads.spans() else joined
+
+
+def _weight(claim: Told | None) -> int:
+    """How many intervals a claim's payload stands for, none without one."""
+    if claim is None:
+        return 0
+    intervals: int = sum(last - first + 1 for _, first, last, _, _ in claim["reads"])
+    return max(1, intervals)
 
 
 def _known(rows: Rows, run: str) -> Row:

@@ -52,6 +52,12 @@ class Reads:
         else:
             _merge(intervals, start, stop)
 
+    def update(self, other: Reads) -> None:
+        """All of ``other`` was read too."""
+        for seed, epoch, intervals in other.epochs():
+            for start, stop in intervals:
+                self.add(seed, epoch, start, stop)
+
     def add_ahead(self, seed: int | None, epoch: int, start: int, count: int) -> None:
         """``count`` positions from ``start`` on, into the following epochs if need be."""
         while count > 0:

@@ -81,6 +81,7 @@ class RunRecorder:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._name = secrets.token_hex(8)
+        self._number = 0
         self._handed_out = Reads(self._size)
         self._claimed = Reads(self._size)
         self._ahead = max(AHEAD_MIN, self._size // AHEAD_PARTS)
@@ -96,4 +97,6 @@ class RunRecorder:
         self._claimed, self._claimed_at = claimed, now
 
     def _write(self, reads: Reads, *, exact: bool) -> None:
-        self._ledger.claim(self.run, self._name, Claim(self.digest, self._purpose, exact, reads))
+        self._number += 1
+        claim = Claim(self.digest, self._purpose, exact, reads, self._number)
+        self._ledger.claim(self.run, self._name, claim)

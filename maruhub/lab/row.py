@@ -10,7 +10,9 @@ key                                 payload
 ==================================  ==========================================================
 
 A payload is one byte (its version, 1) and a JSON object in UTF-8, so plain Python reads
-it. Who wrote a row and when stands in its envelope. Numbers that JSON has no word for (a
+it. A claim's row says its ``number``, counted up by its recorder (0 where it is not said); a
+run's says in ``claimed`` how many intervals all its claims hold, at least one each (0 where it is not said).
+Who wrote a row and when stands in its envelope. Numbers that JSON has no word for (a
 loss that became NaN) are the strings "nan", "inf" and "-inf".
 """
 
@@ -94,6 +96,10 @@ def number_of(name: str, value: Any) -> float:
         if isinstance(value, str | bytes):
             raise TypeError("text")
         return float(value)
+    except OverflowError:
+        raise InvalidInput(
+            f"metric {name!r} is too large for a number.", hint="Give its logarithm."
+        ) from None
     except (TypeError, ValueError):
         raise InvalidInput(
             f"metric {name!r} is no number: {value!r}.", hint="Give an int or float."

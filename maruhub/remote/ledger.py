@@ -26,10 +26,10 @@ class RemoteLedger:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def start(self, info: RunInfo) -> None:
+    def start(self, info: RunInfo) -> RunInfo:
         """See :class:`~maruhub.lab.ledger.Ledger`."""
         given = {name: value for name, value in asdict(info).items() if name in _GIVEN}
-        self._transport.call("run.start", run=given)
+        return RunInfo.of_json(self._transport.call("run.start", run=given))
 
     def info(self, run: str) -> RunInfo | None:
         """See :class:`~maruhub.lab.ledger.Ledger`."""
