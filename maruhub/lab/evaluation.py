@@ -36,11 +36,11 @@ class Finding:
             return "leaked"
         return "unverified" if self.unknown else "held-out"
 
-    def why(self, run: str, asked: str, total: int) -> list[str]:
+    def why(self, run: str, asked: str, total: int, *, name_read: bool = True) -> list[str]:
         """What stands against "held-out", in sentences."""
         if not self.overlap.samples:
             return self.unknown
-        return [leak_text(self.overlap, run, asked, total), *self.unknown]
+        return [leak_text(self.overlap, run, asked, total, name_read=name_read), *self.unknown]
 
     def hint(self, *, group: str, allow: str) -> str:
         """What to do about a leak, in the words in which a caller groups a split and allows leaks."""
@@ -51,14 +51,14 @@ class Finding:
         return f"{instead}; {allow} keeps it, marked."
 
 
-def leak_text(overlap: Overlap, run: str, asked: str, total: int) -> str:
+def leak_text(overlap: Overlap, run: str, asked: str, total: int, *, name_read: bool) -> str:
     """One sentence: how many, how, and up to three of them."""
     hows = []
     if overlap.by_sample:
         hows.append(f"{overlap.by_sample} as the same sample")
     if overlap.by_bytes:
         hows.append(f"{overlap.by_bytes} as the same bytes under another name")
-    examples = ", ".join(str(example) for example in overlap.examples)
+    examples = ", ".join(example.told(name_read=name_read) for example in overlap.examples)
     return (
         f"run {run} has read {overlap.samples} of the {total} samples of {asked} "
         f"({' and '.join(hows)}), such as {examples}."
@@ -98,10 +98,7 @@ def _parts(claims: list[Claim], views: Views, order: Order | None, unknown: list
     """One part a view: what all claims together have read of it."""
     merged: dict[str, Reads] = {}
     for claim in claims:
-        reads = merged.setdefault(claim.view, Reads(claim.reads.size))
-        for seed, epoch, intervals in claim.reads.epochs():
-            for start, stop in intervals:
-                reads.add(seed, epoch, start, stop)
+        merged.setdefault(claim.view, Reads(claim.reads.size)).update(claim.reads)
     for digest, reads in merged.items():
         try:
             view = views.view(digest)

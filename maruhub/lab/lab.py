@@ -48,13 +48,20 @@ class Lab:
         self.runs = Runs(self.ledger)
 
     def evaluate(
-        self, run: Run | str, view: LabView, metrics: Mapping[str, Any], *, allow_leak: bool = False
+        self,
+        run: Run | str,
+        view: LabView,
+        metrics: Mapping[str, Any],
+        *,
+        allow_leak: bool = False,
+        name_read: bool = True,
     ) -> Score:
         """Records what ``run`` reached on ``view``, and whether that is held-out.
 
         What the run and its ancestry have read is compared with ``view`` by root id and by
         SHA-256, over all datasets. Cost: one pass over the hashes of what was read; no
-        blob is read.
+        blob is read. A leak is told with up to three of its samples; without ``name_read`` by
+        their names in ``view`` alone, not by those under which they were read.
 
         Returns:
             The score as recorded. Its verdict is "unverified" where nobody can tell what
@@ -77,7 +84,7 @@ class Lab:
             )
         finding = investigate(run, view, runs=self.runs, views=self._views, order=self._order)
         asked = f"{address} {view.is_split}" if view.is_split else address
-        why = finding.why(run.id, asked, len(view))
+        why = finding.why(run.id, asked, len(view), name_read=name_read)
         if finding.verdict == "leaked" and not allow_leak:
             raise NotHeldOut(
                 f"not held out: {' '.join(why)}",

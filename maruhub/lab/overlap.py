@@ -32,11 +32,12 @@ class Example:
     read_id: str
     same_sample: bool
 
-    def __str__(self) -> str:
+    def told(self, *, name_read: bool) -> str:
+        """For people; without ``name_read`` only by the name in the asked view."""
         if self.id == self.read_id:
             return f"{self.id} (the same sample)"
         how = "derived from the same sample as" if self.same_sample else "the same bytes as"
-        return f"{self.id} ({how} {self.read_id})"
+        return f"{self.id} ({how} {self.read_id if name_read else 'one that was read'})"
 
 
 @dataclass(slots=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
 from maruhub.errors import InvalidInput, NotFound, Refused
+from maruhub.gateway.batch.claims import parse_claim
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.request import parse_source
 from maruhub.gateway.batch.rights import ADMIN, TRAIN, Allowed, require
 from maruhub.gateway.batch.sources import DATASET, Sources
-from maruhub.lab.claim import Claim
 from maruhub.lab.info import RunInfo, check_end, check_name, check_parameters
 from maruhub.lab.ledger import no_such_run
-from maruhub.lab.reads import Reads, Span
 from maruhub.lab.row import encode_number, number_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ _ID: Final = re.compile(r"[0-9a-f]{20}")
 _WRITER: Final = re.compile(r"[0-9a-f]{16}")
 PAGE_MAX: Final = 1000
 POINTS_MAX: Final = 4096
-EPOCHS_MAX: Final = 1_000_000
-"""Of one claim: an interval is kept for each."""
 
 
 def start(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
@@ -38,10 +37,6 @@ def start(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     if not _ID.fullmatch(id):
         raise InvalidInput("a run's id is 20 hex digits.")
     view = _view(hub, digest, allowed)
-    ledger = hub.lab.ledger
-    known = ledger.info(id)
-    if known is not None and (known.actor, known.name, known.view) != (hub.namespace.actor, name, digest):
-        raise Refused(f"there is a run {id} already.", hint="Start one with another id.")
     info = RunInfo(
         id=id,
         name=name,
@@ -53,23 +48,22 @@ def start(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
         code=told.text("code", ""),
         parameters=check_parameters(argument.mapping("parameters of the run", told.take("parameters", {}))),
         seed=told.whole("seed", 0, low=-(1 << 63)),
-        parents=told.texts("parents", []),
+        parents=_parents(hub, told.texts("parents", []), _reader(fields, allowed)),
         started_us=told.whole("started_us"),
         actor=hub.namespace.actor,
     )
     told.done()
-    if known is None:
-        ledger.start(info)
-    return _told(known or info)
+    return _told(hub.lab.ledger.start(info))
 
 
 def page(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
-    """Runs whose ids begin so, behind one of them."""
+    """Runs whose ids begin so, behind one of them; of those that the caller may know of."""
     beginning, after = fields.text("beginning", ""), fields.text("after", "")
     limit = fields.whole("limit", PAGE_MAX, low=1, high=PAGE_MAX)
     fields.done()
     require(allowed, "s3:ListBucket", DATASET)
-    behind = (info for info in hub.lab.ledger.infos(beginning) if info.id > after)
+    may_know = _reader(fields, allowed)
+    behind = (info for info in hub.lab.ledger.infos(beginning) if info.id > after and may_know(info))
     return [_told(info) for info in islice(behind, limit)]
 
 
@@ -84,12 +78,12 @@ def end(hub: Hub, fields: Fields, allowed: Allowed) -> None:
 def claim(hub: Hub, fields: Fields, allowed: Allowed) -> None:
     """Puts a recorder's claim in the place of its last one."""
     run, recorder = _own(hub, fields, allowed), _writer(fields.text("recorder"))
-    told = Fields(fields.take("claim"), "the claim")
+    told = parse_claim(fields.take("claim"))
     fields.done()
-    view, purpose, exact = told.text("view"), told.text("purpose"), told.flag("exact")
-    reads = Reads(told.whole("size"), [_span(span) for span in _bounded(told.items("reads"))])
-    told.done()
-    hub.lab.ledger.claim(run, recorder, Claim(view, purpose, exact, reads))
+    view = _view(hub, told.view, allowed)
+    if told.reads.size != len(view):
+        raise InvalidInput(f"the view {told.view} has {len(view)} samples, not {told.reads.size}.")
+    hub.lab.ledger.claim(run, recorder, told)
 
 
 def claims(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
@@ -114,11 +108,18 @@ def points(hub: Hub, fields: Fields, allowed: Allowed) -> list[Any]:
 
 
 def scores(hub: Hub, fields: Fields, allowed: Allowed) -> list[dict[str, Any]]:
-    """Scores of a run, or of all."""
+    """Scores of a run, or of all; of those runs that the caller may know of."""
     run = fields.text("run", "")
     fields.done()
     require(allowed, "s3:ListBucket", DATASET)
-    return [score.to_json() for score in hub.lab.ledger.scores(run)]
+    may_know = _reader(fields, allowed)
+
+    @cache
+    def shown(run: str) -> bool:
+        info = hub.lab.ledger.info(run)
+        return info is not None and may_know(info)
+
+    return [score.to_json() for score in hub.lab.ledger.scores(run) if shown(score.run)]
 
 
 class Evaluations:
@@ -135,7 +136,8 @@ class Evaluations:
         fields.done()
         view = self._sources.open(source, allowed)
         require(allowed, TRAIN, DATASET, f"{view.dataset_name}/{view.version_name}/")
-        return hub.evaluate(run, view, metrics, allow_leak=allow_leak).to_json()
+        name_read = allowed(ADMIN, "", "")  # what was read may be of a dataset that others can't read
+        return hub.lab.evaluate(run, view, metrics, allow_leak=allow_leak, name_read=name_read).to_json()
 
 
 def _view(hub: Hub, digest: str, allowed: Allowed) -> View:
@@ -164,7 +166,36 @@ def _readable(hub: Hub, fields: Fields, allowed: Allowed) -> str:
     run = fields.text("run")
     fields.done()
     require(allowed, "s3:ListBucket", DATASET)
+    info = hub.lab.ledger.info(run)
+    if info is None or not _reader(fields, allowed)(info):
+        require(allowed, ADMIN)
     return run
+
+
+def _reader(fields: Fields, allowed: Allowed) -> Callable[[RunInfo], bool]:
+    """Whether the caller may know of a run: their own, or over a version that they may read."""
+
+    @cache
+    def may_read(dataset: str, version: str) -> bool:
+        return allowed("s3:GetObject", DATASET, f"{dataset}/{version}/") or allowed(ADMIN, "", "")
+
+    def may_know(info: RunInfo) -> bool:
+        own = bool(fields.owner) and info.actor == fields.owner
+        return own or may_read(info.dataset, info.version)
+
+    return may_know
+
+
+def _parents(hub: Hub, named: list[str], may_know: Callable[[RunInfo], bool]) -> list[str]:
+    """What a model began with; Refused for a run that the caller may not know of."""
+    for name in named:
+        info = hub.lab.ledger.info(name)
+        if info is not None and not may_know(info):
+            raise Refused(
+                f"this key may not begin with the run {name}.",
+                hint="It takes s3:GetObject on the version that the run trained on.",
+            )
+    return named
 
 
 def _told(info: RunInfo) -> dict[str, Any]:
@@ -175,24 +206,6 @@ def _writer(text: str) -> str:
     if not _WRITER.fullmatch(text):
         raise InvalidInput("who writes of a run is named by 16 hex digits.")
     return text
-
-
-def _bounded(spans: list[Any]) -> list[Any]:
-    """Spans as they came, if all their epochs together can be kept."""
-    epochs = 0
-    for span in spans:
-        if not isinstance(span, list) or len(span) != 5:
-            raise InvalidInput("each of reads is [seed, first epoch, last epoch, start, stop].")
-        epochs += argument.whole("an epoch", span[2], low=0) - argument.whole("an epoch", span[1], low=0) + 1
-        if epochs > EPOCHS_MAX:
-            raise Refused(f"a claim is of at most {EPOCHS_MAX:,} epochs.")
-    return spans
-
-
-def _span(span: list[Any]) -> Span:
-    seed, *numbers = span
-    whole = [argument.whole("a number of reads", number, low=0) for number in numbers]
-    return Span(None if seed is None else argument.whole("a seed", seed), *whole)
 
 
 def _point(point: object) -> tuple[int, dict[str, float | str]]:

@@ -22,7 +22,7 @@ from maruhub.errors import InvalidInput, MaruError, NoSuchBucket, NoSuchKey, Pre
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.batch.calls import Call, calls_of
 from maruhub.gateway.batch.courses import Courses
-from maruhub.gateway.batch.door import PREFIX, BatchDoor
+from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
 from maruhub.store.protocol import Store
@@ -412,40 +412,6 @@ def test_a_call_asks_for_rights_before_it_says_or_does_anything(hub: Hub, door: 
     assert isinstance(refused(post(door, "call", call, lambda *_: False)), Refused)
     assert len(hub.bucket("photos")) == 50
     assert [info.tags for info in hub.dataset("cats").versions()] == [()]
-
-
-def test_a_run_is_its_users(hub: Hub, door: BatchDoor) -> None:
-    hub.dataset("cats").commit("photos")
-    digest = hub.version("cats").save().digest
-    run = {"id": "0" * 20, "name": "r", "view": digest, "started_us": 1}
-
-    def trains(action: str, bucket: str, key: str) -> bool:
-        return (action, bucket, key) == ("maru:Train", "dataset", "cats/v1/") or action == "s3:ListBucket"
-
-    def ask(name: str, actor: str, **arguments: Any) -> Any:
-        request = json.dumps({"call": name, "arguments": arguments}).encode()
-        head = Head("POST", f"{PREFIX}call", "", ())
-        return json.loads(door.answer(head, request, trains, actor=actor).body)  # type: ignore[arg-type]
-
-    for _ in range(2):  # the second time as if the first answer had been lost
-        assert ask("run.start", "ann", run=run)["result"]["actor"] == "ann"
-    assert len(list(hub.runs.infos())) == 1
-    claim = {"view": digest, "size": 50, "purpose": "train", "exact": True, "reads": [[3, 0, 0, 0, 8]]}
-    mine = {"run": run["id"], "recorder": "a" * 16, "claim": claim}
-    for wrong in (
-        ("run.start", {"run": run}),
-        ("run.claim", mine),
-        ("run.end", {"run": run["id"], "state": "finished"}),
-        ("run.add_points", {"run": run["id"], "writer": "a" * 16, "number": 0, "points": [[0, {"loss": 1}]]}),
-        ("run.evaluate", {"run": run["id"], "source": {"dataset": "cats"}, "metrics": {"a": 1}}),
-    ):
-        assert ask(wrong[0], "bob", **wrong[1])["error"]["code"] == "Refused", wrong[0]
-    assert hub.runs.get(run["id"]).reads() == []
-    assert hub.runs.get(run["id"]).state == "running"
-    assert "error" not in ask("run.claim", "ann", **mine)
-    assert ask("run.claims", "bob", run=run["id"])["result"] == [claim]
-    many = {**claim, "reads": [[3, 0, 1 << 60, 0, 8]]}
-    assert ask("run.claim", "ann", **{**mine, "claim": many})["error"]["code"] == "Refused"
 
 
 def test_every_call_stands_in_the_page_of_the_format(hub: Hub) -> None:
