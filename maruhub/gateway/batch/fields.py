@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from typing import Any, Final
 
 from maruhub import argument
 from maruhub.errors import InvalidInput
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _MISSING: Final = object()
 U64_MAX: Final = (1 << 64) - 1
 I63_MAX: Final = (1 << 63) - 1
 
 
 def parse_object(body: bytes | memoryview, what: str) -> dict[str, Any]:
-    """A JSON object; InvalidInput for anything else, however deep."""
+    """A JSON object in UTF-8; InvalidInput for anything else, however deep."""
     try:
-        value = json.loads(bytes(body))
+        value = json.loads(bytes(body).decode())
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{what} is not JSON: {str(error)[:200]}.") from None
     if not isinstance(value, dict):
         raise InvalidInput(f"{what} must be a JSON object.")
+    if _SURROGATE.search(body):
+        check_texts(value, what)
     return value
+
+
+def check_texts(value: object, what: str) -> None:
+    """Raises InvalidInput for half a surrogate pair in any text of a JSON value: no row can hold it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise InvalidInput(
+            f"{what} holds text that is no Unicode: half of a surrogate pair.", hint="Send text in UTF-8."
+        ) from None
 
 
 class Fields:

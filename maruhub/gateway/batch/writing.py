@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
 from maruhub.errors import InvalidData, InvalidInput, MaruError
-from maruhub.gateway.batch.fields import I63_MAX, Fields
+from maruhub.gateway.batch.fields import I63_MAX, Fields, check_texts
 from maruhub.gateway.batch.rights import Allowed, make_bucket, require
 from maruhub.namespace import PutItem
 from maruhub.wire.stream import Begin, StreamReader, Window
@@ -51,6 +51,7 @@ def parse_write(body: bytes) -> Write | WritePart:
     for event in reader.feed(body):
         if isinstance(event, Begin):
             about = event.about
+            check_texts(about, "the request")
         elif isinstance(event, Window):
             for part, more in zip(event.parts, event.more, strict=True):
                 if isinstance(part, MaruError):

@@ -414,6 +414,42 @@ def test_a_call_asks_for_rights_before_it_says_or_does_anything(hub: Hub, door: 
     assert [info.tags for info in hub.dataset("cats").versions()] == [()]
 
 
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("what", "body"),
+    [
+        ("read", {**EPOCH, "epoch": {"dataset": HALF}}),
+        ("read", {**EPOCH, "epoch": {**SOURCE["source"], "operations": [["where", HALF]]}}),
+        ("read", {"format": 1, "objects": [{"bucket": "photos", "keys": ["001.jpg", HALF]}]}),
+        ("call", {"call": "bucket.stat", "arguments": {"bucket": "photos", "keys": [HALF]}}),
+        ("call", {"call": "bucket.page", "arguments": {"bucket": "photos", "delimiter": HALF}}),
+        ("call", {"call": "run.page", "arguments": {"beginning": HALF}}),
+        ("call", {"call": "upload.begin", "arguments": {**KEY, "metadata": {"a": HALF}}}),
+        ("call", {"call": "sql", "arguments": {"query": f"SELECT '{HALF}'"}}),
+        ("call", {HALF: 1}),
+        ("write", body([({"key": "a", "metadata": {HALF: "b"}}, b"1")])),
+        ("write", body([({"key": HALF}, b"1")])),
+        ("call", b'{"call": "\xed\xa0\x80"}'),
+        ("call", {"call": "bucket.retain", "arguments": {"bucket": "photos", "for_s": 10**400}}),
+        ("call", {"call": "dataset.set_split", "arguments": {**CATS, "fractions": [10**400, 1, 1]}}),
+        ("read", {**EPOCH, "order": {"kind": "mixed", "shares": [10**400]}}),
+    ],
+)
+def test_text_that_is_no_unicode_and_huge_numbers_are_refused(
+    hub: Hub, door: BatchDoor, what: str, body: object
+) -> None:
+    hub.dataset("cats").commit("photos")
+    assert isinstance(refused(post(door, what, body)), InvalidInput)
+
+
+def test_whole_pairs_of_surrogates_are_text(hub: Hub, door: BatchDoor) -> None:
+    hub.bucket("photos")["😀"] = b"smile"
+    assert b"\\ud83d" in json.dumps(objects(["😀"])).encode()
+    assert read(post(door, "read", objects(["😀"])))[2] == [b"smile"]
+
+
 def test_every_call_stands_in_the_page_of_the_format(hub: Hub) -> None:
     page = (ROOT / "docs" / "format-batch.md").read_text()
     named = {

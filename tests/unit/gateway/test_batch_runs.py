@@ -108,6 +108,14 @@ def test_each_span_of_a_claim_is_checked(hub: Hub, users: Users, span: Any) -> N
     assert hub.runs.get("0" * 20).reads() == []
 
 
+def test_a_metric_too_large_for_a_number_is_refused(hub: Hub, users: Users) -> None:
+    start(users, hub)
+    points = {"writer": "a" * 16, "number": 0, "points": [[0, {"loss": 10**400}]]}
+    assert users.ask("ann", "run.add_points", run="0" * 20, **points)["code"] == "InvalidInput"
+    figures = {"source": {"dataset": "cats"}, "metrics": {"accuracy": 10**400}}
+    assert users.ask("ann", "run.evaluate", run="0" * 20, **figures)["code"] == "InvalidInput"
+
+
 def test_the_epochs_of_a_claim_are_bounded_before_they_are_unfolded(hub: Hub, users: Users) -> None:
     start(users, hub)
     for reads in (
