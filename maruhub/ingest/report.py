@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, astuple, dataclass, field
+from typing import Any, Final
 
-from maruhub.errors import Corrupt
+from maruhub import argument
+from maruhub.errors import Corrupt, InvalidInput
 from maruhub.ingest.entry import Refusal
+
+_NUMBERS: Final = ("stored", "unchanged", "metadata_updated", "bytes_read", "bytes_stored", "started_us")
+_NUMBER_MAX: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +66,32 @@ class Report:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Report:
-        """The report that :meth:`to_json` wrote; fields unknown here are passed over."""
+        """The report that :meth:`to_json` wrote; fields unknown here are passed over.
+
+        Raises:
+            Corrupt: It is none; a client may have sent it.
+        """
         try:
             values = json.loads(text)
             values["refused"] = tuple(Refusal(**each) for each in values["refused"])
-            return cls(**{name: values[name] for name in cls.__dataclass_fields__})
-        except (ValueError, KeyError, TypeError) as error:
+            report = cls(**{name: values[name] for name in cls.__dataclass_fields__})
+            _check(report)
+        except (ValueError, KeyError, TypeError, RecursionError, InvalidInput) as error:
             raise Corrupt(f"a stored report of an ingest can't be read: {error}.") from error
+        return report
+
+
+def _check(report: Report) -> None:
+    """Raises InvalidInput for a field of another kind than it says."""
+    for name in ("source", "bucket", "prefix", "stopped"):
+        argument.text(name, getattr(report, name))
+    argument.flag("complete", report.complete)
+    for name in _NUMBERS:
+        argument.whole(name, getattr(report, name), low=0, high=_NUMBER_MAX)
+    seconds: object = report.seconds
+    if not isinstance(seconds, int | float) or not 0 <= seconds < _NUMBER_MAX:
+        raise argument.wrong("seconds", seconds, "a number of seconds")
+    for reason, count in argument.mapping("refused_count", report.refused_count).items():
+        argument.whole(f"the count of {reason!r:.40}", count, low=0, high=_NUMBER_MAX)
+    for refusal in report.refused:
+        argument.texts("an entry of refused", astuple(refusal))

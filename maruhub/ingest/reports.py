@@ -8,9 +8,10 @@ NUL. Payload: a version byte, 1. The row's extents hold the report as JSON (UTF-
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import Final
 
-from maruhub.errors import UnsupportedFormat
+from maruhub.errors import Corrupt, UnsupportedFormat
 from maruhub.ingest.opening import source_name
 from maruhub.ingest.report import Report
 from maruhub.namespace import Namespace
@@ -53,9 +54,12 @@ class Reports:
         return None if row is None else self._read(row)
 
     def all(self) -> list[Report]:
-        """The last report of every source, newest first."""
-        rows = scan_all(self._store, _FIRST, prefix_end(_FIRST))
-        return sorted((self._read(row) for row in rows), key=lambda each: -each.started_us)
+        """The last report of every source, newest first; one that can't be read is passed over."""
+        reports = []
+        for row in scan_all(self._store, _FIRST, prefix_end(_FIRST)):
+            with suppress(Corrupt, UnsupportedFormat):
+                reports.append(self._read(row))
+        return sorted(reports, key=lambda each: -each.started_us)
 
     def _read(self, row: Row) -> Report:
         if row.payload[:1] != _VERSION:
