@@ -16,7 +16,14 @@ from maruhub.namespace.object import (
     derive_payload,
     object_prefix,
 )
-from maruhub.namespace.put import UNCONDITIONAL, Condition, NewVersion, check_request, place
+from maruhub.namespace.put import (
+    UNCONDITIONAL,
+    Condition,
+    NewVersion,
+    check_condition,
+    check_request,
+    place,
+)
 from maruhub.namespace.reads import no_such_key
 from maruhub.namespace.tally import counted
 from maruhub.store.format.row import Row
@@ -94,6 +101,7 @@ def metadata_change(
     """Other user fields for the bytes that a key holds."""
     check_request(request)
     raw_key = encode_key(key)
+    condition = UNCONDITIONAL if if_match is None else Condition(if_match)
 
     def change(rows: Rows) -> ObjectInfo:
         bucket = find_bucket(rows, bucket_name)
@@ -107,9 +115,9 @@ def metadata_change(
         if (tail.get("type"), tail.get("meta")) == (info.tail.get("type"), info.tail.get("meta")) and (
             mtime_ns in (None, info.mtime_ns)
         ):
+            check_condition(condition, row, where=f"maru://{bucket_name}/{key}")
             return info
         payload = derive_payload(info, Origin.METADATA, tail=pack_tail(tail), mtime_ns=mtime_ns)
-        condition = UNCONDITIONAL if if_match is None else Condition(if_match)
         new = NewVersion(key, raw_key, payload, info.extents, condition)
         return place(rows, bucket, new, row.key, row, request=request)
 

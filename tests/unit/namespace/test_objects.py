@@ -137,6 +137,17 @@ def test_read_many_of_a_rotten_object() -> None:
         ns.objects.read("photos", "bad")
 
 
+@pytest.mark.parametrize("meta", [{"a": "1"}, {"a": "2"}])
+def test_a_condition_holds_for_metadata_whether_or_not_it_changes(
+    ns: Namespace, meta: dict[str, str]
+) -> None:
+    info = ns.objects.put("photos", "k", b"x", metadata={"a": "1"}, create_bucket=True)
+    with pytest.raises(PreconditionFailed, match="has the ETag"):
+        ns.objects.update_metadata("photos", "k", metadata=meta, if_match="0" * 32)
+    assert ns.objects.head("photos", "k") == info
+    assert ns.objects.update_metadata("photos", "k", metadata=meta, if_match=info.etag).metadata == meta
+
+
 def test_missing_key(ns: Namespace) -> None:
     for call in (
         lambda: ns.objects.head("photos", "k"),
