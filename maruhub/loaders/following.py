@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 SHARE_MAX: Final = 1 << 31
-_JOINS_MAX: Final = 200
+JOINS_MAX: Final = 64
 """In one epoch; each is one more source to look rows up in."""
 
 
@@ -78,7 +78,7 @@ class Course:
 
     def joined(self, join: Join, epoch: int, options: LoaderOptions) -> Course:
         """The same epoch from ``join.position`` on with what is new in its view; InvalidInput."""
-        if join.position > self.order.size or len(self.joins) == _JOINS_MAX:
+        if join.position > self.order.size or len(self.joins) == JOINS_MAX:
             raise InvalidInput(
                 f"nothing can join at position {join.position} of {self.order.size}, "
                 f"after {len(self.joins)} others.",

@@ -1,4 +1,4 @@
-"""What an epoch is made of once newer versions have joined it; found once, and kept for the next request."""
+"""What an epoch is made of, and in which order it comes; found once, and kept for the next request."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
     from maruhub.loaders.source import SampleSource
 
 _KEPT: Final = 8
+_AT_ONCE: Final = ("shuffled", "sequential")
+"""Orders that cost nothing to make."""
 
 
 class Courses:
     """Courses of a hub's views, by what was asked for. Safe from many threads.
 
-    What is new in a later version is found by comparing the names of both, which takes seconds
-    where there are millions; a training asks for the same again and again.
+    What is new in a later version is found by comparing the names of both, and an order by a column
+    by sorting it, which takes seconds where there are millions; a training asks for the same again
+    and again. One is built at a time: requests that come together for the same wait for it.
     """
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._kept: OrderedDict[str, Course] = OrderedDict()
         self._lock = threading.Lock()
+        self._building = threading.Lock()
 
     def open(self, request: ReadEpoch, allowed: Allowed) -> Course:
         """The course that a request is about; raises what opening its sources raises, InvalidInput."""
@@ -42,26 +46,38 @@ class Courses:
         ]
         options: dict[str, Any] = {"order": request.order, "samples_per_epoch": request.samples_per_epoch}
         chosen = LoaderOptions.of({**options, "seed": request.seed or 0, "shuffle": request.seed is not None})
-        if not joins:
+        if not joins and chosen.policy.kind in _AT_ONCE:
             return Course.of(view, chosen)
-        if request.epochs != 1 or request.samples_per_epoch is not None:
+        if joins and (request.epochs != 1 or request.samples_per_epoch is not None):
             raise InvalidInput("what has joined is part of one epoch of the order's own length.")
         key = _key(view, request, joins, chosen)
+        known = self._known(key)
+        if known is not None:
+            return known
+        with self._building:
+            course = self._known(key)  # another may have built it meanwhile
+            if course is None:
+                course = Course.of(view, chosen)
+                for join in joins:
+                    course = course.joined(join, request.epoch, chosen)
+                self._keep(key, course)
+        return course
+
+    def _known(self, key: str) -> Course | None:
         with self._lock:
             known = self._kept.get(key)
             if known is not None:
                 self._kept.move_to_end(key)
-                return known
-        course = Course.of(view, chosen)
-        for join in joins:
-            course = course.joined(join, request.epoch, chosen)
+            return known
+
+    def _keep(self, key: str, course: Course) -> None:
         with self._lock:
             self._kept[key] = course
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        return course
 
 
 def _key(view: SampleSource, request: ReadEpoch, joins: Sequence[Join], chosen: LoaderOptions) -> str:
     joined = [[join.view.digest, join.position, join.new, join.old] for join in joins]
-    return json.dumps([view.digest, request.seed, request.epoch, chosen.order_json(), joined])
+    epoch = request.epoch if joins else None  # without joins one course is for all epochs
+    return json.dumps([view.digest, request.seed, epoch, chosen.order_json(), joined])

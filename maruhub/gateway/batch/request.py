@@ -8,12 +8,14 @@ from typing import Any, Final
 from maruhub import argument
 from maruhub.errors import InvalidInput, UnsupportedFormat
 from maruhub.gateway.batch.fields import I63_MAX, U64_MAX, Fields
+from maruhub.loaders.following import JOINS_MAX
 from maruhub.loaders.order import Policy
 from maruhub.loaders.orders import policy_of
 
 FORMAT: Final = 1
 EXTENT_BYTES: Final = 1 << 20
-_PARTS_MAX: Final = 1024
+PARTS_MAX: Final = 64
+"""Sources laid end to end; each is opened, and searched if it has operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +143,11 @@ def _joined(fields: Fields) -> Source:
     """Several sources; parts of parts are refused."""
     told, digest = fields.items("parts"), fields.maybe_text("digest") or ""
     fields.done()
-    if not 0 < len(told) <= _PARTS_MAX:
-        raise InvalidInput(f"parts are 1 to {_PARTS_MAX} sources, not {len(told)}.")
-    parts = tuple(parse_source(each) for each in told)
-    if any(part.parts for part in parts):
+    if not 0 < len(told) <= PARTS_MAX:
+        raise InvalidInput(f"parts are 1 to {PARTS_MAX} sources, not {len(told)}.")
+    if any(isinstance(each, dict) and "parts" in each for each in told):
         raise InvalidInput("a part has no parts of its own.")
-    return Source(digest=digest, parts=parts)
+    return Source(digest=digest, parts=tuple(parse_source(each) for each in told))
 
 
 def _objects(fields: Fields) -> ReadRequest:
@@ -192,8 +193,14 @@ def _epoch(fields: Fields) -> ReadRequest:
         order=policy_of(fields.take("order")) if fields.has("order") else None,
         samples_per_epoch=fields.maybe_whole("samples_per_epoch", low=1, high=I63_MAX),
         remainder=fields.text("remainder", "exact"),
-        joined=tuple(_joining(each) for each in fields.items("joined", [])),
+        joined=tuple(_joining(each) for each in _bounded(fields.items("joined", []))),
     )
+
+
+def _bounded(joined: list[Any]) -> list[Any]:
+    if len(joined) > JOINS_MAX:
+        raise InvalidInput(f"at most {JOINS_MAX} sources join an epoch, not {len(joined)}.")
+    return joined
 
 
 def _joining(value: object) -> Joining:
