@@ -123,7 +123,11 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         if_match: str | None = None,
         if_none_match: bool = False,
     ) -> RemoteObject:
-        """Stores an object durably; ``data`` may be an open binary file of any size."""
+        """Stores an object durably; ``data`` may be an open binary file of any size.
+
+        Of more than 60 MiB ``mtime_ns`` is set once it is stored. That needs the right to read it
+        too, so the time may be missing: look at the answer's ``mtime_ns``.
+        """
         argument.text("a key", key)
         given = None if metadata is None else dict(argument.mapping("metadata", metadata))
         if isinstance(data, bytes | bytearray | memoryview):
@@ -142,7 +146,10 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         return made if mtime_ns in (None, made.mtime_ns) else self._set_time(made, mtime_ns)
 
     def _set_time(self, made: RemoteObject, mtime_ns: int | None) -> RemoteObject:
-        """An upload in parts has no time of change of its own: it comes after, unless others were quicker."""
+        """An upload in parts has no time of change of its own: it comes after, as far as it can.
+
+        The object is durable by now, so whatever fails here is no failure of the put.
+        """
         update: dict[str, Any] = {
             "key": made.key,
             "metadata": {},
@@ -151,7 +158,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         }
         try:
             return RemoteObject.of(self._call("update", updates=[update])[0])
-        except (errors.NoSuchKey, errors.PreconditionFailed):
+        except errors.MaruError:
             return made
 
     def put_many(

@@ -16,6 +16,7 @@ import maruhub
 from maruhub import errors
 from maruhub.loaders import orders
 from maruhub.remote import RemoteHub
+from maruhub.remote import bucket as remote_bucket
 from maruhub.remote.patience import Patience
 from tests.contract.hubs.conftest import Served
 from tests.contract.hubs.server import KEY, SECRET, BatchServer
@@ -203,3 +204,43 @@ def test_patience_ends_and_is_renewed_by_progress() -> None:
         patience.progress()
     assert now[0] == pytest.approx(20)
     assert len(pauses) < 50
+
+
+@pytest.fixture
+def in_parts(served: Served, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A bucket elsewhere into which all but tiny objects go in parts."""
+    monkeypatch.setattr(remote_bucket, "WRITE_BYTES", 1 << 10)
+    return served.remote.bucket("photos")
+
+
+def test_a_time_that_may_not_be_set_does_not_fail_what_is_stored(
+    served: Served, in_parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert in_parts.put("timed", blob(1), mtime_ns=7).mtime_ns == 7
+    answer = served.server.door.answer
+
+    def write_only(head: Any, body: bytes, allowed: Any) -> Any:
+        return answer(head, body, lambda action, *_: action != "s3:GetObject")
+
+    monkeypatch.setattr(served.server.door, "answer", write_only)
+    made = in_parts.put("stored", blob(2), mtime_ns=7)
+    there = served.local.bucket("photos")
+    assert there["stored"] == blob(2)
+    assert (made.etag, made.mtime_ns) == (there.stat("stored").etag, there.stat("stored").mtime_ns)
+    assert made.mtime_ns != 7
+
+
+@pytest.mark.parametrize("error", [errors.Unavailable, errors.NoSuchKey, errors.Corrupt])
+def test_whatever_fails_while_a_time_is_set_the_object_is_stored(
+    served: Served, in_parts: Any, monkeypatch: pytest.MonkeyPatch, error: type[errors.MaruError]
+) -> None:
+    call = remote_bucket.RemoteBucket._call
+
+    def cut(bucket: Any, what: str, **arguments: Any) -> Any:
+        if what == "update":
+            raise error("the connection is gone.")
+        return call(bucket, what, **arguments)
+
+    monkeypatch.setattr(remote_bucket.RemoteBucket, "_call", cut)
+    assert in_parts.put("stored", blob(2), mtime_ns=7).size == len(blob(2))
+    assert served.local.bucket("photos")["stored"] == blob(2)
