@@ -441,7 +441,8 @@ def test_with_three_strips_lost_what_is_left_comes_out_and_the_rest_is_named(poo
     done = run(*drives[3:], tmp_path / "out", elsewhere=tmp_path / "cwd")
     assert done.returncode == 1
     _nothing_wrong(tmp_path / "out", wanted)
-    assert "too few of its files" in done.stderr
+    # Which strips were on the lost drives is drawn; with one more of them batches are still found.
+    assert "too few of its files" in done.stderr or "damaged in every copy" in done.stderr
 
 
 def seal(hub: maruhub.Hub, *, covered: int = 0) -> None:
