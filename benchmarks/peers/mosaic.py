@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch.library
+from torch import library
 from torch.utils.data import DataLoader
 
 # It imports torchvision, whose build may be for another torch; its operators are not used here.
-_register = torch.library.register_fake
-torch.library.register_fake = lambda *args, **kwargs: lambda function: function
+_register = library.register_fake
+library.register_fake = lambda *args, **kwargs: lambda function: function
 import torchvision  # noqa: E402, F401
 
-torch.library.register_fake = _register
+library.register_fake = _register
 
 from streaming import MDSWriter, StreamingDataset  # noqa: E402
 
