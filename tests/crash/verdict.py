@@ -10,6 +10,7 @@ from maruhub.index.protocol import AFTER_ALL
 from maruhub.namespace import Namespace
 from maruhub.namespace.object import ObjectInfo
 from maruhub.store.format.keys import TAIL_PREFIX, segment_of
+from maruhub.store.format.strip import parse_strip_name
 from maruhub.testing.trial import comparable
 from tests.crash.journal import History, State
 from tests.crash.load import BUCKET
@@ -60,17 +61,23 @@ def rows(pool: OpenPool) -> dict[bytes, bytes]:
     """All rows but the index's own state, which is of this very index file.
 
     Of a tail row only where the last batch starts: the live one ends behind the objects that
-    others had begun to append behind that batch, which a rebuild can't know. Of segments in
-    strips not even that: an act that was killed before its turn may have left newer strips,
-    which say rightly that all batches are in a checkpoint, and nobody asks for the tail again.
+    others had begun to append behind that batch, which a rebuild can't know. Where an act was
+    killed before its turn, its strips may say that all batches are in a checkpoint: no tail then.
     """
     found = comparable(dict(pool._index.scan(b"", AFTER_ALL, 1 << 30)))
-    in_strips = {layout.segment for layout in pool.store.layouts() if layout.strips is not None}
+    cut_short = _cut_short(pool)
     return {
         key: value
         for key, value in found.items()
-        if not (key.startswith(TAIL_PREFIX) and segment_of(key) in in_strips)
+        if not (key.startswith(TAIL_PREFIX) and segment_of(key) in cut_short)
     }
+
+
+def _cut_short(pool: OpenPool) -> set[int]:
+    """Segments of which blades hold strips of a later act than the one on record."""
+    acts = {each.segment: each.strips.act for each in pool.store.layouts() if each.strips is not None}
+    strips = [parse_strip_name(name) for blade in pool.store.blades for name in blade.names()]
+    return {strip.segment for strip in strips if strip and strip.act > acts.get(strip.segment, strip.act)}
 
 
 def differences(live: dict[bytes, bytes], rebuilt: dict[bytes, bytes]) -> list[str]:

@@ -436,13 +436,16 @@ def test_full_copies_beside_a_half_done_act_count(pool, tmp_path):
 def test_with_three_strips_lost_what_is_left_comes_out_and_the_rest_is_named(pool, tmp_path):
     drives, wanted = pool
     cut_all(drives)
-    for drive in drives[:3]:
-        shutil.rmtree(drive)
-    done = run(*drives[3:], tmp_path / "out", elsewhere=tmp_path / "cwd")
-    assert done.returncode == 1
-    _nothing_wrong(tmp_path / "out", wanted)
-    # Which strips were on the lost drives is drawn; with one more of them batches are still found.
-    assert "too few of its files" in done.stderr or "damaged in every copy" in done.stderr
+    named = []
+    for left in itertools.combinations(drives, 3):
+        out = tmp_path / f"out{len(named)}"
+        done = run(*left, out, elsewhere=tmp_path / "cwd")
+        assert done.returncode == 1
+        _nothing_wrong(out, wanted)
+        # A segment can be named where the records that tell of it are left; else those are.
+        named.append("too few of its files" in done.stderr)
+        assert named[-1] or "damaged in every copy" in done.stderr
+    assert any(named)
 
 
 def seal(hub: maruhub.Hub, *, covered: int = 0) -> None:
