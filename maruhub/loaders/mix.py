@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.errors import InvalidInput
+from maruhub.errors import InvalidInput, MaruError
 from maruhub.loaders.ahead import take_blobs
 from maruhub.loaders.orders.mixed import Mixed
 from maruhub.store.format.extent import Blobs
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from maruhub.loaders.source import Recorder, SampleSource
 
 _TAG: Final = b"maruhub mix 1\0"
+_NO_COLUMN: Final = ""
 
 Indices = npt.NDArray[np.int64]
 
@@ -37,8 +39,12 @@ class Named(Protocol):
     def ids(self, rows: Positions) -> list[str]:
         """The ids of rows."""
 
+    def columns(self, rows: Positions) -> pa.Table:
+        """Labels and attributes of rows."""
+
 
 P = TypeVar("P", bound=Named)
+T = TypeVar("T")
 
 
 class EndToEnd(Generic[P]):
@@ -63,11 +69,45 @@ class EndToEnd(Generic[P]):
 
     def ids(self, rows: Positions) -> list[str]:
         """See ``SampleSource``."""
-        out = [""] * len(rows)
+        return self._gathered(rows, lambda part, own: part.ids(own))
+
+    def columns(self, rows: Positions) -> pa.Table:
+        """See ``SampleSource``. What a part doesn't have is null in its rows."""
+        shares = list(self._shares(rows))
+        if not shares:
+            return self._schema.empty_table()
+        tables = [_told(part.columns(own), len(own)) for part, _, own in shares]
+        return (
+            _concat(tables, self._schema).take(_back([at for _, at, _ in shares])).select(self._schema.names)
+        )
+
+    def read_many(self, rows: Positions) -> list[memoryview | MaruError]:
+        """See ``View.read_many``, if the parts are views: one call for the rows of each."""
+        return self._gathered(rows, lambda part, own: part.read_many(own))  # type: ignore[attr-defined]
+
+    def sizes(self, rows: Positions | None = None) -> Indices:
+        """See ``View.sizes``, if the parts are views."""
+        if rows is None:
+            rows = np.arange(len(self), dtype=np.uint64)
+        found = self._gathered(rows, lambda part, own: part.sizes(own).tolist())  # type: ignore[attr-defined]
+        return np.array(found, dtype=np.int64)
+
+    def table(self, columns: Sequence[str]) -> pa.Table:
+        """Columns of all rows, in order, if the parts are views."""
+        return _concat([part.table(columns) for part in self.parts])  # type: ignore[attr-defined]
+
+    def _gathered(self, rows: Positions, ask: Callable[[P, Positions], Sequence[T]]) -> list[T]:
+        """What each part says of its rows, in the order of ``rows``."""
+        found: dict[int, T] = {}
         for part, at, own in self._shares(rows):
-            for place, name in zip(at.tolist(), part.ids(own), strict=True):
-                out[place] = name
-        return out
+            found.update(zip(at.tolist(), ask(part, own), strict=True))
+        return [found[i] for i in range(len(rows))]
+
+    @functools.cached_property
+    def _schema(self) -> pa.Schema:
+        """Of all parts together; raises InvalidInput for columns that go into no one."""
+        none = np.empty(0, dtype=np.uint64)
+        return _concat([part.columns(none) for part in self.parts]).schema
 
     def _shares(self, rows: Positions) -> Iterator[tuple[P, Indices, Positions]]:
         """Each part that has some of ``rows``: at which places, and which of its own."""
@@ -80,13 +120,12 @@ class EndToEnd(Generic[P]):
 class Joined(EndToEnd["SampleSource"]):
     """Sources laid end to end as one.
 
-    Labels and attributes that a part doesn't have are null in its rows. As safe from threads
-    as its parts are.
+    As safe from threads as its parts are.
     """
 
     def __init__(self, parts: Sequence[SampleSource]) -> None:
         super().__init__(parts)
-        self._check_columns()
+        self._schema  # noqa: B018 - so that columns that don't go together are told now
 
     def blobs(self, rows: Positions) -> Blobs:
         """See ``SampleSource``."""
@@ -98,23 +137,6 @@ class Joined(EndToEnd["SampleSource"]):
         starts = np.concatenate(([0], np.cumsum(counts)))
         together = Blobs(np.concatenate([each.extents for each in found]), starts)
         return take_blobs(together, _back([at for _, at, _ in shares]))
-
-    def columns(self, rows: Positions) -> pa.Table:
-        """See ``SampleSource``."""
-        shares = list(self._shares(rows))
-        if not shares:
-            return _concat([part.columns(rows) for part in self.parts[:1]])
-        return _concat([part.columns(own) for part, _, own in shares], self._schema).take(
-            _back([at for _, at, _ in shares])
-        )
-
-    def table(self, columns: Sequence[str]) -> pa.Table:
-        """Columns of all rows, in order."""
-        return _concat([part.table(columns) for part in self.parts])  # type: ignore[attr-defined]
-
-    def _check_columns(self) -> None:
-        none = np.empty(0, dtype=np.uint64)
-        self._schema = _concat([part.columns(none) for part in self.parts]).schema
 
 
 class Mix(Joined):
@@ -186,6 +208,13 @@ def _back(places: Sequence[Indices]) -> Indices:
     back = np.empty(len(taken), dtype=np.int64)
     back[taken] = np.arange(len(taken))
     return back
+
+
+def _told(table: pa.Table, rows: int) -> pa.Table:
+    """The same table; one without columns with its number of rows, which Arrow loses on the way."""
+    import pyarrow as pa
+
+    return table if table.num_columns else pa.table({_NO_COLUMN: pa.nulls(rows)})
 
 
 def _concat(tables: Sequence[pa.Table], schema: pa.Schema | None = None) -> pa.Table:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from maruhub import errors
+from maruhub.adapters.steps import Steps
 from maruhub.loaders import orders
 
 
@@ -40,6 +43,22 @@ def test_a_mix_is_that_of_a_local_hub(hub: Any, served: Any, parts: list[Any]) -
         assert told(found) == rest
         assert [each[2] for each in told(resumed)] == [each[2] for each in rest]
     assert there.part_of(first.positions).tolist() == [int(name.startswith("dogs")) for name in first.ids]
+
+
+def test_its_rows_are_read_like_those_of_a_view(hub: Any, served: Any, parts: list[Any]) -> None:
+    kinds = pa.table({"id": [f"cats/{i:02}" for i in range(30)], "legs": list(range(30))})
+    served.local.dataset("cats").label(kinds)
+    parts = [hub.version("cats"), parts[1]]
+    mix = hub.mix(parts, [3, 1])
+    rows = np.array([38, 0, 30, 29], dtype=np.uint64)
+    assert mix.ids(rows) == ["dogs/08", "cats/00", "dogs/00", "cats/29"]
+    assert list(map(bytes, mix.read_many(rows))) == [b"dogs 8", b"cats 0", b"dogs 0", b"cats 29"]
+    assert mix.sizes(rows).tolist() == [6, 6, 6, 7]
+    assert mix.sizes().sum() == sum(part.sizes().sum() for part in parts)
+    assert mix.columns(rows).to_pydict() == {"legs": [None, 0, None, 29]}
+    assert mix.table(["id"]).column(0).to_pylist() == parts[0].ids() + parts[1].ids()
+    steps = Steps(mix, 7, seed=5)
+    assert [steps.read(i).ids for i in range(len(steps))] == [b.ids for b in mix.batches(7, seed=5)]
 
 
 def test_a_run_over_a_mix_has_read_its_parts(hub: Any, served: Any, parts: list[Any]) -> None:
