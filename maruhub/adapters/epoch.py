@@ -29,6 +29,7 @@ class Epoch:
 
     Raises:
         StateMismatch: The state belongs to other samples or another order.
+        InvalidInput: An option that is none here, or a state of an epoch that others joined.
     """
 
     def __init__(
@@ -47,6 +48,11 @@ class Epoch:
         elif number is not None:
             self._batches.consumed(Place(argument.whole("an epoch's number", number, low=0), 0))
         now = self._batches.state_dict()
+        if now.get("joined"):
+            raise InvalidInput(
+                "newer samples have joined the epoch of this state: it can't be cut into pieces.",
+                hint="Finish it with view.batches(…); the next epoch can be.",
+            )
         self.number: int = now["epoch"]
         self.position: int = now["position"]
 
@@ -65,13 +71,14 @@ class Epoch:
         size = len(self)
         return [(start, min(start + samples, size)) for start in range(self.position, size, samples)]
 
-    def read(self, start: int, stop: int, *, number: int | None = None) -> Batch:
+    def read(self, start: int, stop: int, *, number: int | None = None, pad: bool = False) -> Batch:
         """The samples at positions ``start … stop``, read now and in this thread.
 
-        ``number`` is another epoch's, of the same order.
+        ``number`` is another epoch's, of the same order. With ``pad`` positions beyond the
+        epoch's end are those of its beginning, counted in ``Batch.padding``.
         """
         number = self.number if number is None else number
-        return read_planned(self.view, self._batches.planned(number, start, stop)).batch
+        return read_planned(self.view, self._batches.planned(number, start, stop, pad=pad)).batch
 
     def state_at(self, position: int, *, number: int | None = None) -> dict[str, Any]:
         """The loader's state once everything before ``position`` is consumed; a new dict."""

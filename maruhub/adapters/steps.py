@@ -12,8 +12,8 @@ from typing import Any
 from maruhub import argument
 from maruhub.adapters.epoch import Epoch
 from maruhub.adapters.world import find_world
-from maruhub.errors import InvalidInput
 from maruhub.loaders import Batch
+from maruhub.loaders.plan import Place, Plan, Remainder
 
 
 class Steps:
@@ -27,8 +27,9 @@ class Steps:
         epochs: How many; the rest of a begun one counts as one.
         number: The first epoch, from 0.
         state: Where to go on, as any of the hub's loaders says it; instead of ``number``.
-        drop_remainder: Leaves out what fills no whole step of all ranks, for frameworks that
-            want one shape or all ranks to step together.
+        remainder: What becomes of the samples that fill no whole step of all ranks: "exact"
+            hands them out; "drop" and "pad" (with samples from the epoch's beginning, counted
+            in ``Batch.padding``) are for frameworks that want one shape, or all ranks in step.
         options: See :class:`maruhub.adapters.epoch.Epoch`.
     """
 
@@ -42,58 +43,50 @@ class Steps:
         epochs: int = 1,
         number: int | None = None,
         state: Mapping[str, Any] | None = None,
-        drop_remainder: bool = False,
+        remainder: Remainder = "exact",
         **options: Any,
     ) -> None:
-        self._size = argument.whole("batch_size", batch_size, low=1)
-        self._rank, self._world = find_world(rank, world)
-        if not 0 <= self._rank < self._world:
-            raise InvalidInput(
-                f"rank {self._rank} of world {self._world}: rank must be within 0 … world - 1."
-            )
+        rank, world = find_world(rank, world)
         self._epochs = argument.whole("epochs", epochs, low=1)
-        self._drop = argument.flag("drop_remainder", drop_remainder)
         self._epoch = Epoch(view, number, state=state, **options)
-        self._first = self._count(len(self._epoch) - self._epoch.position)
-        self.steps_an_epoch = self._count(len(self._epoch))
+        self._plan = Plan.of(len(self._epoch), batch_size, rank=rank, world=world, remainder=remainder)
+        self._first = self._count(self._epoch.position)
+        self.steps_an_epoch = self._plan.batches_an_epoch()
 
     def __len__(self) -> int:
         return self._first + (self._epochs - 1) * self.steps_an_epoch
 
     def __repr__(self) -> str:
-        share = (
-            f"batch_size={self._size}, rank={self._rank}, world={self._world}, drop_remainder={self._drop}"
-        )
-        return f"{type(self).__name__}({self._epoch!r}, {share}, epochs={self._epochs})"
+        plan = self._plan
+        share = f"batch_size={plan.batch_size}, rank={plan.rank}, world={plan.world}"
+        rest = f"remainder={plan.remainder!r}, epochs={self._epochs}"
+        return f"{type(self).__name__}({self._epoch!r}, {share}, {rest})"
 
     def read(self, step: int) -> Batch:
         """Batch ``step``, read now and in this thread."""
-        number, start = self._place(step)
-        start += self._rank * self._size
-        stop = min(start + self._size, len(self._epoch))
-        return self._epoch.read(start, stop, number=number)
+        planned = self._plan.step(self._place(step))
+        return self._epoch.read(planned.start, planned.stop, number=planned.epoch, pad=True)
 
     def state_after(self, steps: int) -> dict[str, Any]:
         """The hub's state once all ranks have had ``steps`` batches: what to save with a model."""
         if steps == 0:
             return self._epoch.state_at(self._epoch.position)
-        number, start = self._place(steps - 1)
-        end = start + self._size * self._world
-        if self._drop and end + self._size * self._world > len(self._epoch):
-            end = len(self._epoch)
-        return self._epoch.state_at(end, number=number)
+        place = self._plan.step(self._place(steps - 1)).after
+        return self._epoch.state_at(place.position, number=place.epoch)
 
-    def _count(self, samples: int) -> int:
-        """This rank's batches of the last ``samples`` of an epoch."""
-        whole, rest = divmod(samples, self._size * self._world)
-        return whole + (not self._drop and rest > self._rank * self._size)
+    def _count(self, position: int) -> int:
+        """This rank's batches from a position to its epoch's end."""
+        plan = self._plan
+        steps = plan.steps_left(Place(0, position))
+        last = position + (steps - 1) * plan.stride + plan.rank * plan.batch_size
+        return steps - (steps > 0 and plan.remainder == "exact" and last >= plan.size)
 
-    def _place(self, step: int) -> tuple[int, int]:
-        """The epoch and the position at which all ranks' step begins."""
+    def _place(self, step: int) -> Place:
+        """Where all ranks' step begins."""
         if not 0 <= step < len(self):
             raise IndexError(f"batch {step} of {len(self)}")
-        stride = self._size * self._world
+        stride = self._plan.stride
         if step < self._first:
-            return self._epoch.number, self._epoch.position + step * stride
+            return Place(self._epoch.number, self._epoch.position + step * stride)
         epochs, step = divmod(step - self._first, self.steps_an_epoch)
-        return self._epoch.number + 1 + epochs, step * stride
+        return Place(self._epoch.number + 1 + epochs, step * stride)

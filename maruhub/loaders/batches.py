@@ -209,15 +209,16 @@ class Batches:
             decoding=self._decoding.alone(),
         )
 
-    def planned(self, epoch: int, start: int, stop: int) -> Planned:
+    def planned(self, epoch: int, start: int, stop: int, *, pad: bool = False) -> Planned:
         """Positions ``start … stop`` of an epoch, whatever rank and batch size these batches have.
 
-        For whoever cuts an epoch into pieces of its own. Safe from many threads.
+        For whoever cuts an epoch into pieces of its own; with ``pad`` they may reach beyond its
+        end, which is its beginning again. Safe from many threads.
         """
         order = self._course.order
-        plan = Plan(order.size, max(stop - start, 1))
-        if not 0 <= start < stop <= plan.size:
-            raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {plan.size}.")
+        if not 0 <= start < stop or not order.size or (stop > order.size and not pad):
+            raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {order.size}.")
+        plan = Plan(order.size, stop - start, remainder="pad")
         step = plan.step(Place(epoch, start))
         self._record.tell(self._course, step)
         return Planned(step, rows_of(order, [step]), self._assembly, self._decoding.alone())
