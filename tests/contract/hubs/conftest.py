@@ -17,7 +17,7 @@ from tests.contract.hubs.server import KEY, SECRET, BatchServer
 
 @dataclass
 class Served:
-    """A local hub, its server, and a client of that."""
+    """A local hub, its server, and a client of that. A test may put another server in its place."""
 
     local: Hub
     server: BatchServer
@@ -34,8 +34,13 @@ def local(tmp_path: Path) -> Iterator[Hub]:
 def served(local: Hub) -> Iterator[Served]:
     server = BatchServer(local)
     with maruhub.connect(server.url, access_key=KEY, secret_key=SECRET) as remote:
-        yield Served(local, server, remote)
-    server.close()
+        made = Served(local, server, remote)
+        try:
+            yield made
+        finally:
+            # That which is there now: a test may have closed the first one and begun another, and
+            # one that is left running keeps the whole process from its end.
+            made.server.close()
 
 
 @pytest.fixture(params=["local", "remote"])

@@ -37,6 +37,7 @@ class BatchServer:
         self.cuts = 0
         self.refuse = 0
         self.connections: set[socket.socket] = set()
+        self.closed = False
         handler = type("Handler", (_Handler,), {"server_of": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._http.daemon_threads = True
@@ -49,10 +50,11 @@ class BatchServer:
         return f"http://127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Ends it as a kill would: connections that are open are cut."""
+        """Ends it as a kill would: connections that are open are cut. Again has no effect."""
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+        self.closed = True
         for connection in list(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -65,6 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server_of.connections.add(self.connection)
+        if self.server_of.closed:  # accepted just before: nobody else would cut it
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
         self.server_of.connections.discard(self.connection)
