@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is documented, and not exported
+
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.head import Head
 from maruhub.gateway.serve.desk import Desk
@@ -61,7 +63,10 @@ class Delivery:
             await self._stream(answer.status, headers, body)
 
     async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Pieces) -> None:
-        """The first piece is read before the head is sent, so that what can't be read at all is an error."""
+        """The first piece is read before the head is sent, so that what can't be read at all is an error.
+
+        A client that leaves in the midst of it ends it, and is nothing to report.
+        """
         crossing = self._desk.crossing
         at_once: Callable[[], bytes | bytearray | None] = getattr(pieces, "at_once", _never)
         outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
@@ -78,6 +83,8 @@ class Delivery:
                 piece = at_once()
                 if piece is None:
                     piece = await crossing.finish(next, pieces, b"")
+        except ProtocolClosed:
+            return
         finally:
             outflow.close()
             close = getattr(pieces, "close", None)
