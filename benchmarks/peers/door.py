@@ -15,4 +15,4 @@ from benchmarks.peers.loader import How, Loader
 def opened(data: Path, how: How) -> Iterator[Loader]:
     assert how.door is not None
     with maruhub.connect(**how.door) as hub:
-        yield Loader(lambda seed: epoch(hub, how.batch, seed))
+        yield Loader(lambda seed: epoch(hub, how, seed))

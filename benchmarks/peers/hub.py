@@ -24,12 +24,12 @@ def pack(files: Path, target: Path, shard: int) -> None:
 @contextmanager
 def opened(data: Path, how: How) -> Iterator[Loader]:
     with maruhub.connect(data) as hub:
-        yield Loader(lambda seed: epoch(hub, how.batch, seed))
+        yield Loader(lambda seed: epoch(hub, how, seed))
 
 
-def epoch(hub: Any, batch: int, seed: int) -> Iterator[list[memoryview]]:
-    """One epoch of the dataset: verified views of its samples' bytes."""
-    batches = hub.version(DATASET).batches(batch, seed=seed)
+def epoch(hub: Any, how: How, seed: int) -> Iterator[list[memoryview]]:
+    """One epoch of the dataset: views of its samples' bytes."""
+    batches = hub.version(DATASET).batches(how.batch, seed=seed, verify=how.checked)
     try:
         for each in batches:
             yield each.blobs

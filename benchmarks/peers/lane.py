@@ -25,6 +25,7 @@ from benchmarks.peers.sides import (
     OWN_STORES,
     SIXTEEN,
     TWO_WORKERS,
+    UNCHECKED,
 )
 from benchmarks.peers.stores import Stores
 from benchmarks.samples import segment_files
@@ -195,6 +196,8 @@ class Lane:
         if there:
             fastest = max(there, key=lambda title: spread(group.sides[title])[1])
             self._bench.compare(group, ours.title, fastest, at_least=aim)
+            if UNCHECKED.title in group.sides:
+                self._bench.compare(group, UNCHECKED.title, fastest)
         if files.title in group.sides:
             self._bench.compare(group, ours.title, files.title, at_least=None if warm or workers else 3)
         if SIXTEEN.title in group.sides:

@@ -15,11 +15,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class How:
-    """How a dataset is read: samples a batch, worker processes (0: none), and what a door wants."""
+    """How a dataset is read: samples a batch, worker processes (0: none), sums checked, what a door wants."""
 
     batch: int = 64
     workers: int = 0
     threads: int = 1
+    checked: bool = True
     door: dict[str, str] | None = None
 
 

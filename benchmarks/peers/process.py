@@ -32,10 +32,12 @@ class Side:
     threads: int = 1
     keeps: bool = False
     """Whether it keeps what it mapped when it is told to close, so that only a new process is cold."""
+    checked: bool = True
+    """Whether the hub sums what it hands out, as it does unless told otherwise."""
 
     def told(self, batch: int) -> dict[str, Any]:
         """Words of :class:`benchmarks.peers.loader.How`."""
-        return {"batch": batch, "workers": self.workers, "threads": self.threads}
+        return {"batch": batch, "workers": self.workers, "threads": self.threads, "checked": self.checked}
 
 
 class PeerProcess:
@@ -43,7 +45,7 @@ class PeerProcess:
 
     def __init__(self, side: Side, scratch: Path) -> None:
         self.side = side
-        self._log = scratch / f"{side.module}-{side.workers}-{side.threads}.log"
+        self._log = scratch / f"{side.module}-{side.workers}-{side.threads}-{side.checked:d}.log"
         own = {"HOME": str(scratch), "PYTHONPATH": str(ROOT), "TMPDIR": str(_made(scratch / "tmp"))}
         # None of these libraries has anything to ask of anyone else.
         own |= {"HF_HUB_OFFLINE": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}

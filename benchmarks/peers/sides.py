@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.peers.process import Side
 
 HUB = Side("hub: in process (true)", "hub", "", "hub")
+UNCHECKED = Side("hub: in process, sums not checked (true)", "hub", "", "hub", checked=False)
 DOOR = Side("hub: batch door, loopback (true)", "door", "", "hub")
 FILES = Side("files: one thread (true)", "plain", "", "files")
 SIXTEEN = Side("files: 16 threads (true)", "plain", "", "files", threads=16)
@@ -15,6 +16,7 @@ FILES_TWO = Side("files: DataLoader, 2 workers (true)", "torch_plain", "torch", 
 LMDB_TWO = Side("LMDB, 2 workers (true)", "torch_lmdb", "torch", "LMDB", workers=2)
 ONE_PROCESS = (
     HUB,
+    UNCHECKED,
     Side("hub: DataLoader, 0 workers (true)", "torch_hub", "torch", "hub"),
     DOOR,
     FILES,

@@ -42,13 +42,14 @@ class Window:
 
     Attributes:
         chunk_samples: Samples planned at once (at least a batch).
-        piece_extents: Extents announced in one call; 64–256 keep a drive's queue full.
+        piece_extents: Extents announced and read in one call: 256 keep a drive's queue full, and a
+            call's own price is little beside theirs.
         piece_bytes: Bytes announced in one call at most (at least one sample).
         pieces_ahead: Pieces announced but not read yet.
     """
 
     chunk_samples: int = 2048
-    piece_extents: int = 128
+    piece_extents: int = 256
     piece_bytes: int = 16 << 20
     pieces_ahead: int = 4
 

@@ -73,9 +73,9 @@ class Assembly:
             padding=_padding(step, self.size),
             values=results if values is None else values,
         )
-        bad = {i: each for i, each in enumerate(batch.values) if isinstance(each, MaruError)}
         skipped: tuple[Skipped, ...] = ()
-        if bad:
+        if any(issubclass(kind, MaruError) for kind in set(map(type, batch.values))):
+            bad = {i: each for i, each in enumerate(batch.values) if isinstance(each, MaruError)}
             batch, skipped = self._without_bad(batch, step, bad)
         size_bytes = sum(map(len, batch.blobs))
         return Ready(batch, step, size_bytes, size_bytes + _decoded_bytes(batch), skipped)

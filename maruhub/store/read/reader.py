@@ -25,14 +25,12 @@ from maruhub.store.blades import Blades
 from maruhub.store.format.extent import Blobs, Extent, ExtentArray
 from maruhub.store.read.checking import all_right, is_right
 from maruhub.store.read.degraded import Degraded
+from maruhub.store.read.doubt import PROBES, Doubt, major_faults
 from maruhub.store.read.fetching import NOTHING, Fetched, Fetching, extent_at
 from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
 from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
 from maruhub.store.read.patience import Errand, Patience
 
-_PROBES: Final = 4
-_PROBES_AHEAD: Final = 32
-"""Where one extent in 33 is on the drive, two windows in three are still announced."""
 _TIDY_SECONDS: Final = 1.0
 _LAST_SECONDS: Final = 30.0
 """A late blade's time where there is no other way to bytes."""
@@ -68,6 +66,7 @@ class Reader:
         self._timeouts = 0
         self.counts = ReadCounts()
         self._patience = Patience()
+        self._doubt = Doubt()
         self._fetching = Fetching(blades, self._patience, self._mapped, self._files.get, self._ways)
         self._tidy_at = 0.0
 
@@ -83,8 +82,10 @@ class Reader:
         if time.monotonic() >= self._tidy_at:
             self._tidy()
         places = self._layouts.locate(extents)
-        warm = self._is_warm(extents, places)
-        fetched = NOTHING if warm or not len(extents) else self._fetching.fetch(extents, places)
+        fetched = NOTHING
+        if not self._is_warm(extents, probes=PROBES):
+            self._doubt.note(waited=True)
+            fetched = self._fetching.fetch(extents, places)
         parts = self._read_extents(extents, places, fetched, verify=verify)
         self.counts.extents += len(extents)
         self.counts.size_bytes += int(extents["length"].sum(dtype=np.int64))
@@ -150,7 +151,10 @@ class Reader:
             if window is None:
                 return None
             views[number], addresses[number] = window.view, window.address
-        if not populate_many(addresses[places.files] + starts, ends - starts):
+        faults = major_faults()
+        populated = populate_many(addresses[places.files] + starts, ends - starts)
+        self._doubt.note(waited=major_faults() != faults)
+        if not populated:
             return None
         runs = zip(files, starts.tolist(), ends.tolist(), strict=True)
         return [views[number][start:end] for number, start, end in runs]
@@ -182,10 +186,14 @@ class Reader:
         return parts
 
     def _mapped(self, places: Places, number: int, end: int) -> MappedFile | None:
-        if number < 0 or self._patience.is_late(places.keys[number].blade_id):
+        return None if number < 0 else self._mapped_file(places.keys[number], end)
+
+    def _mapped_file(self, key: FileKey, end: int) -> MappedFile | None:
+        """A file, mapped up to ``end``; None where its blade is late or doesn't give it."""
+        if self._patience.is_late(key.blade_id):
             return None
         try:
-            return self._files.get(places.keys[number], end)
+            return self._files.get(key, end)
         except (OSError, ValueError) as error:
             _require_descriptors(error)
             return None
@@ -251,9 +259,8 @@ class Reader:
         Errors show when they are read. Advice costs as much as a read from memory; an
         extent that was wrongly taken to be there is read when it is asked for.
         """
-        places = self._layouts.locate(extents)
-        if not self._is_warm(extents, places, probes=_PROBES_AHEAD):
-            self._fetching.announce(extents, places)
+        if not self._is_warm(extents, probes=self._doubt.probes):
+            self._fetching.announce(extents, self._layouts.locate(extents))
 
     def read_at_once(self, extent: Extent, buffer: bytearray | None = None) -> bytearray | None:
         """A copy of one extent, checked, if it is in memory where it is read from; else None.
@@ -285,15 +292,23 @@ class Reader:
                 mapped.release()
                 os.posix_fadvise(mapped.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def _is_warm(self, extents: ExtentArray, places: Places, *, probes: int = _PROBES) -> bool:
+    def _is_warm(self, extents: ExtentArray, *, probes: int) -> bool:
         """Whether a few extents of the batch are in memory; a guess that costs microseconds."""
         count = len(extents)
-        for i in {count * probe // probes for probe in range(probes)} if count else ():
-            end = int(places.offsets[i]) + int(extents["length"][i])
-            mapped = self._mapped(places, int(places.files[i]), end)
-            if mapped is not None and not mapped.is_resident(end - 1):
-                return False
-        return True
+        places = {count * probe // probes for probe in range(probes)} if count else set[int]()
+        return all(self._is_resident(extents, i) for i in places)
+
+    def _is_resident(self, extents: ExtentArray, i: int) -> bool:
+        """Whether one extent's end is in memory; True too where it can't be had at all."""
+        segment, offset, length, _, _ = extents[i].tolist()
+        place = self._layouts.place_of(segment, offset, length)
+        if place is None:
+            self._layouts.locate(extents[i : i + 1])  # learns the segment, if there is one
+            place = self._layouts.place_of(segment, offset, length)
+        if place is None:
+            return True
+        mapped = self._mapped_file(place[0], place[1] + length)
+        return mapped is None or mapped.is_resident(place[1] + length - 1)
 
     def close(self) -> None:
         """Forgets open files; views live on."""
