@@ -5,6 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from maruhub.wire.frame import Buffer
+
+
+class Gathered(Iterator[bytes]):
+    """A body whose pieces are several buffers each, which need not be put together to be sent.
+
+    Args:
+        pieces: Buffers that are sent back to back, a piece at a time; they stay as they are for as
+            long as somebody holds them. Closed with this, if it can be.
+    """
+
+    def __init__(self, pieces: Iterator[list[Buffer]]) -> None:
+        self._pieces = pieces
+
+    def __next__(self) -> bytes:
+        return b"".join(next(self._pieces))
+
+    def gather(self) -> list[Buffer]:
+        """The next piece as buffers; none at the end."""
+        return next(self._pieces, [])
+
+    def close(self) -> None:
+        """Nothing more is needed."""
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+
 
 @dataclass(slots=True)
 class Answer:

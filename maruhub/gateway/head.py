@@ -16,6 +16,7 @@ class Head:
         headers: Names in lower case, values without space around; a name may stand more than once.
         scheme: ``http`` or ``https``.
         client: Address and port of the peer.
+        version: Of HTTP.
         by_name: Headers by name; values of one that stands more than once joined by commas.
     """
 
@@ -25,6 +26,7 @@ class Head:
     headers: tuple[tuple[str, str], ...]
     scheme: str = "http"
     client: str = ""
+    version: str = "1.1"
     by_name: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

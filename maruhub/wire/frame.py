@@ -89,17 +89,23 @@ class Frame:
         return pieces
 
 
-def encode(
+def encode(kind: Kind, *, rows: RowTable = NO_ROWS, text: bytes = b"") -> tuple[bytes, int]:
+    """A frame without a payload, in one piece, and its sum."""
+    buffers, digest = encode_apart(kind, rows=rows, text=text)
+    return b"".join(buffers), digest
+
+
+def encode_apart(
     kind: Kind, *, rows: RowTable = NO_ROWS, text: bytes = b"", payload: Sequence[Buffer] = ()
-) -> tuple[bytes, int]:
-    """A frame in one piece, and its sum; ``payload`` is copied once."""
+) -> tuple[list[Buffer], int]:
+    """A frame as buffers to be sent back to back, and its sum; nothing of ``payload`` is copied."""
     size = sum(map(len, payload))
     assert len(rows) <= ROWS_MAX, "too many rows for a frame"
     assert max(len(text), size) <= min(TEXT_MAX, PAYLOAD_MAX), "too many bytes for a frame"
     head = _HEAD.pack(MAGIC, kind, len(rows), len(text), size)
     table = rows.tobytes()
     digest = _sum_of(head, table, text)
-    return b"".join([head, _SUM.pack(digest), table, text, *payload]), digest
+    return [b"".join([head, _SUM.pack(digest), table, text]), *payload], digest
 
 
 class Decoder:

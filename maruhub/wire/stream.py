@@ -18,7 +18,7 @@ import xxhash
 
 from maruhub.errors import InvalidData, MaruError
 from maruhub.wire import fault
-from maruhub.wire.frame import MORE, NO_ROWS, OK, Buffer, Decoder, Frame, Kind, RowTable, encode
+from maruhub.wire.frame import MORE, OK, Buffer, Decoder, Frame, Kind, RowTable, encode, encode_apart
 
 FORMAT: Final = 1
 
@@ -74,7 +74,11 @@ class StreamWriter:
         return self._frame(Kind.SAMPLES, text=bytes(arrow))
 
     def window(self, rows: RowTable, parts: Sequence[Buffer | MaruError]) -> bytes:
-        """Rows and their bytes or errors.
+        """As :meth:`window_apart`, in one piece: a copy."""
+        return b"".join(self.window_apart(rows, parts))
+
+    def window_apart(self, rows: RowTable, parts: Sequence[Buffer | MaruError]) -> list[Buffer]:
+        """Rows and their bytes or errors, as buffers to be sent back to back; ``parts`` are among them.
 
         Of ``rows`` items, sums and flags are set; lengths, and what failed rows need, are set here.
         """
@@ -90,7 +94,9 @@ class StreamWriter:
         payload = [part for part in parts if not isinstance(part, MaruError)]
         self._items += int(np.count_nonzero(rows["flags"] & MORE == 0))
         self._bytes += sum(map(len, payload))
-        return self._frame(Kind.WINDOW, rows=rows, text=b"".join(texts), payload=payload)
+        buffers, digest = encode_apart(Kind.WINDOW, rows=rows, text=b"".join(texts), payload=payload)
+        self._order.update(digest.to_bytes(8, "little"))
+        return buffers
 
     def end(self) -> bytes:
         """The last frame, which vouches for all before."""
@@ -101,10 +107,8 @@ class StreamWriter:
         """Instead of END: why nothing follows."""
         return encode(Kind.FAULT, text=fault.encode(error))[0]
 
-    def _frame(
-        self, kind: Kind, *, rows: RowTable = NO_ROWS, text: bytes = b"", payload: Sequence[Buffer] = ()
-    ) -> bytes:
-        data, digest = encode(kind, rows=rows, text=text, payload=payload)
+    def _frame(self, kind: Kind, *, text: bytes) -> bytes:
+        data, digest = encode(kind, text=text)
         self._order.update(digest.to_bytes(8, "little"))
         return data
 

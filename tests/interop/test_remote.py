@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 
 import maruhub
 from maruhub import errors
+from maruhub.gateway.serve.straight import chunk, head_bytes
 from maruhub.remote import RemoteHub
+from maruhub.wire.stream import StreamReader, Window
 from tests.interop.certificate import make_certificate
+from tests.s3_wire import Ask, request_bytes, signed
 from tests.serving import Server, serving
 
 COUNT = 600
@@ -205,3 +209,33 @@ def test_an_answer_that_is_taken_late_comes_whole(server: Server, hub: RemoteHub
     first = next(batches)
     time.sleep(1)
     assert flat([first, *batches]) == expected(server, epochs=3)
+
+
+def test_the_runtime_sends_heads_and_chunks_as_long_as_they_are_taken_to_be(
+    server: Server, hub: RemoteHub
+) -> None:
+    """What is sent past the runtime rests on it; and the connection goes on after it."""
+    keys = [f"{i:03}" for i in range(COUNT)]
+    body = json.dumps({"format": 1, "objects": [{"bucket": "photos", "keys": keys}]}).encode()
+    ask = Ask("POST", "/-/batch/v1/read", body=body)
+    key = server.key("root", admin=True)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as peer:
+        for _ in range(2):
+            peer.sendall(request_bytes(ask, signed(ask, key, f"127.0.0.1:{server.port}")[0]))
+            raw = b""
+            while not raw.endswith(b"\r\n0\r\n\r\n"):
+                raw += peer.recv(1 << 20)
+            head, _, rest = raw.partition(b"\r\n\r\n")
+            lines = [line.split(": ", 1) for line in head.decode().split("\r\n")[1:]]
+            told = [(name, value) for name, value in lines if name not in ("date", "transfer-encoding")]
+            assert len(head) + 4 == head_bytes(200, told)
+            assert len(told) == len(lines) - 2
+            chunks, reader, items = [], StreamReader(), 0
+            while rest:
+                size, _, rest = rest.partition(b"\r\n")
+                chunks.append(rest[: int(size, 16)])
+                rest = rest[int(size, 16) + 2 :]
+                items += sum(len(each.items) for each in reader.feed(chunks[-1]) if isinstance(each, Window))
+            assert reader.ended
+            assert items == COUNT
+            assert len(head) + 4 + sum(sum(map(len, chunk([each]))) for each in chunks) == len(raw)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maruhub.errors import MaruError
+from maruhub.gateway.answer import Gathered
 from maruhub.gateway.batch.located import Piece, Pieces, Run
 from maruhub.loaders.ahead import read_ahead
 from maruhub.loaders.stats import Meter
-from maruhub.wire.frame import MORE, RowTable
+from maruhub.wire.frame import MORE, Buffer, RowTable
 from maruhub.wire.stream import StreamWriter
 
 if TYPE_CHECKING:
@@ -53,20 +54,25 @@ def _without_dead(table: RowTable, parts: Parts, dead: int | None) -> tuple[RowT
     return table[kept], [parts[i] for i in kept], dead
 
 
-def frames(store: Store, runs: Iterator[Run], about: dict[str, Any]) -> Iterator[bytes]:
-    """The answer to a read: a whole stream, a frame a chunk.
+def frames(store: Store, runs: Iterator[Run], about: dict[str, Any]) -> Gathered:
+    """The answer to a read: a whole stream, a frame a piece."""
+    return Gathered(_frames(store, runs, about))
+
+
+def _frames(store: Store, runs: Iterator[Run], about: dict[str, Any]) -> Iterator[list[Buffer]]:
+    """Frames as buffers: what was read is sent from where it lies.
 
     An error that is not one item's ends it as a FAULT; the client hears why.
     """
     writer = StreamWriter()
-    yield writer.begin(about)
+    yield [writer.begin(about)]
     try:
         for piece, table, parts in read_pieces(store, runs):
             if piece.lo == 0 and piece.run.arrow is not None:
-                yield writer.samples(piece.run.arrow)
+                yield [writer.samples(piece.run.arrow)]
             if parts:
-                yield writer.window(table, parts)
+                yield writer.window_apart(table, parts)
     except MaruError as error:
-        yield writer.fault(error)
+        yield [writer.fault(error)]
         return
-    yield writer.end()
+    yield [writer.end()]

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is documented, and not exported
 
-from maruhub.gateway.answer import Answer
+from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.outflow import Outflow
+from maruhub.gateway.serve.straight import LEAST_BYTES, way_to
 
 HOST_ID: Final = "maruhub"
 CLOSE: Final = ("connection", "close")
@@ -67,29 +68,58 @@ class Delivery:
 
         A client that leaves in the midst of it ends it, and is nothing to report.
         """
-        crossing = self._desk.crossing
-        at_once: Callable[[], bytes | bytearray | None] = getattr(pieces, "at_once", _never)
         outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
         try:
-            piece = at_once()
-            if piece is None:
-                piece = await crossing.run(next, pieces, b"")
-            transport = self._protocol.response_stream(status, headers)
-            while piece and await outflow.room(self.sent_bytes):
-                # The runtime takes a copy; others get their turn.
-                await transport.send_bytes(piece)
-                self.sent_bytes += len(piece)
-                await asyncio.sleep(0)
+            if isinstance(pieces, Gathered):
+                await self._gather(status, headers, pieces, outflow)
+            else:
+                at_once: Callable[[], bytes | bytearray | None] = getattr(pieces, "at_once", _never)
                 piece = at_once()
                 if piece is None:
-                    piece = await crossing.finish(next, pieces, b"")
+                    piece = await self._desk.crossing.run(next, pieces, b"")
+                transport = self._protocol.response_stream(status, headers)
+                await self._pour(transport, piece or b"", pieces, outflow)
         except ProtocolClosed:
             return
         finally:
             outflow.close()
             close = getattr(pieces, "close", None)
             if close is not None:
-                await asyncio.shield(crossing.finish(close))
+                await asyncio.shield(self._desk.crossing.finish(close))
+
+    async def _pour(self, transport: Any, piece: bytes | bytearray, pieces: Pieces, outflow: Outflow) -> None:
+        """``piece`` and all others, by the runtime."""
+        at_once: Callable[[], bytes | bytearray | None] = getattr(pieces, "at_once", _never)
+        while piece and await outflow.room(self.sent_bytes):
+            # The runtime takes a copy; others get their turn.
+            await transport.send_bytes(piece)
+            self.sent_bytes += len(piece)
+            await asyncio.sleep(0)
+            following = at_once()
+            piece = await self._desk.crossing.finish(next, pieces, b"") if following is None else following
+
+    async def _gather(
+        self, status: int, headers: list[tuple[str, str]], pieces: Gathered, outflow: Outflow
+    ) -> None:
+        """By the runtime as long as pieces are small; then straight, where that can be."""
+        crossing = self._desk.crossing
+        piece = await crossing.run(pieces.gather)
+        with await crossing.finish(way_to, self._head) as straight:
+            transport = self._protocol.response_stream(status, headers)
+            straight.began(status, headers)
+            while sum(map(len, piece)) < LEAST_BYTES:
+                data = b"".join(piece)
+                if not data or not await outflow.room(self.sent_bytes):
+                    return
+                await transport.send_bytes(data)
+                straight.gave(data)
+                self.sent_bytes += len(data)
+                piece = await crossing.finish(pieces.gather)
+            if await straight.is_clear():
+                await straight.send(crossing, piece, pieces, self._desk.options.idle_s)
+                self.sent_bytes += straight.sent_bytes
+                return
+        await self._pour(transport, b"".join(piece), pieces, outflow)
 
 
 def _never() -> None:

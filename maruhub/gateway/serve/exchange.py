@@ -53,7 +53,13 @@ class Exchange:
         self._started_s = time.perf_counter()
         sent = scope.headers
         self._head = head = Head(
-            scope.method, scope.path, scope.query_string, tuple(sent.items()), scope.scheme, scope.client
+            scope.method,
+            scope.path,
+            scope.query_string,
+            tuple(sent.items()),
+            scope.scheme,
+            scope.client,
+            scope.http_version,
         )
         self._names = sent.keys()
         # It need not be unguessable: it names this request in answers and logs.

@@ -1,27 +1,22 @@
 """What a client has taken of an answer, so that no more is held for it than it will soon read.
 
 The server's runtime queues what is streamed without a bound: a client that reads slowly, or not at
-all, would have a whole object in memory. It doesn't show its sockets either, so the connection is
-found among this process's own by its peer's address, and the kernel is asked how many bytes the peer
-has acknowledged (``tcpi_bytes_acked`` of ``struct tcp_info`` in ``linux/tcp.h``).
+all, would have a whole object in memory. So the kernel is asked how many bytes the peer has
+acknowledged.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import socket
-import struct
 import time
 from typing import Final
+
+from maruhub.gateway.serve.connection import acknowledged_bytes, connection_of, is_closed
 
 WINDOW_BYTES: Final = 8 << 20
 """So much may be on its way to one client, and once as much before anybody looks."""
 
-_ACKED: Final = struct.Struct("=Q")
-_ACKED_OFFSET: Final = 120
-_CLOSED: Final = 7
 # A record of TLS holds 16 KiB and at least 20 bytes around them. Rather too little than too much: what
 # the client is taken to have must never fall behind for good.
 _PLAIN_OF_TLS: Final = 16384 / (16384 + 20)
@@ -64,7 +59,7 @@ class Outflow:
             return True
         if not self._sought:
             self._sought = True
-            self._socket = _connection(self._client)
+            self._socket = connection_of(self._client)
             self._sent_before, self._taken_before = sent_bytes, self._taken()
         tick_s, seen, since_s = _TICK_S, -1, time.monotonic()
         while self._socket is not None:
@@ -92,32 +87,8 @@ class Outflow:
         """Bytes that the peer has acknowledged since the connection began."""
         if self._socket is None:
             return 0
-        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        self._gone = info[0] == _CLOSED
-        if len(info) < _ACKED_OFFSET + _ACKED.size:
+        self._gone = is_closed(self._socket)
+        taken = acknowledged_bytes(self._socket)
+        if taken is None:
             self.close()
-            return 0
-        return int(_ACKED.unpack_from(info, _ACKED_OFFSET)[0])
-
-
-def _connection(client: str) -> socket.socket | None:
-    """This process's connection with a peer, duplicated; None if it isn't there."""
-    host, _, port = client.rpartition(":")
-    wanted = host.strip("[]"), int(port) if port.isdigit() else -1
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                continue
-            found = socket.socket(fileno=os.dup(int(name)))
-            if _peer(found) == wanted:
-                return found
-            found.close()
-    return None
-
-
-def _peer(connection: socket.socket) -> tuple[str, int] | None:
-    try:
-        name = connection.getpeername()
-    except OSError:
-        return None
-    return (name[0], name[1]) if isinstance(name, tuple) else None
+        return taken or 0

@@ -1,0 +1,204 @@
+"""A streamed answer written to its client's connection beside the runtime, from where its bytes lie.
+
+The runtime takes a copy of whatever it sends, and sends that piece by piece: two fifths of what an
+answer costs. So it sends the head and the first pieces, and the rest goes from mapped files straight
+into the kernel, as chunks of HTTP/1.1 (RFC 9112, 7.1); the runtime then writes the end. Nothing is
+written here before the kernel has all that the runtime was given: how much that is, to the byte, is
+known, and where it is anything else the runtime sends all.
+
+What would go wrong if it was not so is a stream that breaks its own law, which its reader refuses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import itertools
+import select
+import socket
+import struct
+import termios
+from collections import deque
+from http import HTTPStatus
+from typing import Final, Self
+
+from maruhub.gateway.answer import Gathered
+from maruhub.gateway.head import Head
+from maruhub.gateway.serve.connection import acknowledged_bytes, connection_of
+from maruhub.gateway.serve.crossing import Crossing
+from maruhub.wire.frame import Buffer
+
+LEAST_BYTES: Final = 256 << 10
+"""Of a piece; smaller ones are sooner copied than their way is cleared."""
+
+_TURN_BYTES: Final = 16 << 20
+"""After so many others get the thread."""
+_BUFFERS: Final = 1000
+"""For one call; the kernel takes 1,024."""
+_PATIENCE_MS: Final = 20
+"""So long a thread waits for a client; a longer wait needs no thread."""
+_CLEARING_S: Final = (*itertools.repeat(0.0, 8), *itertools.repeat(0.001, 200))
+_COUNT: Final = struct.Struct("=i")
+# What the runtime adds to the headers that it is given.
+_ADDED: Final = len("transfer-encoding: chunked\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
+
+
+def way_to(head: Head) -> Straight:
+    """The way to a client whose answer has not begun."""
+    can_be = head.scheme == "http" and head.version == "1.1"
+    connection = connection_of(head.client) if can_be else None
+    if connection is not None and acknowledged_bytes(connection) is None:
+        connection.close()
+        return Straight(None)
+    return Straight(connection)
+
+
+class Straight:
+    """One answer's connection; made before the answer begins, and closed as a context.
+
+    Args:
+        connection: A duplicate of the runtime's, and so without blocking; None: it is never clear.
+
+    Attributes:
+        sent_bytes: Of the body, by this.
+    """
+
+    def __init__(self, connection: socket.socket | None) -> None:
+        self.sent_bytes = 0
+        self._connection = connection
+        self._expected = 0 if connection is None else _written(connection)
+        self._unsent: deque[Buffer] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Lets go of the connection; it is the runtime's."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def began(self, status: int, headers: list[tuple[str, str]]) -> None:
+        """The runtime was given the head."""
+        self._expected += head_bytes(status, headers)
+
+    def gave(self, piece: Buffer) -> None:
+        """The runtime was given a piece."""
+        self._expected += sum(map(len, chunk([piece])))
+
+    async def is_clear(self) -> bool:
+        """Waits until the kernel has all that the runtime was given; False if that can't be said."""
+        if self._connection is None:
+            return False
+        for wait_s in _CLEARING_S:
+            written = _written(self._connection)
+            if written >= self._expected:
+                return written == self._expected
+            await asyncio.sleep(wait_s)
+        return False
+
+    async def send(self, crossing: Crossing, first: list[Buffer], pieces: Gathered, idle_s: float) -> None:
+        """``first`` and all other pieces, as fast as the client takes them, or until it leaves.
+
+        Raises:
+            ConnectionError: It took nothing for ``idle_s`` seconds.
+            MaruError: What reading a piece raises. The connection has ended then, as after any error.
+        """
+        self._begin(first)
+        try:
+            while not await self._taken_turn(crossing, pieces):
+                if self._unsent:
+                    await asyncio.wait_for(self._writable(), idle_s)
+        except (BrokenPipeError, ConnectionResetError):
+            self._end()
+        except OSError as error:
+            self._end()
+            raise ConnectionError("the client does not read its answer") from error
+        except BaseException:
+            self._end()
+            raise
+
+    async def _taken_turn(self, crossing: Crossing, pieces: Gathered) -> bool:
+        turn = asyncio.ensure_future(crossing.finish(self._turn, pieces))
+        try:
+            return await asyncio.shield(turn)
+        except asyncio.CancelledError:
+            # The thread must be done with the connection before that is let go of.
+            self._end()
+            await asyncio.wait([turn])
+            raise
+
+    def _end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._clear.shutdown(socket.SHUT_RDWR)
+
+    def _begin(self, buffers: list[Buffer]) -> None:
+        self._unsent.extend(chunk(buffers))
+        self.sent_bytes += sum(map(len, buffers))
+
+    def _turn(self, pieces: Gathered) -> bool:
+        """Sends for a while; whether that was all. In a thread."""
+        until = self.sent_bytes + _TURN_BYTES
+        while self.sent_bytes < until:
+            if not self._unsent:
+                buffers = pieces.gather()
+                if not buffers:
+                    return True
+                self._begin(buffers)
+            if not self._push():
+                return False
+        return False
+
+    def _push(self) -> bool:
+        """Sends what is begun; whether the client took it all in time."""
+        connection, unsent = self._clear, self._unsent
+        while unsent:
+            try:
+                sent = connection.sendmsg(list(itertools.islice(unsent, _BUFFERS)))
+            except BlockingIOError:
+                waiting = select.poll()
+                waiting.register(connection, select.POLLOUT)
+                if not waiting.poll(_PATIENCE_MS):
+                    return False
+                continue
+            while sent and sent >= len(unsent[0]):
+                sent -= len(unsent.popleft())
+            if sent:
+                unsent[0] = memoryview(unsent[0])[sent:]
+        return True
+
+    async def _writable(self) -> None:
+        loop, ready = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_writer(self._clear, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(self._clear)
+
+    @property
+    def _clear(self) -> socket.socket:
+        assert self._connection is not None, "without a connection it is never clear"
+        return self._connection
+
+
+def _written(connection: socket.socket) -> int:
+    """Bytes that the kernel was given since the connection began; rather fewer than it was."""
+    acknowledged = acknowledged_bytes(connection)
+    (queued,) = _COUNT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(_COUNT.size)))
+    return (acknowledged or 0) + int(queued)
+
+
+def head_bytes(status: int, headers: list[tuple[str, str]]) -> int:
+    """How long the runtime's head of a streamed answer is."""
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+    return (
+        len(line)
+        + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers)
+        + _ADDED
+        + len("\r\n")
+    )
+
+
+def chunk(buffers: list[Buffer]) -> list[Buffer]:
+    """A piece as the runtime sends it, as buffers."""
+    return [b"%X\r\n" % sum(map(len, buffers)), *filter(len, buffers), b"\r\n"]

@@ -1,0 +1,172 @@
+"""Answers past the runtime: every byte once, in order, and none before the runtime's are there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from maruhub.errors import Unavailable
+from maruhub.gateway.answer import Gathered
+from maruhub.gateway.head import Head
+from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.straight import Straight, chunk, head_bytes, way_to
+from maruhub.wire.frame import Buffer
+
+HEADERS = [("content-type", "x/y"), ("server", "MaruHub")]
+HEAD = b"h" * head_bytes(200, HEADERS)
+
+
+class Line:
+    """A connection whose near end stands for the runtime's."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.far = socket.create_connection(listener.getsockname())
+            self.near = listener.accept()[0]
+        self.near.setblocking(False)
+        host, port = self.near.getpeername()
+        self.head = Head("POST", "/", "", (), client=f"{host}:{port}")
+        self.received = bytearray()
+
+    def receive(self) -> threading.Thread:
+        def run() -> None:
+            while more := self.far.recv(1 << 20):
+                self.received += more
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
+    def close(self) -> None:
+        self.far.close()
+        self.near.close()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    made = Line()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def crossing() -> Iterator[Crossing]:
+    made = Crossing(2, 8)
+    yield made
+    made.close()
+
+
+def pieces_of(count: int) -> Iterator[list[Buffer]]:
+    for i in range(count):
+        block = bytes([i]) * 300_000
+        yield [b"%d" % i, memoryview(block), b"", memoryview(block)[: i * 1000]]
+
+
+def test_what_follows_the_runtime_comes_whole_and_in_order(line: Line, crossing: Crossing) -> None:
+    # More than both ends' buffers hold, from more buffers than one call takes.
+    many: list[Buffer] = [b"%05d" % i for i in range(3000)]
+    expected = HEAD + b"".join(chunk([b"begin"]))
+    for piece in [many, *pieces_of(60)]:
+        expected += b"".join(chunk(piece))
+
+    async def answer() -> int:
+        with way_to(line.head) as straight:
+            straight.began(200, HEADERS)
+            straight.gave(b"begin")
+            line.near.send(HEAD + b"".join(chunk([b"begin"])))
+            assert await straight.is_clear()
+            await straight.send(crossing, many, Gathered(pieces_of(60)), 5)
+            return straight.sent_bytes
+
+    receiving = line.receive()
+    sent = asyncio.run(answer())
+    line.near.close()
+    receiving.join()
+    assert line.received == expected
+    assert sent == sum(sum(map(len, piece)) for piece in [many, *pieces_of(60)])
+
+
+@pytest.mark.parametrize("off_by", [-1, 1, 100], ids=["less", "more", "much more"])
+def test_it_is_not_clear_while_the_kernel_has_anything_else(line: Line, off_by: int) -> None:
+    async def answer() -> bool:
+        with way_to(line.head) as straight:
+            straight.began(200, HEADERS)
+            line.near.send((HEAD + b"h" * 100)[: len(HEAD) + off_by])
+            return await straight.is_clear()
+
+    assert not asyncio.run(answer())
+
+
+def test_what_was_sent_before_the_answer_does_not_count(line: Line) -> None:
+    async def answer() -> bool:
+        line.near.send(b"an answer before")
+        with way_to(line.head) as straight:
+            straight.began(200, HEADERS)
+            line.near.send(HEAD)
+            return await straight.is_clear()
+
+    assert asyncio.run(answer())
+
+
+@pytest.mark.parametrize("more", [{"scheme": "https"}, {"version": "1.0"}, {"client": "127.0.0.1:1"}])
+def test_what_the_runtime_alone_can_send_is_left_to_it(line: Line, more: dict[str, str]) -> None:
+    named = {"scheme": "http", "version": "1.1", "client": line.head.client} | more
+
+    async def answer() -> bool:
+        with way_to(Head("POST", "/", "", (), **named)) as straight:
+            straight.began(200, HEADERS)
+            line.near.send(HEAD)
+            return await straight.is_clear()
+
+    assert not asyncio.run(answer())
+
+
+def send(line: Line, crossing: Crossing, pieces: Iterator[list[Buffer]], idle_s: float) -> None:
+    async def answer() -> None:
+        with Straight(line.near.dup()) as straight:
+            await straight.send(crossing, [b"first"], Gathered(pieces), idle_s)
+
+    asyncio.run(answer())
+
+
+def test_a_client_that_reads_nothing_is_left(line: Line, crossing: Crossing) -> None:
+    with pytest.raises(ConnectionError, match="does not read"):
+        send(line, crossing, pieces_of(200), 0.2)
+
+
+def test_a_client_that_is_gone_is_left(line: Line, crossing: Crossing) -> None:
+    line.far.close()
+    pieces = pieces_of(200)
+    send(line, crossing, pieces, 5)
+    assert next(pieces, None) is not None
+
+
+def test_after_an_error_the_answer_never_looks_whole(line: Line, crossing: Crossing) -> None:
+    def broken() -> Iterator[list[Buffer]]:
+        yield [b"good"]
+        raise Unavailable("broken")
+
+    receiving = line.receive()
+    with pytest.raises(Unavailable, match="broken"):
+        send(line, crossing, broken(), 5)
+    receiving.join()
+    with pytest.raises(OSError):
+        line.near.send(b"0\r\n\r\n")
+    assert line.received == b"5\r\nfirst\r\n4\r\ngood\r\n"
+
+
+def test_a_cancelled_answer_lets_its_thread_finish_first(line: Line, crossing: Crossing) -> None:
+    async def answer() -> None:
+        with Straight(line.near.dup()) as straight:
+            task = asyncio.ensure_future(straight.send(crossing, [b"first"], Gathered(pieces_of(200)), 60))
+            await asyncio.sleep(0.1)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert crossing.pending == 0
+
+    asyncio.run(answer())
