@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from maruhub.gateway.s3.operation import Operation
-from tests.fuzz.prober import COUNT, Prober, mutated
+from tests.fuzz.mutation import mutated
+from tests.fuzz.prober import COUNT, Prober
 from tests.interop.rights_table import Stage, ask_for
 from tests.s3_wire import Ask, Headers, exchange, presigned, request_bytes, signed, stamp
 

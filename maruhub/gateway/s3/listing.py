@@ -218,11 +218,12 @@ def whole_number(given: Mapping[str, str], name: str, default: int) -> int:
     text = given.get(name, "")
     if not text:
         return default
-    # Counted before it is converted: a number of a million digits takes minutes.
-    plain = text.isascii() and text.isdigit() and len(text.lstrip("0")) <= _DIGITS_MAX
-    if not plain or int(text) > 2**31 - 1:
+    # Counted before it is converted, zeros too: Python refuses what has thousands of digits.
+    digits = text.lstrip("0") or "0"
+    plain = text.isascii() and text.isdigit() and len(digits) <= _DIGITS_MAX
+    if not plain or int(digits) > 2**31 - 1:
         raise _wrong(name, text, "must be an integer between 0 and 2147483647")
-    return int(text)
+    return int(digits)
 
 
 def _limit(given: Mapping[str, str], name: str) -> int:

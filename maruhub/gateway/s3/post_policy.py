@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import json
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from maruhub.gateway.s3.object_lock import read_iso_date
 POLICY_BYTES_MAX = 64 * 1024
 _FREE = frozenset({"policy", "x-amz-signature", "signature", "awsaccesskeyid", "file", "submit"})
 _LENGTH = "content-length-range"
+_SIZE = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _conditions(given: object) -> list[PostCondition]:
 
 
 def _bounds(given: list[object]) -> tuple[int, int]:
-    least, most = (int(v) if isinstance(v, str) and v.isdigit() else v for v in given[1:])
+    least, most = (int(v) if isinstance(v, str) and _SIZE.fullmatch(v) else v for v in given[1:])
     if not (isinstance(least, int) and isinstance(most, int) and 0 <= least <= most):
         raise _invalid("A content-length-range is two sizes, the smaller one first.")
     return least, most

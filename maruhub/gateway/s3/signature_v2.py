@@ -126,7 +126,9 @@ def _with_hoisted(head: Head) -> Mapping[str, str]:
 
 def _signed_query(query: str) -> str:
     """The sub-resources in their order, with decoded values."""
-    pairs = sorted((name, value) for name, value in _pairs(query) if name in _SIGNED)
+    signed = [(name, value) for name, value in _pairs(query) if name in _SIGNED]
+    # One that stands with a value and without has no order of its own.
+    pairs = sorted(signed, key=lambda pair: (pair[0], pair[1] or ""))
     words = [
         name if value is None else f"{name}={unquote(value, errors='surrogateescape')}"
         for name, value in pairs

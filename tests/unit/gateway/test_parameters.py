@@ -59,6 +59,10 @@ def test_the_other_pages():
     assert listing.buckets_page(get("max-buckets=3&prefix=p", "/")) == listing.BucketsPage("p", "", "", 3)
 
 
+def test_zeros_before_a_number_count_for_nothing():
+    assert listing.objects_v1_page(get("max-keys=" + "0" * 5000 + "7")).limit == 7
+
+
 @pytest.mark.parametrize("number", ["-1", "x", "1.5", "2147483648", "9" * 5000, "٣", " 1"])
 def test_numbers_that_are_none(number: str):
     assert code(listing.objects_v1_page, get(f"max-keys={number}")) == "InvalidArgument"

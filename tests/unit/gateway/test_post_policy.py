@@ -80,6 +80,8 @@ def test_a_size_has_bounds():
         policy(["matches", "$key", "a"]),
         policy(["eq", "key", "a"]),
         policy(["content-length-range", 4, 2]),
+        policy(["content-length-range", 0, "²"]),
+        policy(["content-length-range", 0, "9" * 5000]),
         policy({"key": 1}),
         base64.b64encode(b"[" * 100_000).decode(),
     ],

@@ -179,6 +179,13 @@ def test_decoded_values_and_encoded_paths_are_signed():
     assert _verify(link, bucket="")
 
 
+def test_a_sub_resource_with_a_value_and_without_is_signed_as_both():
+    head = dataclasses.replace(LINK, query=f"acl=x&acl&{LINK.query}")
+    assert string_to_sign_v2(head, "1").endswith("?acl&acl=x")
+    with pytest.raises(S3Failure, match="signature"):
+        _verify(head)
+
+
 def test_a_bucket_is_signed_with_a_slash_however_it_is_addressed():
     link = _signed("/b/", "prefix=a")
     for path, bucket in (("/b/", ""), ("/b", ""), ("/", "b")):
