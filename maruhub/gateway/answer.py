@@ -50,3 +50,8 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes | bytearray | Iterator[bytes | bytearray] = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its body is there, all of it."""
+        return isinstance(self.body, bytes | bytearray)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
+import functools
 import os
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii as quoted
 
-_HELD_LINES = 256
-_HELD_S = 0.5
+from maruhub.gateway.serve.register import Ended
 
 
 class AccessLog:
-    """Appends whole lines; several workers may share one file. Used from one event loop.
+    """Appends whole lines; several workers may share one file. Used by one thread at a time.
 
     Args:
         target: A file, ``-`` for standard output, empty for none.
@@ -26,41 +25,36 @@ class AccessLog:
             self._file = os.dup(sys.stdout.fileno())
         elif target:
             self._file = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        self._lines: list[str] = []
-        self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether there is one."""
-        return self._file is not None
-
-    def write(self, **fields: Any) -> None:
-        """Notes one request; it is written within half a second."""
+    def write(self, ended: Iterable[Ended]) -> None:
+        """Writes a line for each; a log that can't be written loses lines, never a request."""
         if self._file is None:
             return
-        moment = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment % 1 * 1000):03d}Z"
-        self._lines.append(json.dumps({"time": stamp, **fields}, ensure_ascii=True) + "\n")
-        if len(self._lines) >= _HELD_LINES:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_HELD_S, self.flush)
-
-    def flush(self) -> None:
-        """Writes what is held; a log that can't be written loses lines, never a request."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        lines, self._lines = self._lines, []
-        if self._file is not None and lines:
+        lines = "".join(map(_line, ended))
+        if lines:
             try:
-                os.write(self._file, "".join(lines).encode())
+                os.write(self._file, lines.encode())
             except OSError:
                 pass
 
     def close(self) -> None:
-        """Writes the rest."""
-        self.flush()
+        """Lets go of the file."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _line(one: Ended) -> str:
+    second, rest = divmod(one.at_s, 1)
+    # Text from outside is quoted; the rest is of our own making.
+    return (
+        f'{{"time": "{_stamp(int(second))}.{int(rest * 1000):03d}Z", "id": "{one.id}", '
+        f'"client": {quoted(one.client)}, "key": {quoted(one.key)}, "operation": {quoted(one.operation)}, '
+        f'"method": {quoted(one.method)}, "path": {quoted(one.path)}, "status": {one.status}, '
+        f'"received": {one.received}, "sent": {one.sent}, "ms": {round(one.seconds * 1000, 3)}}}\n'
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from maruhub.gateway.serve.desk import Desk
@@ -18,17 +19,16 @@ class App:
     def __init__(self, hub: Hub, options: ServeOptions) -> None:
         self._desk = Desk(hub, options)
 
-    async def answer(self, scope: Any, protocol: Any) -> None:
-        """Answers one request."""
+    def answer(self, scope: Any, protocol: Any) -> Coroutine[Any, Any, None] | None:
+        """Answers one request, or gives what is to be run in the event loop until it is answered."""
         if scope.proto != "http":
             protocol.close(403)
-            return
-        metrics = self._desk.metrics
-        metrics.in_flight += 1
-        try:
-            await Exchange(self._desk, scope, protocol).run()
-        finally:
-            metrics.in_flight -= 1
+            return None
+        return Exchange(self._desk, scope, protocol).begin()
+
+    def flush(self) -> None:
+        """Hands over what has been counted and logged; to be called now and then."""
+        self._desk.register.flush()
 
     def drain(self) -> None:
         """From now on each answer is the last on its connection."""

@@ -21,7 +21,7 @@ _ALWAYS: Final = (("server", "MaruHub"), ("x-amz-id-2", HOST_ID))
 
 
 class Delivery:
-    """Sends one answer; used from the event loop.
+    """Sends one answer; used by one thread at a time.
 
     Args:
         desk: The worker's.
@@ -45,23 +45,38 @@ class Delivery:
         self.sent_bytes = 0
 
     async def send(self, answer: Answer, more: list[tuple[str, str]]) -> None:
-        """Sends it, with the headers that every answer has and ``more``.
+        """Sends it, with the headers that every answer has and ``more``; from the event loop.
 
         Raises:
             ConnectionError: The client takes nothing.
             MaruError: A body can't be read: the connection ends, and what was sent doesn't look whole.
         """
+        body = answer.body
+        if isinstance(body, bytes | bytearray) or self._has_no_body(answer):
+            self.send_whole(answer, more)
+        else:
+            self.status = answer.status
+            await self._stream(answer.status, self._headers(answer, more), body)
+
+    def send_whole(self, answer: Answer, more: list[tuple[str, str]]) -> None:
+        """The same for one whose body is there, or that has none; from any thread."""
+        headers = self._headers(answer, more)
+        self.status, body = answer.status, answer.body
+        if self._has_no_body(answer):
+            self._protocol.response_empty(answer.status, headers)
+        else:
+            assert isinstance(body, bytes | bytearray), "pieces are streamed"
+            self.sent_bytes = len(body)
+            self._protocol.response_bytes(answer.status, headers, body)
+
+    def _has_no_body(self, answer: Answer) -> bool:
+        return self._head.method == "HEAD" or answer.status in (204, 304)
+
+    def _headers(self, answer: Answer, more: list[tuple[str, str]]) -> list[tuple[str, str]]:
         headers = [*answer.headers, *_ALWAYS, ("x-amz-request-id", self._request_id), *more]
         if self._desk.draining and CLOSE not in headers:
             headers.append(CLOSE)
-        self.status, body = answer.status, answer.body
-        if self._head.method == "HEAD" or answer.status in (204, 304):
-            self._protocol.response_empty(answer.status, headers)
-        elif isinstance(body, bytes | bytearray):
-            self.sent_bytes = len(body)
-            self._protocol.response_bytes(answer.status, headers, body)
-        else:
-            await self._stream(answer.status, headers, body)
+        return headers
 
     async def _stream(self, status: int, headers: list[tuple[str, str]], pieces: Pieces) -> None:
         """The first piece is read before the head is sent, so that what can't be read at all is an error.

@@ -10,6 +10,7 @@ from maruhub.gateway.serve.access_log import AccessLog
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
 from maruhub.gateway.serve.metrics import Metrics
+from maruhub.gateway.serve.register import Register
 from maruhub.gateway.service.service import Service
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Desk:
-    """The worker's one of each; used from its event loop.
+    """The worker's one of each.
 
     Attributes:
-        uploads: How many large bodies may be taken in at a time.
+        uploads: How many large bodies may be taken in at a time; of the event loop.
         draining: Whether each answer shall be the last on its connection.
     """
 
@@ -34,10 +35,12 @@ class Desk:
         self.crossing = Crossing(options.threads, options.waiting)
         self.uploads = asyncio.Semaphore(options.uploads)
         self.metrics = Metrics()
-        self.access = AccessLog(options.access_log)
+        self._access = AccessLog(options.access_log)
+        self.register = Register(self.metrics, self._access)
         self.draining = False
 
     def close(self) -> None:
         """Waits for what runs in threads."""
         self.crossing.close()
-        self.access.close()
+        self.register.flush()
+        self._access.close()

@@ -1,8 +1,9 @@
 """One request and its answer, on the wire.
 
-Everything here runs in the event loop and only there. What is decided here is cheap: which door
-is meant, whether the signature is right, what to do with the body. The rest runs in threads, but
-for reads of what is in memory.
+It begins in the thread in which the server's runtime hands requests over. What is decided there is
+cheap: which door is meant, whether the signature is right, what to do with the body. Refusals, and
+reads of what is in memory, are answered in that thread at once. Whatever has to wait for something
+goes on in the event loop; what may wait for a drive runs in threads.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import functools
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from maruhub.errors import MaruError
@@ -29,6 +30,7 @@ from maruhub.gateway.serve.delivery import CLOSE, HOST_ID, Delivery
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
+from maruhub.gateway.serve.register import Ended
 from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
@@ -43,6 +45,9 @@ _DOCUMENT_BYTES: Final = 8 << 20
 _BATCH_BYTES: Final = 64 << 20
 _RETRY: Final = ("retry-after", "1")
 _OWN: Final = "/-/"
+_PLAIN: Final = ("content-type", "text/plain; charset=utf-8")
+Step = Answer | Coroutine[Any, Any, Answer]
+"""An answer, or what is to be run in the event loop to have it."""
 
 
 class Exchange:
@@ -70,38 +75,61 @@ class Exchange:
         self._user = ""
         self._cors: list[tuple[str, str]] = []
 
-    async def run(self) -> None:
-        """Answers, whatever happens."""
+    def begin(self) -> Coroutine[Any, Any, None] | None:
+        """Answers, whatever happens; or gives what is to be run in the event loop until it has."""
+        step = self._first_step()
+        if not isinstance(step, Answer) or not step.is_whole:
+            return self._finish(step)
+        self._delivery.send_whole(step, self._cors)
+        self._note()
+        return None
+
+    async def _finish(self, step: Step) -> None:
+        """The same for what has to be waited for."""
+        metrics = self._desk.metrics
+        metrics.in_flight += 1
         try:
-            await self._delivery.send(await self._answer(), self._cors)
+            answer = step if isinstance(step, Answer) else await self._answer(step)
+            await self._delivery.send(answer, self._cors)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception:
             _log.exception("request %s broke off", self._id)
             raise
         finally:
-            self._count()
+            metrics.in_flight -= 1
+            self._note()
 
-    async def _answer(self) -> Answer:
+    def _first_step(self) -> Step:
+        """What to answer, or how to find out; whatever goes wrong is an answer too."""
+        try:
+            return self._decide()
+        except Exception as error:  # noqa: BLE001 - see _failure
+            return self._failed(self._failure(error))
+
+    async def _answer(self, waiting: Coroutine[Any, Any, Answer]) -> Answer:
         """What to answer; whatever goes wrong is an answer too."""
         try:
-            return await self._decide()
-        except S3Failure as failure:
-            return await self._failed(failure)
-        except MaruError as error:
-            return await self._failed(failure_of(error))
+            return await waiting
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001 - see below
-            # A bug of ours: the client gets S3's word for it, the log the rest.
-            _log.exception("request %s: %s %s", self._id, self._head.method, self._head.path)
-            return await self._failed(S3Failure("InternalError"))
+        except Exception as error:  # noqa: BLE001 - see _failure
+            step = self._failed(self._failure(error))
+            return step if isinstance(step, Answer) else await step
 
-    async def _decide(self) -> Answer:
+    def _failure(self, error: Exception) -> S3Failure:
+        """S3's word for what went wrong."""
+        if isinstance(error, MaruError):
+            return failure_of(error)
+        # A bug of ours: the client gets S3's word for it, the log the rest.
+        _log.error("request %s: %s %s", self._id, self._head.method, self._head.path, exc_info=error)
+        return S3Failure("InternalError")
+
+    def _decide(self) -> Step:
         head, desk = self._head, self._desk
         check_head(head, self._names, desk.options.header_bytes)
         if head.path.startswith(_OWN) or (head.path == "/metrics" and not head.query):
-            own = await self._own(head)
+            own = self._own(head)
             if own is not None:
                 return own
         asked = route(head, hosts=desk.options.base_hosts)
@@ -114,27 +142,38 @@ class Exchange:
         at_once = desk.hub.store.read_at_once if operation in READS else None
         request = Request(asked, head, passed.caller, passed.names, now_us, self._id, at_once=at_once)
         if "origin" in head.by_name:
-            self._cors = await desk.crossing.run(desk.service.cors, request)
-        if operation in SINKS:
-            return await self._take_in(request, passed)
-        if operation is Operation.POST_OBJECT:
-            return await self._form(request)
-        return await self._act(request, passed)
+            return self._for_a_page(request, passed)
+        return self._do(request, passed)
 
-    async def _act(self, request: Request, passed: Passed) -> Answer:
-        """An operation without a body, or with a document."""
-        desk = self._desk
+    async def _for_a_page(self, request: Request, passed: Passed) -> Answer:
+        """A page of another site asks: the bucket's rules say what it may see of any answer."""
+        self._cors = await self._desk.crossing.run(self._desk.service.cors, request)
+        step = self._do(request, passed)
+        return step if isinstance(step, Answer) else await step
+
+    def _do(self, request: Request, passed: Passed) -> Step:
+        desk, operation = self._desk, request.asked.operation
+        if operation in SINKS:
+            return self._take_in(request, passed)
+        if operation is Operation.POST_OBJECT:
+            return self._form(request)
         if not self._body.is_empty:
-            raw = await self._body.whole(_DOCUMENT_BYTES)
-            document = desk.gate.document(self._head, passed, raw)
-            request = dataclasses.replace(request, body=document)
-        elif passed.payload is not None:
+            return self._with_document(request, passed)
+        if passed.payload is not None:
             desk.gate.document(self._head, passed, b"")
-        if request.asked.operation in READS:
+        if operation in READS:
             # What is in memory is read here: handing it to a thread takes longer than reading it.
             with contextlib.suppress(Unready):
                 return desk.service.answer(request)
             request = dataclasses.replace(request, at_once=None)
+        return desk.crossing.run(desk.service.answer, request)
+
+    async def _with_document(self, request: Request, passed: Passed) -> Answer:
+        """An operation with a document, or a body that it does not need."""
+        desk = self._desk
+        raw = await self._body.whole(_DOCUMENT_BYTES)
+        document = desk.gate.document(self._head, passed, raw)
+        request = dataclasses.replace(request, body=document, at_once=None)
         return await desk.crossing.run(desk.service.answer, request)
 
     # ------------------------------------------------------------ bodies
@@ -167,27 +206,33 @@ class Exchange:
 
         return await self._pour(lambda: FormSink(request, sender))
 
-    async def _own(self, head: Head) -> Answer | None:
+    def _own(self, head: Head) -> Step | None:
         """What is no bucket's: health, readiness, metrics, the batch door."""
-        desk = self._desk
-        plain = ("content-type", "text/plain; charset=utf-8")
-        if desk.batch.handles(head.path):
-            return await self._batch(head)
+        if self._desk.batch.handles(head.path):
+            return self._batch(head)
         if head.path == "/-/health":
             self._name = "health"
-            return Answer(200, [plain], b"ok\n")
+            return Answer(200, [_PLAIN], b"ok\n")
         if head.path == "/-/ready":
             self._name = "ready"
-            if desk.draining:
-                return Answer(503, [plain, _RETRY], b"draining\n")
-            await desk.crossing.run(desk.hub.namespace.buckets.all)
-            return Answer(200, [plain], b"ready\n")
+            return self._ready()
         if head.path == "/metrics" and "authorization" not in head.by_name:
             self._name = "metrics"
-            desk.metrics.flush()
-            kind, text = await desk.crossing.run(desk.metrics.text)
-            return Answer(200, [("content-type", kind)], text)
+            return self._metrics()
         return None
+
+    async def _ready(self) -> Answer:
+        desk = self._desk
+        if desk.draining:
+            return Answer(503, [_PLAIN, _RETRY], b"draining\n")
+        await desk.crossing.run(desk.hub.namespace.buckets.all)
+        return Answer(200, [_PLAIN], b"ready\n")
+
+    async def _metrics(self) -> Answer:
+        desk = self._desk
+        desk.register.flush()
+        kind, text = await desk.crossing.run(desk.metrics.text)
+        return Answer(200, [("content-type", kind)], text)
 
     async def _batch(self, head: Head) -> Answer:
         """Many things named by one request; its body is small, its answer is a stream."""
@@ -203,40 +248,46 @@ class Exchange:
 
     # ------------------------------------------------------------ answers
 
-    async def _failed(self, failure: S3Failure) -> Answer:
+    def _failed(self, failure: S3Failure) -> Step:
         """The document of an error. The body is passed over first, or the connection is closed."""
-        headers = [("content-type", "application/xml"), *failure.headers]
-        if failure.status == 503:
-            headers.append(_RETRY)
         if failure.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
-            self._desk.metrics.refused += 1
+            self._desk.register.refused()
         waits = (
             self._head.by_name.get("expect", "").lower() == "100-continue" and not self._body.received_bytes
         )
-        if waits or not await self._body.pass_over():
+        if waits or self._body.is_empty:
+            return self._error(failure, close=waits)
+        return self._behind_body(failure)
+
+    async def _behind_body(self, failure: S3Failure) -> Answer:
+        return self._error(failure, close=not await self._body.pass_over())
+
+    def _error(self, failure: S3Failure, *, close: bool) -> Answer:
+        headers = [("content-type", "application/xml"), *failure.headers]
+        if failure.status == 503:
+            headers.append(_RETRY)
+        if close:
             headers.append(CLOSE)
         if failure.status == 304:
             return Answer(304, failure.headers)
         body = answers.error(failure, resource=self._head.path[:1024], request_id=self._id, host_id=HOST_ID)
         return Answer(failure.status, headers, body)
 
-    def _count(self) -> None:
-        desk, seconds = self._desk, time.perf_counter() - self._started_s
-        status, received, sent = self._delivery.status, self._body.received_bytes, self._delivery.sent_bytes
-        desk.metrics.answered(self._name, status, seconds, received=received, sent=sent)
-        if not desk.access.is_kept:
-            return
-        desk.access.write(
-            id=self._id,
-            client=self._head.client,
-            key=self._user,
-            operation=self._name,
-            method=self._head.method,
-            path=self._head.path,
-            status=status,
-            received=received,
-            sent=sent,
-            ms=round(seconds * 1000, 3),
+    def _note(self) -> None:
+        self._desk.register.note(
+            Ended(
+                time.time(),
+                time.perf_counter() - self._started_s,
+                self._id,
+                self._head.client,
+                self._user,
+                self._name,
+                self._head.method,
+                self._head.path,
+                self._delivery.status,
+                self._body.received_bytes,
+                self._delivery.sent_bytes,
+            )
         )
 
 

@@ -48,7 +48,7 @@ class Passed:
 
 
 class Gate:
-    """Lets requests in. Used from one event loop.
+    """Lets requests in. Safe from many threads.
 
     Args:
         hub: Whose users.

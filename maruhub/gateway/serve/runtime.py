@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from granian.http import HTTP1Settings
 
@@ -18,18 +18,20 @@ from maruhub.gateway.serve.listener import BACKLOG
 from maruhub.gateway.serve.options import ServeOptions
 
 _rust: Any = importlib.import_module("granian._granian")
-_scheduler: Any = vars(importlib.import_module("granian._futures"))
 _loops: Any = importlib.import_module("granian._loops")
 
-Answering = Callable[[Any, Any], Coroutine[Any, Any, None]]
-"""RSGI's: a scope and a protocol."""
+_HANDING: Final = "_schedule_fn"
+
+Answering = Callable[[Any, Any], Coroutine[Any, Any, None] | None]
+"""Of RSGI's scope and protocol. It answers, or gives what is to be run in the event loop until it has."""
 
 
 class Runtime:
     """Serves an app on a listening socket until it is stopped.
 
     Args:
-        answer: Called for each request, in the event loop.
+        answer: Called for each request, one after the other, in a thread of the server's own: it must not
+            wait for anything.
         options: How to serve.
         listener: The socket's descriptor; stays open.
     """
@@ -40,8 +42,8 @@ class Runtime:
         self._stopped = asyncio.Event()
         self._signal = _rust.WorkerSignal()
         self._signal.add_cb(lambda: self.loop.call_soon_threadsafe(self._stopped.set))
-        watched = _scheduler["_future_watcher_wrapper"](answer)
-        self._scheduler = _scheduler["_new_cbscheduler"](self.loop, watched, impl_asyncio=True)
+        self._scheduler = _rust.CallbackScheduler(self.loop, None, None, None, None)
+        setattr(self._scheduler, _HANDING, _handing(answer, self.loop))
         self._worker = _worker(options, listener)
 
     def run(self) -> None:
@@ -52,6 +54,39 @@ class Runtime:
     def stop(self) -> None:
         """Ends idle connections now, and the others with the answer they wait for."""
         self._signal.set()
+
+
+def _handing(answer: Answering, loop: asyncio.AbstractEventLoop) -> Callable[[Any], None]:
+    """What the server's runtime calls with a request: one thread does, and passes over what this raises.
+
+    A request that waits for nothing is answered in that thread. To wake the event loop's for it would
+    take a third of the time that such a request takes, and both would wait for the interpreter's lock.
+    """
+
+    def hand(watcher: Any) -> None:
+        rest = None
+        try:
+            rest = answer(watcher.scope, watcher.proto)
+            if rest is not None:
+                loop.call_soon_threadsafe(begin, rest, watcher)
+        except BaseException as error:  # noqa: BLE001 - nobody above would hear of it
+            if rest is not None:
+                rest.close()
+            watcher.err(error)
+
+    def begin(rest: Coroutine[Any, Any, None], watcher: Any) -> None:
+        watcher.taskref(loop.create_task(_watched(rest, watcher)))
+
+    return hand
+
+
+async def _watched(rest: Coroutine[Any, Any, None], watcher: Any) -> None:
+    try:
+        await rest
+    except BaseException as error:  # noqa: BLE001 - nobody above would hear of it
+        watcher.err(error)
+    else:
+        watcher.done()
 
 
 def _worker(options: ServeOptions, listener: int) -> Any:

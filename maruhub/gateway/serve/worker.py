@@ -18,6 +18,7 @@ from typing import Any
 from maruhub import config
 from maruhub.gateway.serve.listener import stop_accepting
 from maruhub.gateway.serve.options import ServeOptions
+from maruhub.gateway.serve.register import FLUSH_S
 from maruhub.gateway.serve.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -62,11 +63,16 @@ class _Server:
         # The other end closes when the parent is gone, whatever became of it.
         loop.add_reader(self._alive, self._end)
         loop.call_soon(self._say_ready)
+        loop.call_later(FLUSH_S, self._flush, loop)
         self._runtime.run()
 
     def _say_ready(self) -> None:
         os.write(self._ready, b"r")
         os.close(self._ready)
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._app.flush()
+        loop.call_later(FLUSH_S, self._flush, loop)
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:

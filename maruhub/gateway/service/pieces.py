@@ -73,7 +73,10 @@ class ObjectPieces(Iterator[bytes | bytearray]):
         if self._at_once is None:
             return None
         if self._buffer is None:
-            self._buffer = _SPARE.pop() if _SPARE else bytearray(EXTENT_BYTES_MAX)
+            try:
+                self._buffer = _SPARE.pop()
+            except IndexError:
+                self._buffer = bytearray(EXTENT_BYTES_MAX)
         segment, offset, length, _, checksum = self._extents[self._next].tolist()
         data = self._at_once(Extent(segment, offset, length, checksum), self._buffer)
         if data is None:

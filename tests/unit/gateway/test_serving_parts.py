@@ -20,6 +20,7 @@ from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
+from maruhub.gateway.serve.register import Ended
 
 
 class Wire:
@@ -175,12 +176,18 @@ def test_a_process_that_stops_accepting_leaves_the_socket_to_others():
 
 
 def test_the_log_has_a_line_a_request(tmp_path: Path):
-    async def log() -> None:
-        access = AccessLog(str(tmp_path / "log"))
-        access.write(path="/a\nb", status=200)
-        access.write(path="/c", status=404)
-        access.close()
+    access = AccessLog(str(tmp_path / "log"))
+    common = {"id": "1F", "client": "::1", "key": "", "operation": "GetObject", "received": 0, "sent": 3}
+    access.write([Ended(1.9996, 0.25, method="GET", path='/a\nb"\udcff', status=200, **common)])
+    access.write([Ended(2.0, 0.25, method="GET", path="/c", status=404, **common)])
+    access.close()
 
-    asyncio.run(log())
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
-    assert [(line["path"], line["status"]) for line in lines] == [("/a\nb", 200), ("/c", 404)]
+    assert [(line["path"], line["status"]) for line in lines] == [('/a\nb"\udcff', 200), ("/c", 404)]
+    assert lines[0] == common | {
+        "time": "1970-01-01T00:00:01.999Z",
+        "method": "GET",
+        "path": '/a\nb"\udcff',
+        "status": 200,
+        "ms": 250.0,
+    }
