@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maruhub.errors import Conflict, InvalidData, MaruError
 from maruhub.remote.transport import Cut
+from maruhub.wire.frame import Buffer
 from maruhub.wire.stream import StreamReader, Window
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _request(info: RemoteObject, done: int) -> dict[str, Any]:
     return {"format": 1, "objects": [named], "skip_bytes": done}
 
 
-def _parts(reader: StreamReader, chunk: bytes) -> Iterator[memoryview]:
+def _parts(reader: StreamReader, chunk: Buffer) -> Iterator[memoryview]:
     for event in reader.feed(chunk):
         if isinstance(event, Window):
             for part in event.parts:

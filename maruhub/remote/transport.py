@@ -6,10 +6,11 @@ does is, for as long as patience lasts. Safe from many threads, and after a fork
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -24,11 +25,13 @@ from urllib3.exceptions import (
 
 from maruhub.errors import InvalidInput, MaruError, NoSuchHub, Refused, Unavailable
 from maruhub.remote.credentials import Credentials, signed_headers
+from maruhub.remote.incoming import read_frames
 from maruhub.remote.patience import FIRST_S, PATIENCE_S, Patience
+from maruhub.remote.room import Room
 from maruhub.wire import fault
+from maruhub.wire.frame import Buffer
 
 PREFIX: Final = "/-/batch/v1/"
-_PIECE_BYTES: Final = 8 << 20
 _ERROR_BYTES: Final = 256 << 10
 _ANSWER_BYTES: Final = 1 << 30
 _CONNECT_S: Final = 10.0
@@ -66,6 +69,7 @@ class Transport:
         self.patience_s = patience_s
         self._host = parsed.host if parsed.port in (None, default) else f"{parsed.host}:{parsed.port}"
         self._answered = False
+        self._room = Room()
         self._open()
 
     def _open(self) -> None:
@@ -114,22 +118,22 @@ class Transport:
                     raise self._unreachable(cut) from cut
 
     @contextmanager
-    def stream(self, body: bytes) -> Generator[Generator[bytes]]:
-        """The pieces of an answer to a read, as they come; an error of the network is a Cut."""
+    def stream(self, body: bytes) -> Generator[Iterator[Buffer]]:
+        """The pieces of an answer to a read, as they come; an error of the network is a Cut.
+
+        A piece is a whole frame, and its memory used again when no view of it is left.
+        """
         try:
             with self._request("read", body) as response:
                 yield self._pieces(response)
         except HTTPError as error:
             raise Cut(str(error)) from error
 
-    @staticmethod
-    def _pieces(response: urllib3.BaseHTTPResponse) -> Generator[bytes]:
-        if getattr(response, "chunked", False):
-            # A frame is a chunk: it comes in one piece, and is not copied after that.
-            yield from response.read_chunked(_PIECE_BYTES, decode_content=False)
-            return
-        while data := response.read(_PIECE_BYTES, decode_content=False):
-            yield data
+    def _pieces(self, response: urllib3.BaseHTTPResponse) -> Iterator[Buffer]:
+        try:
+            yield from read_frames(response, self._room)
+        except (OSError, http.client.HTTPException) as error:
+            raise Cut(str(error)) from error
 
     @contextmanager
     def _request(self, what: str, body: bytes) -> Generator[urllib3.BaseHTTPResponse]:
@@ -182,8 +186,9 @@ class Transport:
         return Unavailable(f"{self.url} can't be reached: {cut}", hint=hint)
 
     def close(self) -> None:
-        """Lets idle connections go."""
+        """Lets idle connections and memory go."""
         self._pool.clear()
+        self._room.clear()
 
     def give_up(self, cut: Exception) -> Unavailable:
         """The error of who has tried for long enough."""
