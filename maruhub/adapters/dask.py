@@ -25,7 +25,7 @@ def to_bag(view: Any, *, partition_samples: int = PARTITION_SAMPLES, **options: 
     ``options`` are those of :class:`maruhub.adapters.epoch.Epoch`; ``shuffle=True, seed=7`` gives
     the hub's random order. A task's samples are in memory together: choose ``partition_samples`` so.
     """
-    epoch = Epoch(view, **{"shuffle": False, **options})
+    epoch = _epoch(view, options)
     return (
         dask.bag.from_sequence(epoch.pieces(partition_samples), partition_size=1)
         .map(_samples, epoch=epoch)
@@ -41,7 +41,7 @@ def to_dataframe(
     The first sample is read at once, to know the columns' types. For labels alone, without any
     byte of samples, ``view.table()`` is all in one piece.
     """
-    epoch = Epoch(view, **{"shuffle": False, **options})
+    epoch = _epoch(view, options)
     read = _Frame(epoch, collate or as_columns)
     pieces = epoch.pieces(partition_samples)
     meta = read((epoch.position, epoch.position + 1)).iloc[:0]
@@ -53,6 +53,11 @@ def as_columns(batch: Batch) -> dict[str, Any]:
     # An Arrow type: Dask makes text of Python objects.
     data = pd.array([bytes(blob) for blob in batch.blobs], dtype=pd.ArrowDtype(pa.binary()))
     return {"id": batch.ids, "bytes": data, **columns_of(batch)}
+
+
+def _epoch(view: Any, options: Mapping[str, Any]) -> Epoch:
+    """In the view's own sequence unless told; a mix has none but the order that it mixes in."""
+    return Epoch(view, **options) if hasattr(view, "order") else Epoch(view, **{"shuffle": False, **options})
 
 
 class _Frame:

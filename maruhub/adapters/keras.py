@@ -53,7 +53,7 @@ class HubPyDataset(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Goes on to the next epoch, in its own order."""
-        self._steps = Steps(**self._make, state=self._steps.state_after(len(self._steps)))
+        self._steps = Steps(**self._make, state=self._steps.end())
 
     def state_after(self, steps: int) -> dict[str, Any]:
         """The hub's state once ``steps`` batches of this epoch are trained on."""

@@ -14,6 +14,7 @@ import ray
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockAccessor, BlockMetadata
 
+from maruhub import argument
 from maruhub.adapters.epoch import Epoch
 from maruhub.adapters.tables import as_table
 from maruhub.loaders import Batch
@@ -54,6 +55,15 @@ class HubDatasource(Datasource):
         self._collate = collate or as_table
         self._pieces = self._epoch.pieces(block_samples)
         self._bytes = int(view.sizes().sum() * (len(self._epoch) - self._epoch.position) / max(1, len(view)))
+
+    def state_after(self, samples: int) -> dict[str, Any]:
+        """The hub's state once so many of this source's samples are used, counted from its start.
+
+        Only where blocks come in order does a count say which ones they were.
+        """
+        left = len(self._epoch) - self._epoch.position
+        samples = argument.whole("samples", samples, low=0, high=left)
+        return self._epoch.state_at(self._epoch.position + samples)
 
     def estimate_inmemory_data_size(self) -> int | None:
         """Bytes of the samples that are left."""

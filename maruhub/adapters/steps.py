@@ -68,11 +68,20 @@ class Steps:
         return self._epoch.read(planned.start, planned.stop, number=planned.epoch, pad=True)
 
     def state_after(self, steps: int) -> dict[str, Any]:
-        """The hub's state once all ranks have had ``steps`` batches: what to save with a model."""
+        """The hub's state once all ranks have had ``steps`` batches: what to save with a model.
+
+        After this rank's last one it is the end for all, also of a step that had no share for it.
+        """
         if steps == 0:
             return self._epoch.state_at(self._epoch.position)
+        if steps == len(self):
+            return self.end()
         place = self._plan.step(self._place(steps - 1)).after
         return self._epoch.state_at(place.position, number=place.epoch)
+
+    def end(self) -> dict[str, Any]:
+        """The hub's state once these epochs are over, also for a rank that has no share in them."""
+        return self._epoch.state_at(0, number=self._epoch.number + self._epochs)
 
     def _count(self, position: int) -> int:
         """This rank's batches from a position to its epoch's end."""

@@ -111,6 +111,9 @@ class EndToEnd(Generic[P]):
 
     def _shares(self, rows: Positions) -> Iterator[tuple[P, Indices, Positions]]:
         """Each part that has some of ``rows``: at which places, and which of its own."""
+        rows = np.asarray(rows).astype(np.uint64, copy=False)  # a signed one less an unsigned is no number
+        if len(rows) and rows.max() >= len(self):
+            raise InvalidInput(f"there is no row {rows.max()} among {len(self)}.")
         parts = self.part_of(rows)
         for i in np.unique(parts).tolist():
             at = np.flatnonzero(parts == i)

@@ -51,9 +51,11 @@ def test_its_rows_are_read_like_those_of_a_view(hub: Any, served: Any, parts: li
     parts = [hub.version("cats"), parts[1]]
     mix = hub.mix(parts, [3, 1])
     rows = np.array([38, 0, 30, 29], dtype=np.uint64)
-    assert mix.ids(rows) == ["dogs/08", "cats/00", "dogs/00", "cats/29"]
+    assert mix.ids(rows.astype(np.int64)) == mix.ids(rows) == ["dogs/08", "cats/00", "dogs/00", "cats/29"]
     assert list(map(bytes, mix.read_many(rows))) == [b"dogs 8", b"cats 0", b"dogs 0", b"cats 29"]
     assert mix.sizes(rows).tolist() == [6, 6, 6, 7]
+    with pytest.raises(errors.InvalidInput, match="39"):
+        mix.read_many(np.array([39]))
     assert mix.sizes().sum() == sum(part.sizes().sum() for part in parts)
     assert mix.columns(rows).to_pydict() == {"legs": [None, 0, None, 29]}
     assert mix.table(["id"]).column(0).to_pylist() == parts[0].ids() + parts[1].ids()

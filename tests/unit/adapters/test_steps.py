@@ -46,8 +46,10 @@ def test_they_are_those_of_the_loader(view: Any, world: int, position: int, rema
         for count, batch in enumerate(batches, 1):
             read = steps.read(count - 1)
             assert (read.ids, read.epoch, read.padding) == (batch.ids, batch.epoch, batch.padding)
-            assert steps.state_after(count) == batches.state_dict()
+            if count < len(steps):
+                assert steps.state_after(count) == batches.state_dict()
         assert count == len(steps)
+        assert steps.state_after(count) == batches.state_dict()
         with pytest.raises(IndexError):
             steps.read(count)
 
