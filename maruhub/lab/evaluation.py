@@ -6,7 +6,7 @@ was asked about. It decides and explains; it writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,11 +36,15 @@ class Finding:
             return "leaked"
         return "unverified" if self.unknown else "held-out"
 
-    def why(self, run: str, asked: str, total: int, *, name_read: bool = True) -> list[str]:
-        """What stands against "held-out", in sentences."""
+    def why(self, run: str, asked: str, total: int, *, examples: Iterable[str] = ()) -> list[str]:
+        """What stands against "held-out", in sentences; samples are named only as ``examples``."""
         if not self.overlap.samples:
             return self.unknown
-        return [leak_text(self.overlap, run, asked, total, name_read=name_read), *self.unknown]
+        return [leak_text(self.overlap, run, asked, total, examples=examples), *self.unknown]
+
+    def examples(self, *, name_read: bool) -> list[str]:
+        """Up to three of the samples, as :meth:`maruhub.lab.overlap.Example.told` names them."""
+        return [example.told(name_read=name_read) for example in self.overlap.examples]
 
     def hint(self, *, group: str, allow: str) -> str:
         """What to do about a leak, in the words in which a caller groups a split and allows leaks."""
@@ -51,17 +55,17 @@ class Finding:
         return f"{instead}; {allow} keeps it, marked."
 
 
-def leak_text(overlap: Overlap, run: str, asked: str, total: int, *, name_read: bool) -> str:
-    """One sentence: how many, how, and up to three of them."""
+def leak_text(overlap: Overlap, run: str, asked: str, total: int, *, examples: Iterable[str]) -> str:
+    """One sentence: how many, how, and which for example."""
     hows = []
     if overlap.by_sample:
         hows.append(f"{overlap.by_sample} as the same sample")
     if overlap.by_bytes:
         hows.append(f"{overlap.by_bytes} as the same bytes under another name")
-    examples = ", ".join(example.told(name_read=name_read) for example in overlap.examples)
+    named = ", ".join(examples)
     return (
         f"run {run} has read {overlap.samples} of the {total} samples of {asked} "
-        f"({' and '.join(hows)}), such as {examples}."
+        f"({' and '.join(hows)}){', such as ' if named else ''}{named}."
     )
 
 

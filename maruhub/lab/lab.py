@@ -60,8 +60,10 @@ class Lab:
 
         What the run and its ancestry have read is compared with ``view`` by root id and by
         SHA-256, over all datasets. Cost: one pass over the hashes of what was read; no
-        blob is read. A leak is told with up to three of its samples; without ``name_read`` by
-        their names in ``view`` alone, not by those under which they were read.
+        blob is read. A leak that is refused is told with up to three of its samples; without
+        ``name_read`` by their names in ``view`` alone, not by those under which they were read.
+        What is recorded names none: whoever may see a run need not be one who may read what it
+        was evaluated on.
 
         Returns:
             The score as recorded. Its verdict is "unverified" where nobody can tell what
@@ -84,14 +86,16 @@ class Lab:
             )
         finding = investigate(run, view, runs=self.runs, views=self._views, order=self._order)
         asked = f"{address} {view.is_split}" if view.is_split else address
-        why = finding.why(run.id, asked, len(view), name_read=name_read)
         if finding.verdict == "leaked" and not allow_leak:
+            examples = finding.examples(name_read=name_read)
+            why = finding.why(run.id, asked, len(view), examples=examples)
             raise NotHeldOut(
                 f"not held out: {' '.join(why)}",
                 hint=finding.hint(group="--group", allow="--allow-leak"),
                 python_hint=finding.hint(group="group=…", allow="allow_leak=True"),
             )
         view.save()
+        why = finding.why(run.id, asked, len(view))
         return self._record(run.id, view, finding, figures, address=address, why=why)
 
     def _record(

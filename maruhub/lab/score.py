@@ -28,7 +28,7 @@ class Score:
         samples: How many samples.
         metrics: The figures.
         verdict: See :data:`Verdict`.
-        why: What stands against "held-out", in sentences.
+        why: What stands against "held-out", in sentences; they name no samples.
         leaked: How many of the samples the run has read.
     """
 

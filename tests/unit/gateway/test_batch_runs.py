@@ -200,3 +200,17 @@ def test_a_leak_names_what_was_read_to_an_admin_alone(
     assert "has read 50 of the 50 samples" in told
     assert "photos/photos" in told
     assert ("scans/" in told) is shown
+
+
+def test_a_leak_that_is_kept_names_no_sample_to_who_sees_the_run(hub: Hub, users: Users) -> None:
+    """Neither what was read nor what was asked about need be of a dataset that they may read."""
+    start(users, hub)
+    run = hub.runs.get("0" * 20)
+    run.recorder(hub.version("cats")).reads(hub.version("cats").digest, 0, None, 0, 50)
+    score = hub.evaluate(run, hub.version("secret"), {"accuracy": 1.0}, allow_leak=True)
+    assert (score.verdict, score.leaked) == ("leaked", 50)
+    users.rights["bob"] = {("s3:GetObject", "cats")}
+    (told,) = users.ask("bob", "run.scores", run=run.id)
+    assert "has read 50 of the 50 samples" in told["why"][0]
+    assert "scans/" not in json.dumps(told)
+    assert "photos/" not in json.dumps(told)
