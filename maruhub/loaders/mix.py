@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from maruhub.loaders.permutation import Positions
     from maruhub.loaders.source import Recorder, SampleSource
 
+PARTS_ELSEWHERE_MAX: Final = 64
+"""Views of a mix that a hub elsewhere reads: each is opened there, and searched if it is a part of a version."""
 _TAG: Final = b"maruhub mix 1\0"
 _NO_COLUMN: Final = ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
-from maruhub.loaders.mix import EndToEnd, MixRecorder
+from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX, EndToEnd, MixRecorder
 from maruhub.loaders.orders.mixed import Mixed
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ class RemoteMix(EndToEnd["RemoteView"]):
     def __init__(self, hub: RemoteHub, views: Sequence[RemoteView], shares: Sequence[int]) -> None:
         if not views:
             raise InvalidInput("a mix needs at least one view.")
+        if len(views) > PARTS_ELSEWHERE_MAX:
+            raise InvalidInput(
+                f"a mix of a hub elsewhere has at most {PARTS_ELSEWHERE_MAX} views, not {len(views)}.",
+                hint="Commit what comes in one share as one dataset.",
+            )
         super().__init__(views)
         self._hub = hub
         self.order = Mixed(shares)  # type: ignore[arg-type]  # it takes a list too

@@ -141,7 +141,7 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def check_answer(told: Told, raw: bytes) -> None:
     """A success, a document of an error that is the client's, or HTTP's own bare refusal."""
     bare = not told.body and str(told.status) in _GONE
-    head = raw[:4] == b"HEAD" or told.status in (304, 204)
+    head = raw.lstrip(b"\r\n")[:4] == b"HEAD" or told.status in (304, 204)
     refused = told.status in (501, 503) if head else told.code in ("NotImplemented", "SlowDown")
     assert told.status < 500 or refused, (told, raw[:2000])
     assert told.status < 400 or told.code or bare or head, (told, raw[:2000])

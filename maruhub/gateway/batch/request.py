@@ -9,13 +9,12 @@ from maruhub import argument
 from maruhub.errors import InvalidInput, UnsupportedFormat
 from maruhub.gateway.batch.fields import I63_MAX, U64_MAX, Fields
 from maruhub.loaders.following import JOINS_MAX
+from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX
 from maruhub.loaders.order import Policy
 from maruhub.loaders.orders import policy_of
 
 FORMAT: Final = 1
 EXTENT_BYTES: Final = 1 << 20
-PARTS_MAX: Final = 64
-"""Sources laid end to end; each is opened, and searched if it has operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +142,8 @@ def _joined(fields: Fields) -> Source:
     """Several sources; parts of parts are refused."""
     told, digest = fields.items("parts"), fields.maybe_text("digest") or ""
     fields.done()
-    if not 0 < len(told) <= PARTS_MAX:
-        raise InvalidInput(f"parts are 1 to {PARTS_MAX} sources, not {len(told)}.")
+    if not 0 < len(told) <= PARTS_ELSEWHERE_MAX:
+        raise InvalidInput(f"parts are 1 to {PARTS_ELSEWHERE_MAX} sources, not {len(told)}.")
     if any(isinstance(each, dict) and "parts" in each for each in told):
         raise InvalidInput("a part has no parts of its own.")
     return Source(digest=digest, parts=tuple(parse_source(each) for each in told))

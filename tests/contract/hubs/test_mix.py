@@ -83,3 +83,10 @@ def test_wrong_mixes_are_told_at_once(hub: Any, parts: list[Any]) -> None:
             hub.mix(views, shares)
     with pytest.raises(errors.InvalidInput):
         parts[0].batches(8, order=orders.Mixed([1, 1]))
+
+
+def test_more_views_than_a_request_may_name_are_told_at_once(served: Any, parts: list[Any]) -> None:
+    many = [served.remote.version("cats")] * 65
+    with pytest.raises(errors.InvalidInput, match="at most 64 views, not 65"):
+        served.remote.mix(many, [1] * 65)
+    assert len(served.remote.mix(many[:64], [1] * 64)) == 64 * 30

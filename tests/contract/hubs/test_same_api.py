@@ -24,8 +24,6 @@ INNER = {
     *("blobs", "columns", "positions", "root_hash"),
 }
 """Seams between layers, which users have no need of."""
-NOT_YET = {"mix"}
-"""A mix is read from its parts' own addresses; the batch door streams one source at a time."""
 
 
 @pytest.mark.parametrize(
@@ -42,7 +40,7 @@ def test_both_have_the_same_names(local: type, remote: type) -> None:
     missing = _public(local) - _public(remote)
     if local is Dataset:
         missing -= {"read_many"}  # what its views read with
-    assert missing <= OF_THE_MACHINE | INNER | NOT_YET
+    assert missing <= OF_THE_MACHINE | INNER
     for name in _public(local) & _public(remote):
         here, there = getattr(local, name), getattr(remote, name)
         if inspect.isfunction(here):

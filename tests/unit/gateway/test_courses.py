@@ -13,10 +13,11 @@ import pytest
 from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.courses import Courses
-from maruhub.gateway.batch.request import PARTS_MAX, ReadEpoch, parse_read
+from maruhub.gateway.batch.request import ReadEpoch, parse_read
 from maruhub.gateway.batch.sources import Sources
 from maruhub.loaders import following
 from maruhub.loaders.following import JOINS_MAX, Course
+from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX
 from maruhub.store.protocol import Store
 from tests.unit.gateway.test_batch_door import BarePool
 
@@ -96,7 +97,7 @@ def test_a_sorted_order_is_kept_for_every_epoch_but_not_for_another_seed(
 @pytest.mark.parametrize(
     "request_",
     [
-        {"epoch": {"parts": [CATS] * (PARTS_MAX + 1)}},
+        {"epoch": {"parts": [CATS] * (PARTS_ELSEWHERE_MAX + 1)}},
         {"joined": [[CATS, 0, 1, 1]] * (JOINS_MAX + 1)},
         {"epoch": {"parts": [{"parts": [CATS]}]}},
     ],
@@ -113,4 +114,4 @@ def test_parts_in_parts_are_refused_however_deep() -> None:
         source = {"parts": [source]}
     with pytest.raises(InvalidInput, match="no parts of its own"):
         epoch(epoch=source)
-    assert len(epoch(epoch={"parts": [CATS] * PARTS_MAX}).source.parts) == PARTS_MAX
+    assert len(epoch(epoch={"parts": [CATS] * PARTS_ELSEWHERE_MAX}).source.parts) == PARTS_ELSEWHERE_MAX
