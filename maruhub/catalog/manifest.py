@@ -40,7 +40,6 @@ class Manifest:
         self._by_name = {name: group for group in self.groups for name in group.names}
         self._folded = {name.casefold(): name for name in self._by_name}
         self._flat: dict[int, Any] = {}
-        self._strings: dict[int, tuple[npt.NDArray[np.int32], memoryview]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -103,13 +102,13 @@ class Manifest:
 
     def ids(self, rows: RowArray) -> list[str]:
         """Ids of ``rows``."""
-        out: list[str] = [""] * len(rows)
+        out = np.empty(len(rows), dtype=object)
         for part in self._base.parts(rows):
-            offsets, data = self._id_buffers(part.chunk)
-            begins, ends = offsets[part.rows].tolist(), offsets[part.rows + 1].tolist()
-            for place, begin, end in zip(part.places.tolist(), begins, ends, strict=True):
-                out[place] = str(data[begin:end], "utf-8")
-        return out
+            array = self._base.array(part.chunk, "id")
+            assert array is not None
+            out[part.places] = array.take(part.rows).to_numpy(zero_copy_only=False)
+        found: list[str] = out.tolist()
+        return found
 
     def numbers(self, name: str, rows: RowArray) -> npt.NDArray[Any]:
         """A base column without nulls (root_hash, size, version_id) of ``rows``."""
@@ -145,15 +144,6 @@ class Manifest:
             for name, values in fields.items():
                 extents[name][target] = values[source]
         return Blobs(extents, starts)
-
-    def _id_buffers(self, chunk: int) -> tuple[npt.NDArray[np.int32], memoryview]:
-        if chunk not in self._strings:
-            array = self._base.array(chunk, "id")
-            assert array is not None
-            _, offsets, data = array.buffers()
-            text = memoryview(data) if data is not None else memoryview(b"")
-            self._strings[chunk] = (np.frombuffer(offsets, dtype=np.int32)[array.offset :], text)
-        return self._strings[chunk]
 
     def _blob_buffers(self, chunk: int) -> tuple[RowArray, dict[str, npt.NDArray[Any]]]:
         if chunk not in self._flat:

@@ -42,14 +42,14 @@ class Window:
 
     Attributes:
         chunk_samples: Samples planned at once (at least a batch).
-        piece_extents: Extents announced and read in one call: 256 keep a drive's queue full, and a
-            call's own price is little beside theirs.
+        piece_extents: Extents announced and read in one call. 64 keep a drive busy; more of them make
+            the price of a call little beside that of small samples.
         piece_bytes: Bytes announced in one call at most (at least one sample).
         pieces_ahead: Pieces announced but not read yet.
     """
 
     chunk_samples: int = 2048
-    piece_extents: int = 256
+    piece_extents: int = 1024
     piece_bytes: int = 16 << 20
     pieces_ahead: int = 4
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PREFETCH_BYTES: Final = 64 << 20
 _SAMPLES_MAX: Final = 1 << 63
+_TOGETHER_MIN: Final = 128
+"""Extents read in one call at least, however narrow a window is."""
 _TOGETHER_MAX: Final = 1 << 15
 """Samples planned at once at most, however wide a window is: each costs some 500 bytes."""
 _THREADS: Final = 8
@@ -143,9 +145,9 @@ class LoaderOptions:
         if self.window is not None:
             return self.window
         plain = Window()
-        if order.together <= plain.piece_extents:
+        if order.together == 1:
             return plain
-        together = min(order.together, _TOGETHER_MAX)
+        together = min(max(order.together, _TOGETHER_MIN), _TOGETHER_MAX)
         return replace(
             plain,
             chunk_samples=max(plain.chunk_samples, together),
