@@ -36,7 +36,7 @@ def joined(blobs: Sequence[memoryview]) -> tuple[npt.NDArray[np.uint8], npt.NDAr
     # NumPy asks for huge pages where it allocates megabytes: faults of new memory cost more than
     # the copy. A joined bytearray has none of them.
     data = np.empty(ends[-1], dtype=np.uint8)
-    target = memoryview(data)
+    target = memoryview(data)  # type: ignore[arg-type]  # which Python 3.11 has no type for
     for blob, (start, end) in zip(blobs, itertools.pairwise(ends), strict=True):
         target[start:end] = blob
     return data, np.array(ends, dtype=np.int64)

@@ -290,10 +290,11 @@ class Dataset:
             "dataset.set_split(..., replace=True).",
         )
 
-    def read_many(self, blobs: Blobs) -> list[memoryview | MaruError]:
+    def read_many(self, blobs: Blobs, *, announce: bool = True) -> list[memoryview | MaruError]:
         """Bytes of this hub, announced before they are read; see :meth:`View.read_many`."""
         store = self._ledger.store
-        store.announce(blobs.extents)
+        if announce:
+            store.announce(blobs.extents)
         return store.read_many(blobs)
 
     def open_view(self, digest: str) -> View:

@@ -53,7 +53,7 @@ class Home(Protocol):
     def open_view(self, digest: str) -> View:
         """One of its saved views, its positions mapped; raises NotFound."""
 
-    def read_many(self, blobs: Blobs) -> list[memoryview | MaruError]:
+    def read_many(self, blobs: Blobs, *, announce: bool = True) -> list[memoryview | MaruError]:
         """Bytes, in their order, each checked against its sum."""
 
     @property
@@ -190,13 +190,14 @@ class View:
         """Bytes of each sample, ``int64[m]``."""
         return self.manifest.numbers("size", self._absolute(rows))
 
-    def read_many(self, rows: Rows = None) -> list[memoryview | MaruError]:
+    def read_many(self, rows: Rows = None, *, announce: bool = True) -> list[memoryview | MaruError]:
         """The bytes of rows, in their order; an unreadable one's error in its place.
 
         Read-only views, checked in this very call, that live as long as they are held. For
-        whoever knows no order: :meth:`batches` reads ahead.
+        whoever knows no order: :meth:`batches` reads ahead. ``announce=False`` saves asking what
+        of them is in memory, where somebody has just read them.
         """
-        return self._home.read_many(self.blobs(rows))
+        return self._home.read_many(self.blobs(rows), announce=announce)
 
     # -- views of it
 

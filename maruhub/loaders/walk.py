@@ -7,7 +7,7 @@ not count. Any process may read a planned batch (:func:`read_planned`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -91,14 +91,26 @@ class Rows(Protocol):
     def columns(self, rows: npt.NDArray[np.uint64]) -> pa.Table:
         """Attributes and labels."""
 
-    def read_many(self, rows: npt.NDArray[np.uint64]) -> list[memoryview | MaruError]:
-        """The bytes, or the error of each."""
+    def read_many(
+        self, rows: npt.NDArray[np.uint64], *, announce: bool = True
+    ) -> list[memoryview | MaruError]:
+        """The bytes, or the error of each; ``announce=False``: they were just read."""
 
 
 def read_planned(view: Rows, planned: Planned) -> Ready:
     """Reads a planned batch now, in this thread; raises what its assembly says."""
-    samples = Samples(view.ids(planned.rows), planned.rows, view.columns(planned.rows))
-    fetched = Fetched(planned.step, samples, view.read_many(planned.rows))
+    (fetched,) = fetch_planned(view, [planned])
     if planned.decoding is not None:
         fetched = planned.decoding.of(fetched)
     return planned.assembly.ready(fetched)
+
+
+def fetch_planned(view: Rows, planned: Sequence[Planned]) -> list[Fetched]:
+    """Reads planned batches in one call, in this thread; nothing is decoded, raised or left out yet."""
+    rows = np.concatenate([each.rows for each in planned])
+    ids, columns, results = view.ids(rows), view.columns(rows), view.read_many(rows)
+    ends = np.cumsum([len(each.rows) for each in planned]).tolist()
+    return [
+        Fetched(each.step, Samples(ids[lo:hi], each.rows, columns.slice(lo, hi - lo)), results[lo:hi])
+        for each, lo, hi in zip(planned, [0, *ends], ends, strict=False)
+    ]

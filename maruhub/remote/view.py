@@ -115,8 +115,11 @@ class RemoteView:
         own = set(base_schema().names)
         return self._rows([name for name in self.column_names if name not in own], rows)
 
-    def read_many(self, rows: Rows = None) -> Parts:
-        """The bytes of rows, in their order; an unreadable one's error in its place."""
+    def read_many(self, rows: Rows = None, *, announce: bool = True) -> Parts:
+        """The bytes of rows, in their order; an unreadable one's error in its place.
+
+        The hub announces what it reads by itself.
+        """
         wanted = list(range(len(self))) if rows is None else _whole_numbers(rows)
         return [part for items in self._read(wanted) for part in items]
 

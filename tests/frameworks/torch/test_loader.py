@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import multiprocessing
 import os
 import signal
 import time
@@ -19,7 +20,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from maruhub.adapters.samples import Sample
 from maruhub.adapters.torch import Loader, Order, Samples, Stream, as_tensors
 from maruhub.api.hub import Hub
-from maruhub.errors import InvalidInput, StateMismatch
+from maruhub.errors import Corrupt, InvalidInput, StateMismatch
 from maruhub.loaders import Batch
 from tests.frameworks.samples import SAMPLES, number_of, pixels, run_guide
 
@@ -104,6 +105,7 @@ def test_every_sample_comes_once_over_any_world(view: Any, world: int, workers: 
 def test_workers_may_be_started_in_any_way(view: Any, method: str) -> None:
     loader = Loader(view, 16, collate=numbers, num_workers=2, seed=7, multiprocessing_context=method)
     assert list(loader) == plain(view)
+    assert [numbers_of(batch) for batch in tensors(view, multiprocessing_context=method)] == plain(view)
 
 
 def test_tensors_are_what_comes_by_default(view: Any) -> None:
@@ -116,6 +118,55 @@ def test_tensors_are_what_comes_by_default(view: Any) -> None:
         assert batch["label"].tolist() == [number_of(part) % 10 for part in cut]
         assert batch["weight"].dtype == torch.float64
         assert batch["ids"] == [f"digits-raw/{number_of(part):06}" for part in cut]
+
+
+def tensors(view: Any, **options: Any) -> Loader:
+    """As most people have it: nothing is decoded, and torch's workers read."""
+    return Loader(view, 16, num_workers=2, seed=7, **options)
+
+
+def numbers_of(batch: dict[str, Any]) -> list[int]:
+    """Which samples these are, from their bytes; all else must fit."""
+    cut = np.split(batch["data"].numpy(), batch["offsets"][1:-1])
+    found = [number_of(part) for part in cut]
+    assert [part.tobytes() for part in cut] == [pixels(number) for number in found]
+    assert batch["ids"] == [f"digits-raw/{number:06}" for number in found]
+    assert batch["label"].tolist() == [number % 10 for number in found]
+    return found
+
+
+def test_what_workers_found_goes_on_exactly_at_any_batch(view: Any) -> None:
+    for stop in (1, 9, 13, 14):
+        loader = tensors(view, epochs=2)
+        begun = [numbers_of(batch) for batch in itertools.islice(loader, stop)]
+        again = Loader(view, 11, seed=7, epochs=2, collate=numbers)
+        again.load_state_dict(saved(loader))
+        assert (flat(begun) + flat(again))[: 2 * SAMPLES] == flat(plain(view, epochs=2))
+    loader = tensors(view, persistent_workers=True)
+    begun = [numbers_of(batch) for batch in itertools.islice(loader, 6)]
+    assert begun + [numbers_of(batch) for batch in loader] == plain(view)
+    assert loader.batches.stats().samples == SAMPLES
+
+
+def test_a_killed_worker_is_reported_and_leaves_nothing_in_shared_memory(view: Any) -> None:
+    before = set(os.listdir("/dev/shm"))
+    loader = tensors(view)
+    batches = iter(loader)
+    begun = numbers_of(next(batches))
+    # Whatever is sent from now on waits for this one.
+    for pid in worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="exited unexpectedly"):
+        begun.extend(itertools.chain.from_iterable(map(numbers_of, batches)))
+    del batches
+    assert set(os.listdir("/dev/shm")) <= before
+    again = Loader(view, 16, collate=numbers, seed=7)
+    again.load_state_dict(saved(loader))
+    assert begun + flat(again) == flat(plain(view))
+
+
+def worker_pids() -> list[int]:
+    return [each.pid for each in multiprocessing.active_children() if each.pid is not None]
 
 
 def as_picture(data: memoryview) -> Any:
@@ -193,10 +244,8 @@ def test_a_sample_that_can_t_be_read_is_passed_over_and_listed(hub: Hub, view: A
     bad = view.blobs(np.array([5], dtype=np.uint64)).extents["offset"][0]
     read_many = reading.read_many
 
-    def rotten(self: Any, blobs: Any) -> Any:
-        from maruhub.errors import Corrupt
-
-        found = read_many(self, blobs)
+    def rotten(self: Any, blobs: Any, **options: Any) -> Any:
+        found = read_many(self, blobs, **options)
         where = blobs.extents["offset"]
         return [Corrupt("rot") if where[i] == bad else each for i, each in enumerate(found)]
 
@@ -206,7 +255,12 @@ def test_a_sample_that_can_t_be_read_is_passed_over_and_listed(hub: Hub, view: A
             list(Loader(view, 16, collate=numbers, num_workers=2, seed=7))
         loader = Loader(view, 16, collate=numbers, num_workers=2, seed=7, on_error="skip")
         assert sorted(flat(loader)) == sorted({*range(SAMPLES)} - {5})
+        with pytest.raises(Corrupt, match="digits-raw/000005"):
+            list(tensors(view))
+        found = tensors(view, on_error="skip")
+        assert sorted(flat(map(numbers_of, found))) == sorted({*range(SAMPLES)} - {5})
     assert [each.id for each in loader.skipped] == ["digits-raw/000005"]
+    assert [each.id for each in found.skipped] == ["digits-raw/000005"]
 
 
 # ------------------------------------------------------------ the parts in torch's own loaders

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -23,7 +25,7 @@ def batch_of(*blobs: bytes) -> Batch:
 def test_blobs_lie_one_behind_the_other(blobs: list[bytes]) -> None:
     data, offsets = joined([memoryview(blob) for blob in blobs])
     assert data.tobytes() == b"".join(blobs)
-    assert [data[a:b].tobytes() for a, b in zip(offsets, offsets[1:], strict=False)] == blobs
+    assert [data[a:b].tobytes() for a, b in itertools.pairwise(offsets)] == blobs
     assert (data.dtype, offsets.dtype, len(offsets)) == (np.uint8, np.int64, len(blobs) + 1)
     assert data.flags.writeable
 

@@ -27,7 +27,7 @@ class Readable(StoredSource):
         super().__init__(store, PAYLOADS)
         self.store = store
 
-    def read_many(self, rows: Rows) -> list[memoryview | MaruError]:
+    def read_many(self, rows: Rows, *, announce: bool = True) -> list[memoryview | MaruError]:
         read = self.store.read_many(self.blobs(rows), verify=True)
         return [
             Corrupt("rot") if row in self.bad else each for row, each in zip(rows.tolist(), read, strict=True)
