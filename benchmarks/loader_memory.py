@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from benchmarks.crowd import measure_crowd
 from benchmarks.harness import Bench, in_turns, rate, seconds
 from benchmarks.samples import BUCKET, Samples, fill_hub, make_hub
 from maruhub.loaders import Batches
@@ -22,11 +23,12 @@ from maruhub.loaders.order import GlobalOrder
 from maruhub.store.format.extent import Blobs, ExtentArray
 from maruhub.store.protocol import Store
 
-TITLE = "A loader over ten million samples"
+TITLE = "Loaders over ten and a hundred million samples"
 PROFILE = """
 An order is computed, never kept: the n-th position costs the same in every epoch and at every size, so
 a state of five numbers resumes anywhere. What is held is the window: 2,048 planned samples, up to 512 announced
-extents, 64 MiB of ready batches (of which these samples of 1 KB fill little).
+extents, 64 MiB of ready batches (of which these samples of 1 KB fill little). Positions of a saved view are mapped
+by each process that reads it, and shared.
 """
 BATCH = 256
 _MIB = 1 << 20
@@ -66,6 +68,7 @@ def measure(bench: Bench) -> None:
     _resuming(bench, pool.store, Synthetic(size, extents))
     pool.close()
     _order(bench)
+    measure_crowd(bench)
     bench.note(
         "Resident memory is all of the process: interpreter, libraries, mapped pages of hub and index."
     )
