@@ -16,7 +16,7 @@ import numpy.typing as npt
 _STEP_BYTES: Final = 1 << 20
 """Frames differ by an object or two; what is kept has room for the next one."""
 _IDLE_BYTES: Final = 32 << 20
-_LARGEST_BYTES: Final = 8 << 20
+_LARGEST_BYTES: Final = 16 << 20
 """Larger frames are rare; their memory is given back."""
 
 _Storage = npt.NDArray[np.uint8]

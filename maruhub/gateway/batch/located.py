@@ -8,7 +8,7 @@ and the sums that the store keeps are the sums that are sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +35,8 @@ RUN_ITEMS: Final = 2048
 ARROW_BYTES: Final = 32 << 20
 """Labels of one run; one with more is cut in two."""
 
-WINDOW: Final = Window(chunk_samples=RUN_ITEMS, piece_extents=512, piece_bytes=4 << 20, pieces_ahead=6)
+WINDOW: Final = Window(chunk_samples=RUN_ITEMS, piece_extents=1024, piece_bytes=8 << 20, pieces_ahead=4)
+_FIRST_BYTES: Final = 1 << 20
 
 _EMPTY_SUM: Final = xxhash.xxh3_64_intdigest(b"")
 
@@ -108,18 +109,35 @@ class Piece:
 
 @dataclass
 class Pieces:
-    """Cuts runs into pieces, lazily, and numbers their items."""
+    """Cuts runs into pieces, lazily, and numbers their items.
+
+    The first pieces are small: so something comes soon, and over a line that breaks again and again too.
+    """
 
     runs: Iterator[Run]
     window: Window = field(default_factory=lambda: WINDOW)
+    _reach_bytes: int = field(default=_FIRST_BYTES, init=False)
 
     def __iter__(self) -> Iterator[Piece]:
         base = 0
         for run in self.runs:
             table = run.table(base)
-            for lo, hi in cut(run.rows, self.window):
+            for lo, hi in self._cut(run.rows):
                 yield Piece(run, table[lo:hi], lo, hi, base)
             base += len(run)
+
+    def _cut(self, rows: Blobs) -> Iterator[tuple[int, int]]:
+        lo = 0
+        while lo < len(rows) and self._reach_bytes < self.window.piece_bytes:
+            _, count = next(cut(_behind(rows, lo), replace(self.window, piece_bytes=self._reach_bytes)))
+            yield lo, lo + count
+            lo, self._reach_bytes = lo + count, 2 * self._reach_bytes
+        yield from ((lo + start, lo + stop) for start, stop in cut(_behind(rows, lo), self.window))
+
+
+def _behind(rows: Blobs, lo: int) -> Blobs:
+    starts = rows.starts[lo:]
+    return Blobs(rows.extents[starts[0] :], starts - starts[0])
 
 
 def object_runs(ns: Namespace, request: ReadObjects, allowed: Allowed) -> Iterator[Run]:

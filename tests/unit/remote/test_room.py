@@ -47,7 +47,7 @@ def test_little_is_kept_idle() -> None:
     view = room.take(4 << 20)
     assert room.idle_bytes == 28 << 20
     del view
-    huge = room.take(9 << 20)
+    huge = room.take(17 << 20)
     del huge
     assert room.idle_bytes == 32 << 20
     room.clear()
