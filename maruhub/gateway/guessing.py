@@ -82,8 +82,10 @@ class Guesses:
         """A signature was right: this client's and this key's failures are forgotten."""
         place, key = _place(client), access_key[:_NAME_MAX]
         with self._lock:
-            self._clients.pop(place, None)
-            self._keys.pop(key, None)
+            if self._clients:
+                self._clients.pop(place, None)
+            if self._keys:
+                self._keys.pop(key, None)
             self._proven.remember((place, key), None)
 
     def _below(self, counted: _Recent[str, _Failures], name: str, most: int) -> bool:

@@ -30,7 +30,14 @@ class Head:
     by_name: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        joined: dict[str, str] = {}
-        for name, value in self.headers:
-            joined[name] = f"{joined[name]},{value}" if name in joined else value
+        joined = dict(self.headers)
+        if len(joined) != len(self.headers):
+            joined = {}
+            for name, value in self.headers:
+                joined[name] = f"{joined[name]},{value}" if name in joined else value
         self.by_name = joined
+
+    @property
+    def has_doubles(self) -> bool:
+        """Whether a header stands more than once."""
+        return len(self.by_name) != len(self.headers)

@@ -114,6 +114,8 @@ def signature_of(key: bytes, text: str) -> str:
 
 def same(left: str, right: str) -> bool:
     """Equality whose time tells nothing."""
+    if left.isascii() and right.isascii():
+        return hmac.compare_digest(left, right)
     return hmac.compare_digest(
         left.encode("utf-8", "surrogateescape"), right.encode("utf-8", "surrogateescape")
     )

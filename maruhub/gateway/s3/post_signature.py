@@ -46,7 +46,7 @@ def _verified_v4(fields: Mapping[str, str], secrets: Secrets) -> str:
         raise S3Failure(
             "InvalidArgument", f"x-amz-algorithm must be {ALGORITHM}.", ArgumentName="x-amz-algorithm"
         )
-    access_key, scope = credential_of(fields["x-amz-credential"], _MALFORMED, ())
+    access_key, scope = credential_of(fields["x-amz-credential"], _MALFORMED)
     given = signature_text(fields["x-amz-signature"], _MALFORMED)
     timestamp = fields["x-amz-date"]
     verified_signer(

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from time import gmtime, strftime
 
 from maruhub.gateway.head import Head
+from maruhub.gateway.s3.claim import LONGEST_S, MALFORMED, Claim, incomplete
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.query import Query, read_query
+from maruhub.gateway.s3.query import read_query
 from maruhub.gateway.s3.signature import (
     PayloadMode,
     Secrets,
     Verified,
+    check_region,
     check_signed,
-    credential_of,
     payload_of,
     signature_text,
     verified_signer,
 )
-from maruhub.wire.signing import (
-    ALGORITHM,
-    SKEW_S,
-    canonical_request,
-    seconds_of,
-    string_to_sign,
-)
+from maruhub.wire.signing import SKEW_S, canonical_request, string_to_sign
 
-LONGEST_S = 7 * 24 * 3600
-_MALFORMED = "AuthorizationQueryParametersError"
-_NAMES = frozenset({"Algorithm", "Credential", "Date", "Expires", "SignedHeaders"})
+__all__ = ["LONGEST_S", "is_presigned", "verify_query"]
 
 
 def is_presigned(head: Head) -> bool:
@@ -50,58 +43,42 @@ def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collectio
         S3Failure: The link is not signed as it must be, expired, or not valid yet.
     """
     query, signature = read_query(head.query)
-    found, signature = _link(query, signature)
-    if found["Algorithm"] == "AWS4-ECDSA-P256-SHA256":
-        raise S3Failure(
-            "NotImplemented", "Signature Version 4A is not implemented: sign with AWS4-HMAC-SHA256."
-        )
-    if found["Algorithm"] != ALGORITHM:
-        raise S3Failure(_MALFORMED, "X-Amz-Algorithm only supports AWS4-HMAC-SHA256.")
-    access_key, scope = credential_of(found["Credential"], _MALFORMED, regions)
-    given = signature_text(signature, _MALFORMED)
-    names = check_signed(head, found["SignedHeaders"], _MALFORMED)
-    timestamp = found["Date"]
-    if timestamp[:8] != scope.date:
-        raise S3Failure(_MALFORMED, "The credential's date is not that of X-Amz-Date.")
-    _check_time(timestamp, found["Expires"], now)
-    declared = head.by_name.get("x-amz-content-sha256", "")
-    payload = payload_of(declared or PayloadMode.UNSIGNED.value)
-    canonical = canonical_request(head, names, payload.text, query=query.canonical)
+    claim = query.claim
+    given = signature_text(_signature(claim, signature), MALFORMED)
+    access_key, scope, timestamp = claim.access_key, claim.scope, claim.timestamp
+    if regions:
+        check_region(scope, MALFORMED, regions)
+    check_signed(head, claim.signed)
+    _check_time(claim, now)
+    payload = payload_of(head.by_name.get("x-amz-content-sha256") or PayloadMode.UNSIGNED.value)
+    canonical = canonical_request(head, claim.signed.names, payload.text, query=query.canonical)
     text = string_to_sign(timestamp, scope, canonical)
     signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)
     return Verified(access_key, payload, signer)
 
 
-def _link(query: Query, signature: str | None) -> tuple[Mapping[str, str], str]:
-    """What a link says of its signature, and that."""
-    found = query.link
-    if signature is None:
-        signature = found.get("Signature")
-    elif "Signature" in found:
-        raise S3Failure(_MALFORMED, "X-Amz-Signature stands more than once.")
-    if signature is None or not found.keys() >= _NAMES:
-        wanted = ", ".join(f"X-Amz-{name}" for name in sorted({*_NAMES, "Signature"}))
-        raise S3Failure(_MALFORMED, f"A presigned query must hold {wanted}.")
-    return found, signature
+def _signature(claim: Claim, apart: str | None) -> str:
+    """A link's signature, which stands apart from the rest where it is written as everybody does."""
+    if apart is None:
+        apart = claim.signature
+    elif claim.signature is not None:
+        raise S3Failure(MALFORMED, "X-Amz-Signature stands more than once.")
+    if apart is None:
+        raise incomplete()
+    return apart
 
 
-def _check_time(timestamp: str, expires: str, now: float) -> None:
-    moment = seconds_of(timestamp)
-    if moment is None:
-        raise S3Failure(_MALFORMED, "X-Amz-Date must be YYYYMMDDTHHMMSSZ.")
-    if not (expires.isascii() and expires.isdigit() and len(expires) <= 6):
-        raise S3Failure(_MALFORMED, "X-Amz-Expires must be a number between 1 and 604800.")
-    if not 1 <= int(expires) <= LONGEST_S:
-        raise S3Failure(_MALFORMED, "X-Amz-Expires must be a number between 1 and 604800.")
-    if moment > now + SKEW_S:
+def _check_time(claim: Claim, now: float) -> None:
+    if claim.moment > now + SKEW_S:
         raise S3Failure("AccessDenied", "Request is not yet valid", ServerTime=_iso(now))
-    if now > moment + int(expires):
+    ends = claim.moment + claim.expires_s
+    if now > ends:
         raise S3Failure(
             "AccessDenied",
             "Request has expired",
-            Expires=_iso(moment + int(expires)),
+            Expires=_iso(ends),
             ServerTime=_iso(now),
-            **{"X-Amz-Expires": expires},
+            **{"X-Amz-Expires": str(claim.expires_s)},
         )
 
 

@@ -11,16 +11,13 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import parse_qsl
 
+from maruhub.gateway.s3.claim import SIGNATURE, Claim, read_claim
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.request_headers import is_hoisted
 from maruhub.wire.recall import recalled
 from maruhub.wire.signing import canonical_query
 
-SIGNATURE: Final = "X-Amz-Signature"
-_PREFIX: Final = "X-Amz-"
-_LINK: Final = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
-_MALFORMED: Final = "AuthorizationQueryParametersError"
 _PARAMETERS_MAX: Final = 256
 _KEPT_CHARACTERS: Final = 1024
 
@@ -101,20 +98,9 @@ class Query:
         return not named.isdisjoint(("X-Amz-Algorithm", "X-Amz-Credential", SIGNATURE))
 
     @cached_property
-    def link(self) -> Mapping[str, str]:
-        """What a link says of its signature, by name without ``X-Amz-``.
-
-        Raises:
-            S3Failure: A name stands twice.
-        """
-        found: dict[str, str] = {}
-        for full, value in self.pairs:
-            name = full.removeprefix(_PREFIX)
-            if name in _LINK and name != full:
-                if name in found:
-                    raise S3Failure(_MALFORMED, f"X-Amz-{name} stands more than once.")
-                found[name] = value
-        return found
+    def claim(self) -> Claim:
+        """What it says as a link. Raises S3Failure as :func:`read_claim`."""
+        return read_claim(self.pairs)
 
 
 _kept = recalled(Query, longest=_KEPT_CHARACTERS)
@@ -126,11 +112,19 @@ def read_query(text: str) -> tuple[Query, str | None]:
     Raises:
         S3Failure: As :class:`Query`.
     """
+    return _read(text)
+
+
+def _taken_apart(text: str) -> tuple[Query, str | None]:
     before, found, behind = text.partition(f"{SIGNATURE}=")
     if not found or (before and before[-1] != "&"):
         return _kept(text), None
     signature, _, after = behind.partition("&")
     return _kept(before + after), signature
+
+
+# Route and signature read the same query: it is taken apart for the first of them.
+_read = recalled(_taken_apart, longest=_KEPT_CHARACTERS, most=16)
 
 
 def _pair(piece: str) -> tuple[str, str]:

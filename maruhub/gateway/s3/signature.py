@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from hashlib import sha256
 from time import gmtime, strftime
+from typing import NamedTuple
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
@@ -35,6 +36,8 @@ Secrets = Callable[[str], str | None]
 
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FIELDS = ("Credential", "SignedHeaders", "Signature")
+_MARK = "Signature="
+_MALFORMED = "AuthorizationHeaderMalformed"
 
 
 class PayloadMode(Enum):
@@ -121,15 +124,18 @@ def verify_header(head: Head, *, now: float, secrets: Secrets, regions: Collecti
     Raises:
         S3Failure: The request is not signed as it must be.
     """
-    credential, signed, given = _parsed(_once(head, "authorization"))
-    access_key, scope = credential_of(credential, "AuthorizationHeaderMalformed", regions)
+    credential, signed, given = _authorization(_once(head, "authorization"))
+    access_key, scope = credential_of(credential, _MALFORMED)
+    if regions:
+        check_region(scope, _MALFORMED, regions)
     timestamp = _timestamp(head)
     _check_time(timestamp, scope, now)
     if "x-amz-content-sha256" not in head.by_name:
         raise S3Failure("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
-    names = check_signed(head, signed, "AuthorizationHeaderMalformed")
+    names = signed_names(signed, _MALFORMED)
+    check_signed(head, names)
     payload = payload_of(head.by_name["x-amz-content-sha256"])
-    canonical = canonical_request(head, names, payload.text)
+    canonical = canonical_request(head, names.names, payload.text)
     text = string_to_sign(timestamp, scope, canonical)
     signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)
     return Verified(access_key, payload, signer)
@@ -162,20 +168,23 @@ def verified_signer(
     return Signer(access_key, scope, timestamp, given, key)
 
 
-def credential_of(text: str, malformed: str, regions: Collection[str]) -> tuple[str, Scope]:
+def credential_of(text: str, malformed: str) -> tuple[str, Scope]:
     """Access key and scope of ``key/date/region/s3/aws4_request``.
 
     Raises:
         S3Failure: With the code ``malformed``.
     """
     try:
-        access_key, scope = _credential(text)
+        return _credential(text)
     except ValueError as wrong:
         raise S3Failure(malformed, str(wrong)) from None
-    if regions and scope.region not in regions:
+
+
+def check_region(scope: Scope, malformed: str, regions: Collection[str]) -> None:
+    """Nothing, if a scope's region is one of these. Raises S3Failure with the code ``malformed``."""
+    if scope.region not in regions:
         expected = min(regions)
         raise S3Failure(malformed, f"The region is wrong; expecting '{expected}'.", Region=expected)
-    return access_key, scope
 
 
 @recalled
@@ -192,26 +201,51 @@ def _credential(text: str) -> tuple[str, Scope]:
     return access_key, Scope(date, region, service)
 
 
-def check_signed(head: Head, text: str, malformed: str) -> list[str]:
-    """The names of the signed headers; refuses them if they are out of order, absent, or too few.
+class SignedNames(NamedTuple):
+    """The headers that are signed: sorted, each once."""
+
+    names: tuple[str, ...]
+    as_set: frozenset[str]
+
+
+def signed_names(text: str, malformed: str) -> SignedNames:
+    """The names in ``SignedHeaders``.
 
     Raises:
-        S3Failure: With the code ``malformed``; ``SignatureDoesNotMatch`` where one is absent, or
-            ``AccessDenied`` where a header that must be signed (``host``, every ``x-amz-*``) is not.
+        S3Failure: With the code ``malformed``, if they are out of order.
     """
-    signed, present = text.split(";"), head.by_name
-    if signed != sorted(set(signed)):
-        raise S3Failure(malformed, "SignedHeaders must be sorted, each name in lower case and once.")
-    if not present.keys() >= set(signed):
-        missing = ", ".join(sorted(set(signed).difference(present)))
+    try:
+        return _signed_names(text)
+    except ValueError as wrong:
+        raise S3Failure(malformed, str(wrong)) from None
+
+
+@recalled
+def _signed_names(text: str) -> SignedNames:
+    """The same; raises ValueError."""
+    names = text.split(";")
+    if names != sorted(set(names)):
+        raise ValueError("SignedHeaders must be sorted, each name in lower case and once.")
+    return SignedNames(tuple(names), frozenset(names))
+
+
+def check_signed(head: Head, signed: SignedNames) -> None:
+    """Nothing, if the signed headers are there, and all are signed that must be.
+
+    Raises:
+        S3Failure: ``SignatureDoesNotMatch`` where one is absent, or ``AccessDenied`` where a header
+            that must be signed (``host``, every ``x-amz-*``) is not.
+    """
+    names, present = signed.as_set, head.by_name
+    if not present.keys() >= names:
+        missing = ", ".join(sorted(names.difference(present)))
         text = f"SignedHeaders names what the request does not have, or not in ASCII: {missing[:200]}"
         raise S3Failure("SignatureDoesNotMatch", text)
-    bare = [name for name in present if name.startswith("x-amz-") and name not in signed]
-    if bare or "host" not in signed:
-        missing = ", ".join(sorted({*bare, *({"host"} - set(signed))}))
+    bare = [name for name in present if name.startswith("x-amz-") and name not in names]
+    if bare or "host" not in names:
+        missing = ", ".join(sorted({*bare, *({"host"} - names)}))
         text = "There were headers present in the request which were not signed"
         raise S3Failure("AccessDenied", text, HeadersNotSigned=missing)
-    return signed
 
 
 def signature_text(text: str, malformed: str) -> str:
@@ -223,6 +257,16 @@ def signature_text(text: str, malformed: str) -> str:
     if not _HEX.fullmatch(text):
         raise S3Failure(malformed, "The signature must be 64 hex digits in lower case.")
     return text
+
+
+def _authorization(text: str) -> tuple[str, str, str]:
+    """Credential, names of the signed headers, and the signature."""
+    before, mark, given = text.rpartition(_MARK)
+    if not mark or not _HEX.fullmatch(given):
+        return _parsed(text)
+    # All but the signature stands in thousands of requests alike.
+    credential, signed, _ = _parsed_before(before)
+    return credential, signed, given
 
 
 def _parsed(authorization: str) -> tuple[str, str, str]:
@@ -250,7 +294,12 @@ def _parsed(authorization: str) -> tuple[str, str, str]:
     return found["Credential"], found["SignedHeaders"], given
 
 
+_parsed_before = recalled(lambda before: _parsed(before + _MARK + 64 * "0"), longest=512)
+
+
 def _once(head: Head, name: str) -> str:
+    if name in head.by_name and not head.has_doubles:
+        return head.by_name[name]
     values = [value for key, value in head.headers if key == name]
     if len(values) != 1:
         raise S3Failure("InvalidArgument", f"The header {name} must stand exactly once.")
