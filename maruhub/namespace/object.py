@@ -164,6 +164,14 @@ class ObjectInfo:
         return not self.head.flags & Flag.VERSIONED
 
     @property
+    def only_extent(self) -> Extent | None:
+        """Its one extent; None where it has none, or several."""
+        if len(self.extents_raw) != _EXTENT.size:
+            return None
+        segment, offset, length, _, checksum = _EXTENT.unpack(self.extents_raw)
+        return Extent(segment, offset, length, checksum)
+
+    @property
     def extents(self) -> Blob:
         """Its extents as a tuple."""
         return unpack_extents(self.extents_raw)

@@ -52,7 +52,8 @@ class ObjectReads:
             NoSuchBucket: There is none of that name.
             InvalidName: The key can be none.
         """
-        found, (row,) = self._look_up(bucket, [encode_key(key)])
+        found, rows = self._look_up(bucket, [encode_key(key)])
+        row = rows[1]
         return found, None if row is None else ObjectInfo.of_row(bucket, row, key)
 
     def head_many(self, bucket: str, keys: Sequence[str]) -> list[ObjectInfo | None]:
@@ -119,9 +120,10 @@ class ObjectReads:
 
     def _rows(self, bucket: str, raw_keys: Sequence[bytes]) -> RowBatch:
         """Rows of keys, in one moment with the bucket's own: its id may have changed since."""
-        return self._look_up(bucket, raw_keys)[1]
+        return self._look_up(bucket, raw_keys)[1][1:]
 
     def _look_up(self, bucket: str, raw_keys: Sequence[bytes]) -> tuple[Bucket, RowBatch]:
+        """A bucket; its row, and behind it those of the keys."""
         while True:
             known = self._known.get(bucket)
             if known is None:
@@ -130,7 +132,7 @@ class ObjectReads:
             found = self._store.get_many([known.row_key, *map(known.prefix.__add__, raw_keys)])
             now = known if found.raws[0] == known.raw else self._know(bucket, found)
             if now.prefix == known.prefix:
-                return now.bucket, found[1:]
+                return now.bucket, found
 
     def _know(self, name: str, rows: RowBatch) -> _Known:
         """Takes note of a bucket whose row is the first of these."""

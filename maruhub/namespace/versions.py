@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from maruhub.errors import InvalidInput, NoSuchVersion
 from maruhub.namespace.bucket import Bucket, find_bucket
@@ -33,8 +33,7 @@ _PROBE_ROWS: Final = 8
 _KEY_AT: Final = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """A version, or a marker that a key was deleted.
 
     Args:

@@ -45,7 +45,7 @@ class Conditions:
     unmodified_since: int | None = None
 
     def __bool__(self) -> bool:
-        return self != _NONE
+        return self is not _NONE and self != _NONE
 
     def of_read(self, etag: str, modified_us: int) -> Verdict:
         """What they decide for GET and HEAD of an object that is there.

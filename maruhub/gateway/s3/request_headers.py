@@ -93,7 +93,7 @@ def refuse_unknown(headers: Mapping[str, str]) -> None:
             MFA, appends, and whatever is newer than this table).
     """
     for name in headers:
-        if not name.startswith("x-amz-") or name in _KNOWN or name.startswith(_KNOWN_BEGINNINGS):
+        if name[:6] != "x-amz-" or name in _KNOWN or name.startswith(_KNOWN_BEGINNINGS):
             continue
         if headers[name] in _HARMLESS.get(name, ()):
             continue

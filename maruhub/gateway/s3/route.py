@@ -105,7 +105,7 @@ def _address(head: Head, hosts: Iterable[str]) -> tuple[str, str, bool]:
         bucket, _, key = head.path[1:].partition("/")
     if not bucket and key:
         raise S3Failure("InvalidURI", "The path names a key and no bucket.")
-    size_bytes = len(key.encode())
+    size_bytes = len(key) if key.isascii() else len(key.encode())
     if size_bytes > KEY_BYTES_MAX:
         raise S3Failure("KeyTooLongError", Size=str(size_bytes), MaxSizeAllowed=str(KEY_BYTES_MAX))
     return bucket, key, bool(label)
@@ -144,6 +144,9 @@ def _operation(
 ) -> Operation:
     if head.method == "OPTIONS":
         return Operation.PREFLIGHT
+    if not parameters and _COPY not in headers:
+        # Nothing makes a difference but the address.
+        return _of(head.method, place, "", headers)
     chosen = [name for name in parameters if name in SUBRESOURCES]
     if len(chosen) > 1:
         raise S3Failure(
@@ -158,9 +161,13 @@ def _operation(
             refined = _BY_CHOICE.get((head.method, place, f"{sub}&{extra}" if sub else extra))
             if refined is not None:
                 return refined
-    found = _BY_CHOICE.get((head.method, place, sub))
+    return _of(head.method, place, sub, headers)
+
+
+def _of(method: str, place: Place, sub: str, headers: Mapping[str, str]) -> Operation:
+    found = _BY_CHOICE.get((method, place, sub))
     if found is None:
-        raise _not_found(head.method, place, sub)
+        raise _not_found(method, place, sub)
     if found is Operation.POST_OBJECT:
         _check_form(headers)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Final
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
@@ -116,7 +116,7 @@ class Body:
         return True
 
     async def _next(self) -> bytes | None:
-        if self._ended:
+        if self._ended or self.size_bytes == 0:
             return None
         if self._chunks is None:
             self._chunks = aiter(self._protocol)
@@ -145,9 +145,17 @@ class Body:
         return chunk
 
 
+def body_of(head: Head, protocol: Any, idle_s: float, crowded: Callable[[], bool] = lambda: False) -> Body:
+    """The body of a request; where there is none, one for all."""
+    return Body(head, protocol, idle_s, crowded) if _length(head) != 0 else _NOTHING
+
+
 def _length(head: Head) -> int | None:
     """The promised size; 0 if there is no body; None for one of unknown size."""
     text = head.by_name.get("content-length")
     if text is not None and text.isascii() and text.isdigit() and len(text) < 20:
         return int(text)
     return None if "transfer-encoding" in head.by_name else 0
+
+
+_NOTHING: Final = Body(Head("GET", "/", "", ()), None, 0.0)

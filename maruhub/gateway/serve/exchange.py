@@ -9,7 +9,6 @@ goes on in the event loop; what may wait for a drive runs in threads.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import functools
 import logging
@@ -25,7 +24,7 @@ from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import READS, Operation
 from maruhub.gateway.s3.route import Asked, route
-from maruhub.gateway.serve.body import Body
+from maruhub.gateway.serve.body import body_of
 from maruhub.gateway.serve.delivery import CLOSE, HOST_ID, Delivery
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
@@ -66,10 +65,10 @@ class Exchange:
             scope.client,
             scope.http_version,
         )
-        self._names = sent.keys()
+        self._sent = sent
         # It need not be unguessable: it names this request in answers and logs.
         self._id = f"{random.getrandbits(64):016X}"
-        self._body = Body(head, protocol, desk.options.idle_s, desk.uploads.locked)
+        self._body = body_of(head, protocol, desk.options.idle_s, desk.uploads.locked)
         self._delivery = Delivery(desk, protocol, head, self._id)
         self._name = "unknown"
         self._user = ""
@@ -127,7 +126,7 @@ class Exchange:
 
     def _decide(self) -> Step:
         head, desk = self._head, self._desk
-        check_head(head, self._names, desk.options.header_bytes)
+        check_head(head, self._sent, desk.options.header_bytes)
         if head.path.startswith(_OWN) or (head.path == "/metrics" and not head.query):
             own = self._own(head)
             if own is not None:
@@ -163,9 +162,10 @@ class Exchange:
             desk.gate.document(self._head, passed, b"")
         if operation in READS:
             # What is in memory is read here: handing it to a thread takes longer than reading it.
-            with contextlib.suppress(Unready):
+            try:
                 return desk.service.answer(request)
-            request = dataclasses.replace(request, at_once=None)
+            except Unready:
+                request = dataclasses.replace(request, at_once=None)
         return desk.crossing.run(desk.service.answer, request)
 
     async def _with_document(self, request: Request, passed: Passed) -> Answer:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from typing import Any
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 
 
-def check_head(head: Head, names: Sequence[str], bytes_max: int) -> None:
+def check_head(head: Head, sent: Any, bytes_max: int) -> None:
     """Nothing, for a head that has come whole and is of a usual size.
 
     The server's runtime leaves out values that aren't ASCII. A header that is left out would be one
@@ -17,7 +17,7 @@ def check_head(head: Head, names: Sequence[str], bytes_max: int) -> None:
 
     Args:
         head: As the runtime gives it.
-        names: Of all headers that were sent, each once.
+        sent: The runtime's own headers: their number is that of all names, each once.
         bytes_max: Of all names and values.
 
     Raises:
@@ -25,8 +25,8 @@ def check_head(head: Head, names: Sequence[str], bytes_max: int) -> None:
     """
     if sum(map(len, itertools.chain.from_iterable(head.headers))) > bytes_max:
         raise S3Failure("RequestHeaderSectionTooLarge")
-    if len(names) != len(head.by_name):
-        lost = min(set(names).difference(head.by_name))
+    if len(sent) != len(head.by_name):
+        lost = min(set(sent.keys()).difference(head.by_name))
         raise S3Failure(
             "InvalidArgument",
             f"The value of the header {lost[:128]} is not ASCII. Encode it as RFC 2047 says: =?UTF-8?B?...?=",

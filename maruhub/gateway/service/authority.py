@@ -82,20 +82,27 @@ class Authority:
         if caller.admin and caller.key_policy is None:
             return True
         bucket = self._bucket(need)
-        asked = PolicyRequest(caller.user, need.action, need.resource, self._keys(need))
         if caller.key_policy is not None:
             own = _policy(caller.key_policy, None).statements
-            if evaluate(own, asked) is not Decision.ALLOW:
+            if self._decision(own, need) is not Decision.ALLOW:
                 return False
             if caller.admin:
                 return True
-            return evaluate(self._statements(bucket, need), asked) is not Decision.DENY
-        decision = evaluate(self._statements(bucket, need), asked)
+            return self._decision(self._statements(bucket, need), need) is not Decision.DENY
+        decision = self._decision(self._statements(bucket, need), need)
         if decision is not Decision.NONE:
             return decision is Decision.ALLOW
         if caller.anonymous:
             return False
         return need.action in _EVERY_USER or (bucket is not None and bucket.owner == caller.user)
+
+    def _decision(self, given: Iterable[Statement], need: Need) -> Decision:
+        statements = tuple(given)
+        if not statements:
+            # What policies may ask about a request takes time to say; most buckets have none.
+            return Decision.NONE
+        user = self._request.caller.user
+        return evaluate(statements, PolicyRequest(user, need.action, need.resource, self._keys(need)))
 
     def bucket(self, name: str) -> Bucket:
         """A bucket; raises NoSuchBucket, S3Failure for what can't name one."""

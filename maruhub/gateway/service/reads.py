@@ -32,7 +32,6 @@ from maruhub.namespace.deleting import NULL
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.part import unpack_sizes
 from maruhub.namespace.versions import Version
-from maruhub.store.format.extent import EXTENT_DTYPE
 
 _SMALL_BYTES: Final = 1 << 20
 _VERSION_ID_DIGITS: Final = 16
@@ -94,32 +93,35 @@ def _element_of(kind: str) -> str:
 
 
 def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
-    overrides = response_overrides(request.asked, anonymous=request.caller.anonymous)
+    asked = request.asked
+    overrides = response_overrides(asked, anonymous=request.caller.anonymous)
     bucket, version = find_version(request, authority)
     info = version.info
+    created_us = info.created_us
     common: Headers = [
         ("etag", f'"{info.etag}"'),
-        ("last-modified", to_http_date(info.created_us)),
+        ("last-modified", to_http_date(created_us)),
         *version_headers(bucket, version),
     ]
-    conditions = read_conditions(request.asked.headers)
+    conditions = read_conditions(asked.headers)
     if conditions:
-        verdict = conditions.of_read(info.etag, info.created_us)
+        verdict = conditions.of_read(info.etag, created_us)
         if verdict is Verdict.NOT_MODIFIED:
             return Answer(304, common)
         if verdict is Verdict.FAILED:
             raise S3Failure("PreconditionFailed", Condition=conditions.failing)
     span = _span(request, info)
     offset, length = (0, info.size) if span is None else span
-    headers = common + _describing(info, overrides)
+    headers = common
+    headers += _describing(info, overrides)
     if version.is_latest:
         headers += expiration_headers(bucket, info)
-    headers += [("accept-ranges", "bytes"), ("content-length", str(length))]
+    headers += (("accept-ranges", "bytes"), ("content-length", str(length)))
     if span is not None:
         headers.append(("content-range", content_range(offset, length, info.size)))
-    if wants_checksums(request.asked.headers):
+    if wants_checksums(asked.headers):
         headers += _checksums_of(request, info, whole=length == info.size)
-    if "partNumber" in request.asked.parameters and info.head.parts:
+    if "partNumber" in asked.parameters and info.head.parts:
         headers.append(("x-amz-mp-parts-count", str(info.head.parts)))
     body = _body(request, info, offset, length) if with_body else b""
     return Answer(200 if span is None else 206, headers, body)
@@ -228,7 +230,10 @@ def _missing(request: Request, authority: Authority, bucket: Bucket) -> S3Failur
 def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
     """Offset and length of what is asked for; None for the whole."""
     number = read_part_number(request.asked)
-    asked = read_range(request.asked.headers.get("range"))
+    text = request.asked.headers.get("range")
+    if number is None and text is None:
+        return None
+    asked = read_range(text)
     if number is not None:
         if "range" in request.asked.headers:
             raise S3Failure(
@@ -252,8 +257,9 @@ def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
 def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> Body:
     if request.asked.operation is Operation.HEAD_OBJECT or not length:
         return b""
-    if length == info.size and len(info.extents_raw) == EXTENT_DTYPE.itemsize and request.at_once is not None:
-        whole = request.at_once(info.extents[0], None)
+    extent = info.only_extent if length == info.size and request.at_once is not None else None
+    if extent is not None and request.at_once is not None:
+        whole = request.at_once(extent, None)
         if whole is None:
             raise Unready
         return whole
