@@ -30,7 +30,7 @@ from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.frozen import BUCKET, FrozenDoor
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import Sink
-from maruhub.gateway.service.translation import failure_of
+from maruhub.gateway.service.translation import refusal_of
 from maruhub.wire.signing import Signer
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Service:
                 return settings.fixed(request, authority)
             return HANDLERS[operation](request, authority)
         except MaruError as error:
-            raise failure_of(error) from error
+            raise refusal_of(error, request.asked) from error
 
     def sink(self, request: Request, payload: Payload | None, signer: Signer | None) -> Sink:
         """Where the body of an upload goes. Raises S3Failure before a byte of it is read."""
@@ -140,7 +140,7 @@ class Service:
                 return self._refuse()
             return SINKS[request.asked.operation](request, authority, payload, signer)
         except MaruError as error:
-            raise failure_of(error) from error
+            raise refusal_of(error, request.asked) from error
 
     @staticmethod
     def _refuse() -> Sink:
@@ -166,5 +166,5 @@ class Service:
         try:
             text = request.names.buckets.get(request.bucket).tail.get("cors") if request.bucket else None
         except MaruError as error:
-            raise failure_of(error) from error
+            raise refusal_of(error, request.asked) from error
         return Answer(200, preflight(read_cors(text.encode()) if text else (), request.asked.headers))

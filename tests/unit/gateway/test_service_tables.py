@@ -7,8 +7,9 @@ import inspect
 from maruhub import errors
 from maruhub.gateway.s3.failure import STATUSES, S3Failure
 from maruhub.gateway.s3.operation import READS, Operation, Support
+from maruhub.gateway.s3.route import Asked
 from maruhub.gateway.service.service import HANDLERS, SINKS
-from maruhub.gateway.service.translation import CODES, failure_of
+from maruhub.gateway.service.translation import CODES, failure_of, refusal_of
 
 KINDS = [
     kind
@@ -50,3 +51,26 @@ def test_a_refusal_of_s3_stays_what_it_is_and_hints_stay_here():
     assert failure_of(refusal) is refusal
     told = failure_of(errors.NoSpace("no room.", hint="Run `maru blade add /secret/place`."))
     assert told.message == "No room."
+
+
+def asked(operation: Operation) -> Asked:
+    return Asked(operation, "photos", "a", {"versionId": "1f", "uploadId": "2f"}, {})
+
+
+def test_what_is_missing_is_named_in_an_element_of_its_own():
+    named = {
+        kind: refusal_of(kind("maru://photos/a is not there."), asked(Operation.GET_OBJECT)).fields
+        for kind in (errors.NoSuchBucket, errors.BucketNotEmpty, errors.NoSuchVersion, errors.NoSuchUpload)
+    }
+    assert named == {
+        errors.NoSuchBucket: {"BucketName": "photos"},
+        errors.BucketNotEmpty: {"BucketName": "photos"},
+        errors.NoSuchVersion: {"Key": "a", "VersionId": "1f"},
+        errors.NoSuchUpload: {"UploadId": "2f"},
+    }
+    # It may be the source of the copy that isn't there.
+    assert refusal_of(errors.NoSuchBucket("x."), asked(Operation.COPY_OBJECT)).fields == {}
+
+
+def test_an_address_stays_as_it_is_at_the_beginning_of_a_sentence():
+    assert failure_of(errors.NoSuchVersion("maru://photos/a has no version 1f.")).message[:7] == "maru://"
