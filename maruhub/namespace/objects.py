@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maruhub.errors import InvalidInput
+from maruhub.errors import InvalidInput, MaruError
 from maruhub.namespace import copying
 from maruhub.namespace.deleting import delete_change
 from maruhub.namespace.digests import Digest, start_digests
@@ -24,7 +24,7 @@ from maruhub.namespace.put import (
 )
 from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.reads import ObjectReads
-from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
+from maruhub.namespace.stream import NOT_A_REFUSAL, Readable, Upload, as_bytes, pour
 from maruhub.namespace.tally import counted
 from maruhub.namespace.trail import Trail
 from maruhub.store.format.extent import Blob
@@ -112,7 +112,12 @@ class Objects(ObjectReads):
             payload = encode_payload(digest, len(bytes_), mtime_ns=item.mtime_ns, tail=tail)
             news.append(NewVersion(item.key, raw_key, payload, blob, condition))
         change = put_change(bucket, news, request=request, create_bucket=create_bucket)
-        return self._store.commit(counted(change), actor=self._actor, request=request)
+        try:
+            return self._store.commit(counted(change), actor=self._actor, request=request)
+        except MaruError as error:
+            if not isinstance(error, NOT_A_REFUSAL):
+                self._store.disclaim(extent for blob in blobs for extent in blob)
+            raise
 
     def _check_early(
         self,

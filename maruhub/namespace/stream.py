@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from maruhub.errors import InvalidInput, MaruError
+from maruhub.errors import Corrupt, InvalidInput, MaruError, ReadOnly, Unavailable
 from maruhub.namespace.digests import Digest, Hasher
 from maruhub.namespace.trail import STEP_BYTES, Trail
 from maruhub.store.format.extent import Blob, Extent
@@ -32,6 +32,9 @@ def _gather_anew() -> None:
 
 
 os.register_at_fork(after_in_child=_gather_anew)
+
+NOT_A_REFUSAL: Final = (Unavailable, ReadOnly, Corrupt)
+"""Of a commit: errors after which its rows may turn up all the same, with a log that comes back."""
 
 T = TypeVar("T")
 
@@ -102,8 +105,8 @@ class Upload(Generic[T]):
         self._closed = True
         try:
             return self._finish(self._hasher.digest(), self.size_bytes, tuple(self._extents), fields or {})
-        except MaruError:
-            self._forget()
+        except MaruError as error:
+            self._forget(was_refused=not isinstance(error, NOT_A_REFUSAL))
             raise
 
     def abort(self) -> None:
@@ -113,9 +116,11 @@ class Upload(Generic[T]):
             self._held.clear()
             self._gathered.clear()
             self._stop_gathering()
-            self._forget()
+            self._forget(was_refused=True)
 
-    def _forget(self) -> None:
+    def _forget(self, *, was_refused: bool) -> None:
+        if was_refused:
+            self._store.disclaim(self._unnamed)
         if self._trail is not None:
             self._trail.drop()
 

@@ -91,6 +91,14 @@ class Store(Protocol):
         multiple of 4 KiB. Raises NoSpace, ReadOnly, BladeLost.
         """
 
+    def disclaim(self, extents: Iterable[Extent]) -> None:
+        """Says of what ``append`` gave that no row will ever name it.
+
+        A segment is sealed, and what is dead in it freed, only once nobody may name more of it:
+        what is given up in silence keeps it from that for as long as this process lives. A
+        change that names a disclaimed extent all the same may lose its bytes.
+        """
+
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
         """One change, through the commit turn; returns its result once it is durable.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -142,6 +142,12 @@ class PoolStore:
                     self._writer_side().bulk.forget(made)
                     raise
         return load.blobs()
+
+    def disclaim(self, extents: Iterable[Extent]) -> None:
+        """See ``Store.disclaim``."""
+        if self._writing is not None:
+            with self._gate.passing():
+                self._writing.writer.settled(extents)
 
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
         """See ``Store.commit``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import xxhash
 
@@ -102,6 +102,11 @@ class MemoryStore:
             self.bytes_appended += len(piece)
             extents.append(extent)
         return tuple(extents)
+
+    def disclaim(self, extents: Iterable[Extent]) -> None:
+        with self._lock:
+            for extent in extents:
+                del self._bytes[extent]
 
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
         with self._lock:

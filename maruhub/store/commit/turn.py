@@ -268,7 +268,7 @@ class CommitTurn:
         )
         return [
             *(lambda log=log: self._writer.recorded(log) for log in (*logs, *retired)),
-            lambda: self._writer.named(turn.extents),
+            lambda: self._writer.settled(turn.extents),
             *(lambda log=log: self._writer.forget(log) for log in retired),
         ]
 

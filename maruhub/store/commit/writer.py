@@ -135,8 +135,11 @@ class Writer:
             if self._held.pop(segment, None) is not None:
                 self._holds.remove(segment)
 
-    def named(self, extents: Iterable[Extent]) -> None:
-        """Hears which bytes committed rows name; a closed segment all of whose are is let go of."""
+    def settled(self, extents: Iterable[Extent]) -> None:
+        """Hears which bytes committed rows name, and which none ever will.
+
+        A closed segment of which nothing else is left is let go of.
+        """
         for extent in extents:
             unnamed = self._held.get(extent.segment)
             if unnamed is not None:
@@ -144,7 +147,7 @@ class Writer:
                 self._release(extent.segment)
 
     def _release(self, segment: int) -> None:
-        """Lets a segment go that is on record as closed and all named: acts may work on it now."""
+        """Lets a segment go that is on record as closed and all settled: acts may work on it now."""
         with self._lock:
             if segment not in self._finished or self._held.get(segment, True):
                 return

@@ -259,6 +259,20 @@ def test_open_held_and_busy_segments_are_left_alone(make: MakePool) -> None:
     assert not list((pool.path / "index" / "acts").iterdir())
 
 
+def test_a_segment_of_which_nothing_more_will_be_named_may_be_worked_on(make: MakePool) -> None:
+    pool = make(4)
+    blobs = put(pool.store, {b"K": b"data" * 5000})
+    segment = next(extent.segment for blob in blobs.values() for extent in blob)
+    (before,) = pool.store.append([b"given up" * 1000])
+    pool.store.disclaim(before)
+    (after,) = pool.store.append([b"given up later" * 1000])
+    close_all(pool)
+    acts = acts_of(pool)
+    assert acts.recut(segment).outcome == Outcome.HELD
+    pool.store.disclaim(after)
+    assert acts.recut(segment).outcome == Outcome.DONE
+
+
 def test_what_cannot_be_told_stays(make: MakePool) -> None:
     pool = make(4)
     datas = objects(20)
