@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate, pairwise
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,10 @@ ROW_DTYPE: Final = np.dtype(
 )
 RowTable = npt.NDArray[np.void]
 """``ROW_DTYPE[n]``."""
+
+# Status and flags of a row are one word where the table is read as words: of a plain row it is OK.
+_ROW_WORDS: Final = ROW_DTYPE.itemsize // 4
+_STATE_WORD: Final = 5
 
 _HEAD: Final = struct.Struct("<8sB3xIII")
 _SUM: Final = struct.Struct("<Q")
@@ -59,6 +64,7 @@ class Frame:
         text: JSON, Arrow, or the texts of failed rows back to back.
         payload: The rows' bytes back to back; a view that keeps what was received alive.
         sum: Of head, table and text.
+        is_plain: Every row is an item of its own, with its bytes: nearly every window is like that.
     """
 
     kind: Kind
@@ -66,12 +72,13 @@ class Frame:
     text: bytes
     payload: memoryview
     sum: int
+    is_plain: bool = False
 
     def pieces(self) -> list[memoryview]:
         """The bytes of the good rows, in order, not summed."""
-        ends = np.cumsum(self.rows["length"][self.rows["status"] == OK], dtype=np.int64).tolist()
+        ends = [0, *accumulate(self._good_rows()["length"].tolist())]
         payload = self.payload
-        return [payload[lo:hi] for lo, hi in zip([0, *ends[:-1]], ends, strict=True)] if ends else []
+        return [payload[lo:hi] for lo, hi in pairwise(ends)]
 
     def texts(self) -> list[bytes]:
         """The texts of the failed rows, in order."""
@@ -81,12 +88,15 @@ class Frame:
     def checked_pieces(self) -> list[memoryview]:
         """As :meth:`pieces`; raises InvalidData where bytes have another sum than their row says."""
         pieces = self.pieces()
-        sums = self.rows["sum"][self.rows["status"] == OK].tolist()
+        sums = self._good_rows()["sum"].tolist()
         digest = xxhash.xxh3_64_intdigest
         for i, (piece, wanted) in enumerate(zip(pieces, sums, strict=True)):
             if digest(piece) != wanted:
                 raise InvalidData(f"row {i} of a frame has another checksum than its bytes.")
         return pieces
+
+    def _good_rows(self) -> RowTable:
+        return self.rows if self.is_plain else self.rows[self.rows["status"] == OK]
 
 
 def encode(kind: Kind, *, rows: RowTable = NO_ROWS, text: bytes = b"") -> tuple[bytes, int]:
@@ -183,7 +193,8 @@ def decode(view: memoryview) -> Frame:
     if _sum_of(view[: _HEAD.size], table, text) != digest:
         raise InvalidData("a frame's head or table has another checksum than it says.")
     rows = np.frombuffer(table, ROW_DTYPE) if count else NO_ROWS
-    frame = Frame(Kind(kind), rows, text, view[payload_at:].toreadonly(), digest)
+    plain = count > 0 and bool((np.frombuffer(table, "<u4")[_STATE_WORD::_ROW_WORDS] == OK).all())
+    frame = Frame(Kind(kind), rows, text, view[payload_at:].toreadonly(), digest, plain)
     if frame.kind is Kind.WINDOW:
         _check_table(frame)
     return frame
@@ -191,6 +202,10 @@ def decode(view: memoryview) -> Frame:
 
 def _check_table(frame: Frame) -> None:
     rows = frame.rows
+    if frame.is_plain:
+        if int(rows["length"].sum(dtype=np.int64)) != len(frame.payload) or frame.text:
+            raise InvalidData("a frame's table does not fit its bytes.")
+        return
     good = rows["status"] == OK
     failed = ~good
     lengths = rows["length"].astype(np.int64)

@@ -158,6 +158,8 @@ class StreamReader:
         return None
 
     def _window(self, frame: Frame) -> Window:
+        if frame.is_plain and not self._open:
+            return self._plain_window(frame)
         rows = frame.rows
         last = (rows["flags"] & MORE) == 0
         starts = np.concatenate(([0], np.cumsum(last)))
@@ -174,6 +176,17 @@ class StreamReader:
             self._open = not bool(last[-1])
         self._bytes += len(frame.payload)
         return Window(rows["item"].tolist(), parts, (~last).tolist(), whole)
+
+    def _plain_window(self, frame: Frame) -> Window:
+        """As :meth:`_window`, of rows that are whole items: with few steps a window."""
+        items = frame.rows["item"].tolist()
+        following = self._next + len(items)
+        if items != list(range(self._next, following)):
+            raise InvalidData("items of a stream are out of order.")
+        pieces = frame.checked_pieces()
+        self._next = following
+        self._bytes += len(frame.payload)
+        return Window(items, [*pieces], [False] * len(items), True)
 
     def _end(self, text: bytes) -> None:
         told = {"items": self._next, "bytes": self._bytes, "order": f"{self._order.intdigest():016x}"}

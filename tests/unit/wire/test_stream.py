@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maruhub.errors import Corrupt, InvalidData, MaruError, NoSuchKey
-from maruhub.wire import frame
+from maruhub.wire import fault, frame
 from maruhub.wire.frame import MORE, ROW_DTYPE, Decoder, Kind, RowTable
 from maruhub.wire.stream import Begin, Samples, StreamReader, StreamWriter, Window
 
@@ -103,6 +103,46 @@ def test_events_come_in_order_and_say_what_is_simple() -> None:
 
 
 EXAMPLE: list[Item] = [[b"one"], [b""], Corrupt("gone", hint="look"), [b"two", b"three"], [b"four"]]
+
+
+ROWS = st.tuples(st.integers(0, 2), st.sampled_from([0, 0, 0, 1]), st.sampled_from([200, 200, 200, 404]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ROWS, max_size=5), st.integers(-1, 1), st.sampled_from([b"", b"", b"x"]), st.integers(0, 1))
+def test_a_window_of_whole_items_is_judged_as_any_other(
+    rows: list[tuple[int, int, int]], more_bytes: int, more_text: bytes, first: int
+) -> None:
+    """The short way for those that are simple says what the long way says, of right tables and wrong ones."""
+    found = np.zeros(len(rows), ROW_DTYPE)
+    payload, texts, item = b"", b"", first
+    for i, (length, more, status) in enumerate(rows):
+        data = bytes([i]) * length
+        text = fault.encode(NoSuchKey("gone")) if status != 200 else b""
+        found[i] = (item, xxhash.xxh3_64_intdigest(data), len(text) or length, status, more)
+        payload, texts, item = payload + (data if status == 200 else b""), texts + text, item + 1 - more
+    payload = (payload + b"x")[: len(payload) + more_bytes] if more_bytes >= 0 else payload[:-1]
+    buffers, _ = frame.encode_apart(Kind.WINDOW, rows=found, text=texts + more_text, payload=[payload])
+    data = b"".join([StreamWriter().begin({}), *buffers])
+    with pytest.MonkeyPatch.context() as patch:
+        short = judged(data)
+        patch.setattr(frame.Frame, "is_plain", property(lambda _: False, lambda *_: None), raising=False)
+        assert judged(data) == short
+
+
+def judged(data: bytes) -> object:
+    try:
+        return [
+            (event.items, [told_of(part) for part in event.parts], event.more, event.whole)
+            for event in StreamReader().feed(data)
+            if isinstance(event, Window)
+        ]
+    except InvalidData as error:
+        return str(error)
+
+
+def told_of(part: memoryview | MaruError) -> bytes | str:
+    return str(part) if isinstance(part, MaruError) else bytes(part)
 
 
 def test_a_stream_cut_at_any_byte_is_not_whole_and_tells_only_the_truth() -> None:
