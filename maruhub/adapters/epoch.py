@@ -7,14 +7,14 @@ pair of numbers, and what was consumed is one number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maruhub import argument
 from maruhub.errors import InvalidInput
 from maruhub.loaders import Batch, Batches
-from maruhub.loaders.plan import Place
-from maruhub.loaders.walk import read_planned
+from maruhub.loaders.plan import Place, Step
+from maruhub.loaders.walk import read_each, read_planned
 
 
 class Epoch:
@@ -71,14 +71,17 @@ class Epoch:
         size = len(self)
         return [(start, min(start + samples, size)) for start in range(self.position, size, samples)]
 
-    def read(self, start: int, stop: int, *, number: int | None = None, pad: bool = False) -> Batch:
+    def read(self, start: int, stop: int, *, number: int | None = None) -> Batch:
         """The samples at positions ``start … stop``, read now and in this thread.
 
-        ``number`` is another epoch's, of the same order. With ``pad`` positions beyond the
-        epoch's end are those of its beginning, counted in ``Batch.padding``.
+        ``number`` is another epoch's, of the same order.
         """
         number = self.number if number is None else number
-        return read_planned(self.view, self._batches.planned(number, start, stop, pad=pad)).batch
+        return read_planned(self.view, self._batches.planned(number, start, stop)).batch
+
+    def read_steps(self, steps: Sequence[Step]) -> list[Batch]:
+        """Steps of any plan over this order, at least one, all read in one call."""
+        return [ready.batch for ready in read_each(self.view, self._batches.planned_steps(steps))]
 
     def state_at(self, position: int, *, number: int | None = None) -> dict[str, Any]:
         """The loader's state once everything before ``position`` is consumed; a new dict."""

@@ -64,8 +64,12 @@ class Steps:
 
     def read(self, step: int) -> Batch:
         """Batch ``step``, read now and in this thread."""
-        planned = self._plan.step(self._place(step))
-        return self._epoch.read(planned.start, planned.stop, number=planned.epoch, pad=True)
+        (batch,) = self.read_run(step, step + 1)
+        return batch
+
+    def read_run(self, first: int, stop: int) -> list[Batch]:
+        """Batches ``first … stop``, at least one, all read in one call: cheaper than one by one."""
+        return self._epoch.read_steps([self._plan.step(self._place(step)) for step in range(first, stop)])
 
     def state_after(self, steps: int) -> dict[str, Any]:
         """The hub's state once all ranks have had ``steps`` batches: what to save with a model.

@@ -14,8 +14,10 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from maruhub.adapters.arrays import joined
+from maruhub.adapters.runs import Runs
 from maruhub.adapters.steps import Steps
-from maruhub.errors import InvalidData
+from maruhub.errors import InvalidData, InvalidInput
 from maruhub.loaders import Batch
 
 PARALLEL_BATCHES: Final = 2
@@ -27,6 +29,7 @@ def to_tf_dataset(
     collate: Callable[[Batch], Any] | None = None,
     *,
     signature: Any = None,
+    flat: bool = False,
     parallel: int = PARALLEL_BATCHES,
 ) -> tf.data.Dataset:
     """The batches of ``steps``, in order, read ahead.
@@ -39,22 +42,29 @@ def to_tf_dataset(
         collate: From a batch to arrays, nested as ``signature`` is. Default: a dict of ``id`` and
             ``data`` (texts and bytes, ``tf.string``) and of the view's columns of numbers and texts.
         signature: ``tf.TensorSpec`` s, nested; needed with ``collate``.
+        flat: In place of texts, ``data`` is ``uint8[n]``, the samples' bytes one after the other,
+            sample i from ``offsets[i]`` to ``offsets[i + 1]`` (``int64[m + 1]``):
+            ``tf.RaggedTensor.from_row_splits(data, offsets)``. TensorFlow takes it as it is,
+            where each text costs two copies.
         parallel: Batches read at once.
     """
     if collate is None:
-        collate = as_strings
-        signature = _signature_of(steps)
-    flat = tf.nest.flatten(signature)
-    types = [spec.dtype for spec in flat]
+        collate = as_flat if flat else as_strings
+        signature = _signature_of(collate(steps.read(0)))
+    elif flat:
+        raise InvalidInput("flat= says what comes without collate=.", hint="Leave out one of them.")
+    specs = tf.nest.flatten(signature)
+    types = [spec.dtype for spec in specs]
+    runs = Runs(steps)
 
     def read(step: Any) -> list[Any]:
-        made = tf.nest.flatten(collate(steps.read(int(step))))
+        made = tf.nest.flatten(collate(runs.read(int(step))))
         return [_array(value, kind) for value, kind in zip(made, types, strict=True)]
 
     def fetch(step: Any) -> Any:
         # Stateless: the same step is the same batch for ever; without it no checkpoint is possible.
         tensors = tf.numpy_function(read, [step], types, stateful=False)
-        for tensor, spec in zip(tensors, flat, strict=True):
+        for tensor, spec in zip(tensors, specs, strict=True):
             tensor.set_shape(spec.shape)
         return tf.nest.pack_sequence_as(signature, tensors)
 
@@ -64,15 +74,24 @@ def to_tf_dataset(
 
 def as_strings(batch: Batch) -> dict[str, Any]:
     """What is used unless a ``collate`` is given."""
-    made = {name: _values(name, batch.columns.column(name)) for name in batch.columns.column_names}
     # Objects, not NumPy's own byte strings: these lose zeros at the end.
     data = np.array([bytes(blob) for blob in batch.blobs], dtype=object)
-    return {"id": np.array(batch.ids, dtype=object), "data": data, **made}
+    return {"id": np.array(batch.ids, dtype=object), "data": data, **_columns(batch)}
 
 
-def _signature_of(steps: Steps) -> Mapping[str, Any]:
-    """Types of the columns, from the first batch."""
-    first = as_strings(steps.read(0))
+def as_flat(batch: Batch) -> dict[str, Any]:
+    """What is used with ``flat=True``."""
+    data, offsets = joined(batch.blobs)
+    ids = np.array(batch.ids, dtype=object)
+    return {"id": ids, "data": data, "offsets": offsets, **_columns(batch)}
+
+
+def _columns(batch: Batch) -> dict[str, Any]:
+    return {name: _values(name, batch.columns.column(name)) for name in batch.columns.column_names}
+
+
+def _signature_of(first: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Types of the columns, from a batch."""
     kinds = {name: tf.string if value.dtype == object else value.dtype for name, value in first.items()}
     return {name: tf.TensorSpec([None], kind) for name, kind in kinds.items()}
 

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from maruhub import argument
 from maruhub.errors import InvalidInput
 from maruhub.loaders.assembly import Assembly, Ready
@@ -16,7 +18,7 @@ from maruhub.loaders.following import Course, Join
 from maruhub.loaders.handing import handed_over, reopen
 from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.order import rows_of
-from maruhub.loaders.plan import Place, Plan
+from maruhub.loaders.plan import Place, Plan, Step
 from maruhub.loaders.reading import BatchReader, Reader
 from maruhub.loaders.record import Record
 from maruhub.loaders.state import Joining, LoaderState
@@ -209,19 +211,27 @@ class Batches:
             decoding=self._decoding.alone(),
         )
 
-    def planned(self, epoch: int, start: int, stop: int, *, pad: bool = False) -> Planned:
+    def planned(self, epoch: int, start: int, stop: int) -> Planned:
         """Positions ``start … stop`` of an epoch, whatever rank and batch size these batches have.
 
-        For whoever cuts an epoch into pieces of its own; with ``pad`` they may reach beyond its
-        end, which is its beginning again. Safe from many threads.
+        For whoever cuts an epoch into pieces of its own. Safe from many threads.
         """
-        order = self._course.order
-        if not 0 <= start < stop or not order.size or (stop > order.size and not pad):
-            raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {order.size}.")
-        plan = Plan(order.size, stop - start, remainder="pad")
-        step = plan.step(Place(epoch, start))
-        self._record.tell(self._course, step)
-        return Planned(step, rows_of(order, [step]), self._assembly, self._decoding.alone())
+        size = self._course.order.size
+        if not 0 <= start < stop <= size:
+            raise InvalidInput(f"positions {start} … {stop} are not within an epoch of {size}.")
+        (planned,) = self.planned_steps([Plan(size, stop - start).step(Place(epoch, start))])
+        return planned
+
+    def planned_steps(self, steps: Sequence[Step]) -> list[Planned]:
+        """Steps of any plan of these epochs, planned in one go; at least one. Safe from many threads."""
+        ends = np.cumsum([step.stop - step.start for step in steps])
+        parts = np.split(rows_of(self._course.order, steps), ends[:-1])
+        for step in steps:
+            self._record.tell(self._course, step)
+        decoding = self._decoding.alone()
+        return [
+            Planned(step, rows, self._assembly, decoding) for step, rows in zip(steps, parts, strict=True)
+        ]
 
     @property
     def samples_an_epoch(self) -> int:

@@ -99,10 +99,16 @@ class Rows(Protocol):
 
 def read_planned(view: Rows, planned: Planned) -> Ready:
     """Reads a planned batch now, in this thread; raises what its assembly says."""
-    (fetched,) = fetch_planned(view, [planned])
-    if planned.decoding is not None:
-        fetched = planned.decoding.of(fetched)
-    return planned.assembly.ready(fetched)
+    (ready,) = read_each(view, [planned])
+    return ready
+
+
+def read_each(view: Rows, planned: Sequence[Planned]) -> list[Ready]:
+    """Reads planned batches in one call, in this thread; raises what the assembly of any says."""
+    return [
+        each.assembly.ready(fetched if each.decoding is None else each.decoding.of(fetched))
+        for each, fetched in zip(planned, fetch_planned(view, planned), strict=True)
+    ]
 
 
 def fetch_planned(view: Rows, planned: Sequence[Planned]) -> list[Fetched]:

@@ -13,6 +13,7 @@ from maruhub.adapters.arrays import rows_of_bytes
 from maruhub.adapters.steps import Steps
 from maruhub.adapters.tensorflow import to_tf_dataset
 from maruhub.api.hub import Hub
+from maruhub.errors import InvalidInput
 from maruhub.loaders import Batch
 from tests.frameworks.samples import SAMPLES, number_of, pixels, run_guide
 
@@ -58,6 +59,16 @@ def test_bytes_and_columns_come_by_themselves(view: Any) -> None:
     assert batch["data"].numpy().tolist() == [pixels(n) for n in range(16)], "zeros at their ends too"
     assert batch["id"].numpy()[3] == b"digits-raw/000003"
     assert (batch["label"].dtype, batch["weight"].dtype) == (tf.int64, tf.float64)
+
+
+def test_bytes_come_flat_where_texts_are_not_wanted(view: Any) -> None:
+    batches = list(to_tf_dataset(Steps(view, 16, seed=7), flat=True))
+    ragged = [tf.RaggedTensor.from_row_splits(each["data"], each["offsets"]) for each in batches]
+    found = [row.numpy().tobytes() for rows in ragged for row in rows]
+    assert found == [bytes(blob) for batch in view.batches(16, seed=7) for blob in batch.blobs]
+    assert [int(n) for each in batches for n in each["label"]] == [number_of(each) % 10 for each in found]
+    with pytest.raises(InvalidInput, match="flat="):
+        to_tf_dataset(Steps(view, 16), pictures, signature=SIGNATURE, flat=True)
 
 
 def test_tensorflow_s_own_checkpoint_goes_on_exactly(view: Any, tmp_path: Path) -> None:
