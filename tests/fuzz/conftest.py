@@ -18,4 +18,5 @@ def prober(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prober]:
     with serving(folder, *options, blades=1) as server, connect(server.hub) as hub:
         prober = Prober(server, hub)
         yield prober
+        print(f"{prober.sent:,} requests sent")
         prober.good().close()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import statistics
+import time
+from contextlib import suppress
 from urllib.parse import quote
 
 import pytest
@@ -12,8 +16,8 @@ from hypothesis import strategies as st
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.presigned import verify_query
-from maruhub.gateway.s3.signature import PayloadMode, payload_of, verify_header
-from maruhub.wire.signing import seconds_of
+from maruhub.gateway.s3.signature import PayloadMode, payload_of, verified_signer, verify_header
+from maruhub.wire.signing import Scope, seconds_of
 
 # The keys, the request and the signatures of "Authenticating Requests", S3's API reference.
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -45,6 +49,9 @@ LINK = Head(
     "&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404",
     (("host", "examplebucket.s3.amazonaws.com"),),
 )
+
+
+SCOPE = Scope("20130524", "us-east-1")
 
 
 def _find(access_key: str) -> str | None:
@@ -83,6 +90,27 @@ def test_an_unknown_key_a_wrong_secret_and_another_region_are_refused():
         with pytest.raises(S3Failure) as refused:
             verify_header(GET, now=NOW, secrets=find, regions=regions)
         assert refused.value.code == code
+
+
+def test_an_unknown_key_takes_as_long_as_a_wrong_secret():
+    """In turns, in one run: neither tells by its time which keys there are."""
+    numbers = itertools.count()
+
+    def seconds(find) -> float:
+        began = time.thread_time()
+        for _ in range(20):
+            # Each for the first time: what is known of a key already is no guess.
+            with suppress(S3Failure):
+                verified_signer(
+                    f"AK{next(numbers)}", SCOPE, timestamp="", text="text", given="0" * 64, secrets=find
+                )
+        return time.thread_time() - began
+
+    unknown, wrong = [], []
+    for _ in range(40):
+        unknown.append(seconds(lambda _: None))
+        wrong.append(seconds(lambda access_key: f"guess at {access_key}"))
+    assert 2 / 3 < statistics.median(unknown) / statistics.median(wrong) < 3 / 2
 
 
 @pytest.mark.parametrize("word", ["AWS AKIA:abc=", "AWS4-ECDSA-P256-SHA256 Credential=a", "Bearer x", ""])
