@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -191,3 +193,12 @@ def test_the_log_has_a_line_a_request(tmp_path: Path):
         "status": 200,
         "ms": 250.0,
     }
+
+
+def test_a_worker_settles_before_it_serves():
+    script = (
+        "import gc, sys; from maruhub.gateway.serve import worker; before = sys.getswitchinterval()\n"
+        "worker._settle(); print(gc.get_freeze_count() > 1000, sys.getswitchinterval() < before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
