@@ -34,7 +34,7 @@ _BY_HEADER = {
 }
 _WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD)
 # Whose rights are known only when the body is: see ``deletion_need`` and the form's key.
-_BY_BODY = (Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT)
+_BY_BODY = frozenset({Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT})
 _PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
 
 
@@ -63,9 +63,10 @@ def needs(asked: Asked) -> tuple[Need, ...]:
     operation = asked.operation
     if operation in _BY_BODY:
         return ()
-    found = [Need(_of(operation.action, asked.version_id), asked.bucket, asked.key)]
+    own = Need(_of(operation.action, asked.version_id), asked.bucket, asked.key)
     if operation in READS:
-        return tuple(found)
+        return (own,)
+    found = [own]
     if operation is Operation.GET_OBJECT_ATTRIBUTES:
         found.append(Need(_of("s3:GetObject", asked.version_id), asked.bucket, asked.key))
     if operation in (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY):

@@ -21,6 +21,8 @@ from maruhub.gateway.s3.signature import (
 )
 from maruhub.wire.signing import SKEW_S, canonical_request, string_to_sign
 
+_UNSIGNED = PayloadMode.UNSIGNED.value
+
 __all__ = ["LONGEST_S", "is_presigned", "verify_query"]
 
 
@@ -50,7 +52,7 @@ def verify_query(head: Head, *, now: float, secrets: Secrets, regions: Collectio
         check_region(scope, MALFORMED, regions)
     check_signed(head, claim.signed)
     _check_time(claim, now)
-    payload = payload_of(head.by_name.get("x-amz-content-sha256") or PayloadMode.UNSIGNED.value)
+    payload = payload_of(head.by_name.get("x-amz-content-sha256") or _UNSIGNED)
     canonical = canonical_request(head, claim.signed.names, payload.text, query=query.canonical)
     text = string_to_sign(timestamp, scope, canonical)
     signer = verified_signer(access_key, scope, timestamp=timestamp, text=text, given=given, secrets=secrets)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.operation import Operation, Place, Support
+from maruhub.gateway.s3.operation import FORM, PREFLIGHT, REFUSED, Operation, Place
 from maruhub.gateway.s3.query import SUBRESOURCES, read_query
 from maruhub.gateway.s3.request_headers import refuse_unknown, with_hoisted
 from maruhub.wire.recall import recalled
 
 KEY_BYTES_MAX = 1024
 
+_SERVICE, _BUCKET, _OBJECT = Place
 _BY_CHOICE = {(o.method, o.place, o.chosen_by): o for o in Operation}
 # What makes a difference beside a sub-resource, or without one.
 _COPY = "x-amz-copy-source"
@@ -84,13 +85,13 @@ def route(head: Head, *, hosts: Iterable[str] = ()) -> Asked:
     query, _ = read_query(head.query)
     headers = with_hoisted(head.by_name, query.hoisted)
     parameters = query.parameters
-    place = Place.OBJECT if key else Place.BUCKET if bucket else Place.SERVICE
+    place = _OBJECT if key else _BUCKET if bucket else _SERVICE
     operation = _operation(head, place, parameters, headers)
-    if operation.support is Support.REFUSED:
+    if operation.support is REFUSED:
         raise S3Failure("NotImplemented", f"{operation.api_name} is not implemented.")
     if parameters:
         _check(operation, parameters)
-    if operation is not Operation.PREFLIGHT:
+    if operation is not PREFLIGHT:
         refuse_unknown(headers)
     return Asked(operation, bucket, key, parameters, headers, virtual)
 
@@ -143,7 +144,7 @@ def _operation(
     head: Head, place: Place, parameters: Mapping[str, str], headers: Mapping[str, str]
 ) -> Operation:
     if head.method == "OPTIONS":
-        return Operation.PREFLIGHT
+        return PREFLIGHT
     if not parameters and _COPY not in headers:
         # Nothing makes a difference but the address.
         return _of(head.method, place, "", headers)
@@ -168,7 +169,7 @@ def _of(method: str, place: Place, sub: str, headers: Mapping[str, str]) -> Oper
     found = _BY_CHOICE.get((method, place, sub))
     if found is None:
         raise _not_found(method, place, sub)
-    if found is Operation.POST_OBJECT:
+    if found is FORM:
         _check_form(headers)
     return found
 

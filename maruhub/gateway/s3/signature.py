@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import cached_property
 from hashlib import sha256
 from time import gmtime, strftime
 from typing import NamedTuple
@@ -67,7 +68,7 @@ class Payload:
     mode: PayloadMode
     sha256: str = ""
 
-    @property
+    @cached_property
     def text(self) -> str:
         """What stands in the canonical request."""
         return self.sha256 or self.mode.value

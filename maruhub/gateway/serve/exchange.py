@@ -22,7 +22,7 @@ from maruhub.gateway.answer import Answer
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.operation import READS, Operation
+from maruhub.gateway.s3.operation import FORM, READS, Operation
 from maruhub.gateway.s3.route import Asked, route
 from maruhub.gateway.serve.body import body_of
 from maruhub.gateway.serve.delivery import CLOSE, HOST_ID, Delivery
@@ -154,7 +154,7 @@ class Exchange:
         desk, operation = self._desk, request.asked.operation
         if operation in SINKS:
             return self._take_in(request, passed)
-        if operation is Operation.POST_OBJECT:
+        if operation is FORM:
             return self._form(request)
         if not self._body.is_empty:
             return self._with_document(request, passed)

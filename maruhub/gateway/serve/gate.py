@@ -137,7 +137,7 @@ class Gate:
         Raises:
             S3Failure: It is not what was signed or summed.
         """
-        promised = passed.payload is not None and passed.payload.mode is not PayloadMode.UNSIGNED
+        promised = passed.payload is not None and passed.payload.mode is not _UNSIGNED
         if not raw and not promised and "content-length" not in head.by_name:
             return b""
         headers = (
@@ -145,7 +145,7 @@ class Gate:
             if "content-length" in head.by_name
             else {**head.by_name, "content-length": str(len(raw))}
         )
-        if passed.payload is not None and passed.payload.mode is PayloadMode.SIGNED and not raw:
+        if passed.payload is not None and passed.payload.mode is _SIGNED and not raw:
             if passed.payload.sha256.lower() != _NOTHING:
                 raise S3Failure("XAmzContentSHA256Mismatch")
             return b""
@@ -155,4 +155,6 @@ class Gate:
         return document
 
 
+_UNSIGNED: Final = PayloadMode.UNSIGNED
+_SIGNED: Final = PayloadMode.SIGNED
 _NOTHING: Final = hashlib.sha256(b"").hexdigest()

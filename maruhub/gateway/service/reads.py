@@ -13,7 +13,7 @@ from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing import whole_number
 from maruhub.gateway.s3.listing_answers import ListedPart
 from maruhub.gateway.s3.object_lock import LockMode, Retention, lock_headers
-from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.operation import HEAD
 from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.properties import (
     DEFAULT_TYPE,
@@ -33,6 +33,7 @@ from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.part import unpack_sizes
 from maruhub.namespace.versions import Version
 
+_OFF: Final = Versioning.OFF
 _SMALL_BYTES: Final = 1 << 20
 _VERSION_ID_DIGITS: Final = 16
 Headers = list[tuple[str, str]]
@@ -174,7 +175,7 @@ def checksum_headers(info: ObjectInfo) -> Headers:
 
 def version_headers(bucket: Bucket, version: Version) -> Headers:
     """The id of a version, where its bucket keeps them."""
-    return [] if bucket.versioning is Versioning.OFF else [("x-amz-version-id", version.s3_id)]
+    return [] if bucket.versioning is _OFF else [("x-amz-version-id", version.s3_id)]
 
 
 def find_version(request: Request, authority: Authority) -> tuple[Bucket, Version]:
@@ -219,7 +220,7 @@ def _missing(request: Request, authority: Authority, bucket: Bucket) -> S3Failur
     if not authority.allows(Need("s3:ListBucket", request.bucket)):
         return S3Failure("AccessDenied")
     failure = S3Failure("NoSuchKey", Key=request.key)
-    if bucket.versioning is Versioning.OFF:
+    if bucket.versioning is _OFF:
         return failure
     marker = request.names.versions.marker(request.bucket, request.key)
     if marker is None:
@@ -255,7 +256,7 @@ def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
 
 
 def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> Body:
-    if request.asked.operation is Operation.HEAD_OBJECT or not length:
+    if request.asked.operation is HEAD or not length:
         return b""
     extent = info.only_extent if length == info.size and request.at_once is not None else None
     if extent is not None and request.at_once is not None:

@@ -13,8 +13,8 @@ from maruhub.errors import MaruError
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.cors import cors_headers, preflight, read_cors
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.operation import FIXED, PREFLIGHT
 from maruhub.gateway.s3.operation import Operation as Op
-from maruhub.gateway.s3.operation import Support
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service import (
     buckets,
@@ -118,14 +118,14 @@ class Service:
             S3Failure: What the client is told instead.
         """
         operation = request.asked.operation
-        if operation is Op.PREFLIGHT:
+        if operation is PREFLIGHT:
             return self._preflight(request)
         authority = Authority(request)
         try:
             authority.require_all()
             if request.bucket == BUCKET:
                 return self._frozen.answer(request, authority)
-            if operation.support is Support.FIXED:
+            if operation.support is FIXED:
                 return settings.fixed(request, authority)
             return HANDLERS[operation](request, authority)
         except MaruError as error:
