@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from maruhub.errors import MaruError
+from maruhub.namespace.digests import executor
 from maruhub.namespace.object import unpack_extents
 from maruhub.namespace.part import PartInfo
 from maruhub.namespace.stream import Upload
@@ -22,6 +24,7 @@ from maruhub.store.protocol import Store
 
 _BORDER: Final = 4096
 _EXTENTS_AT_ONCE: Final = 8
+_EXTENTS_AHEAD: Final = 4 * _EXTENTS_AT_ONCE
 
 
 class Assembled(NamedTuple):
@@ -33,29 +36,58 @@ class Assembled(NamedTuple):
 
 
 def assemble(store: Store, parts: Sequence[PartInfo]) -> Assembled:
-    """Joins parts in their order; holds at most a few MiB at a time."""
-    whole = hashlib.sha256()
+    """Joins parts in their order; holds a few MiB at a time, of which one half is read while the other is summed."""
+    sum_ = _Sum()
     uneven = next((at for at, part in enumerate(parts) if part.size % _BORDER), len(parts))
     joined = parts if uneven >= len(parts) - 1 else parts[:uneven]
-    for part in joined:
-        for piece in _pieces(store, part):
-            whole.update(piece)
+    for pieces in _runs(store, joined):
+        sum_.add(pieces)
     blob = tuple(extent for part in joined for extent in unpack_extents(part.extents_raw))
     rest: Upload[Blob] = Upload(store, lambda _digest, _size, blob, _fields: blob)
-    for part in parts[len(joined) :]:
-        for piece in _pieces(store, part):
-            whole.update(piece)
+    for pieces in _runs(store, parts[len(joined) :]):
+        sum_.add(pieces)
+        for piece in pieces:
             rest.write(piece)
-    return Assembled(whole.digest(), blob + rest.commit(), sum(part.size for part in parts))
+    return Assembled(sum_.digest(), blob + rest.commit(), sum(part.size for part in parts))
 
 
-def _pieces(store: Store, part: PartInfo) -> Iterator[memoryview]:
-    extents = np.frombuffer(part.extents_raw, dtype=EXTENT_DTYPE)
+class _Sum:
+    """SHA-256 in a thread beside whoever reads; at most one run of pieces waits for it."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._under_way: Future[None] | None = None
+
+    def add(self, pieces: Sequence[memoryview]) -> None:
+        """Waits for the run before, and begins with this one."""
+        self._wait()
+        self._under_way = executor().submit(self._update, pieces)
+
+    def digest(self) -> bytes:
+        """Of all that was added."""
+        self._wait()
+        return self._sha256.digest()
+
+    def _wait(self) -> None:
+        if self._under_way is not None:
+            self._under_way.result()
+
+    def _update(self, pieces: Sequence[memoryview]) -> None:
+        for piece in pieces:
+            self._sha256.update(piece)
+
+
+def _runs(store: Store, parts: Sequence[PartInfo]) -> Iterator[list[memoryview]]:
+    """All bytes of the parts, some MiB at a time; what comes next is announced, over the ends of parts too."""
+    extents = np.frombuffer(b"".join(part.extents_raw for part in parts), dtype=EXTENT_DTYPE)
+    store.announce(extents[_EXTENTS_AT_ONCE:_EXTENTS_AHEAD])
     for at in range(0, len(extents), _EXTENTS_AT_ONCE):
         some = extents[at : at + _EXTENTS_AT_ONCE]
-        store.announce(extents[at + _EXTENTS_AT_ONCE : at + 2 * _EXTENTS_AT_ONCE])
+        store.announce(extents[at + _EXTENTS_AHEAD : at + _EXTENTS_AHEAD + _EXTENTS_AT_ONCE])
         blobs = Blobs(some, np.arange(len(some) + 1, dtype=np.int64))
+        pieces: list[memoryview] = []
         for piece in store.read_many(blobs):
             if isinstance(piece, MaruError):
                 raise piece
-            yield piece
+            pieces.append(piece)
+        yield pieces
