@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -55,10 +55,15 @@ class Assembly:
 
     def batches(self, steps: Iterator[Fetched]) -> Iterator[Ready]:
         """The steps as batches, lazily. Raises what ``on_error`` says."""
-        for fetched in steps:
-            made = [self.ready(fetched)]
-            del fetched
-            yield made.pop()  # what goes out belongs to the trainer: nothing here holds it
+        try:
+            for fetched in steps:
+                made = [self.ready(fetched)]
+                del fetched
+                yield made.pop()  # what goes out belongs to the trainer: nothing here holds it
+        finally:
+            # What works for it ends now, not when an error that names this frame is forgotten.
+            if isinstance(steps, Generator):
+                steps.close()
 
     def ready(self, fetched: Fetched) -> Ready:
         """A step's batch."""

@@ -19,7 +19,7 @@ from maruhub.loaders.handing import handed_over, reopen
 from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.order import rows_of
 from maruhub.loaders.plan import Place, Plan, Step
-from maruhub.loaders.reading import BatchReader, Reader
+from maruhub.loaders.reading import BatchReader, Fetched, Reader
 from maruhub.loaders.record import Record
 from maruhub.loaders.state import Joining, LoaderState
 from maruhub.loaders.stats import LoaderStats, Meter
@@ -323,10 +323,20 @@ class Batches:
                 self._until = None if epochs is None else self._place.epoch + epochs
                 self._begun = True
             last = self._course.epoch + 1 if self._course.joins else self._until
-            steps = self._reader.steps(self._place, None if last is None else last - self._place.epoch)
-            items = self._assembly.batches(self._decoding.steps(steps))
+            epochs = None if last is None else last - self._place.epoch
+            items = self._assembly.batches(self._decoded(epochs))
             self._stretch = Stretch(items, last, prefetch=self._options.prefetch)
         return self._stretch
+
+    def _decoded(self, epochs: int | None) -> Iterator[Fetched]:
+        """The steps from here on, read and decoded."""
+        count = self._options.decode_processes
+        if not count:
+            return self._decoding.steps(self._reader.steps(self._place, epochs))
+        from maruhub.loaders.processes import Processes
+
+        processes = Processes.over(self._course, self._decoding, count, self._meter)
+        return processes.steps(self._reader.plan.walk(self._place, epochs))
 
     def _hand_out(self, ready: Ready) -> Batch:
         step = ready.step

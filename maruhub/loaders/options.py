@@ -58,6 +58,8 @@ class LoaderOptions:
         transform: Makes what the trainer gets of a decoded value (of the bytes where there is
             no ``decode``), anew each time: for augmentation.
         decode_threads: Threads for both; None: one a core, at most 8; 1: the reading thread.
+        decode_processes: Processes that read and decode instead, for functions of slow Python;
+            0: threads. Of them only values come back: blobs are empty, and nothing is cached.
         cache_bytes: Decoded values, before ``transform``, that may be held for later epochs;
             what is held is not read again.
         prefetch: Bytes of batches that may wait ready, read by a thread (at least one
@@ -79,6 +81,7 @@ class LoaderOptions:
     decode: Callable[[memoryview], Any] | None = None
     transform: Callable[[Any], Any] | None = None
     decode_threads: int | None = None
+    decode_processes: int = 0
     cache_bytes: int = 0
     prefetch: int = PREFETCH_BYTES
     recorder: Recorder | None = None
@@ -104,11 +107,18 @@ class LoaderOptions:
         argument.function("decode", self.decode)
         argument.function("transform", self.transform)
         threads = self.decode_threads
+        processes = argument.whole("decode_processes", self.decode_processes, low=0, high=_THREADS_MAX)
+        if processes and ((self.decode is None and self.transform is None) or self.cache_bytes):
+            raise InvalidInput(
+                "decode_processes needs a decode= or transform=, and goes with no cache_bytes.",
+                hint="Leave it out to decode in threads of this process.",
+            )
         return replace(
             self,
             seed=argument.whole("seed", self.seed, low=0, high=SEED_MAX),
             epochs=None if self.epochs is None else argument.whole("epochs", self.epochs, low=1),
             prefetch=argument.whole("prefetch", self.prefetch, low=0),
+            decode_processes=processes,
             cache_bytes=argument.whole("cache_bytes", self.cache_bytes, low=0),
             decode_threads=default_threads()
             if threads is None
