@@ -90,7 +90,10 @@ class Exchange:
         try:
             answer = step if isinstance(step, Answer) else await self._answer(step)
             await self._delivery.send(answer, self._cors)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
+            raise
+        except ConnectionError as error:
+            _log.warning("request %s of %s: %s", self._id, self._head.client, error)
             raise
         except Exception:
             _log.exception("request %s broke off", self._id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ _rust: Any = importlib.import_module("granian._granian")
 _loops: Any = importlib.import_module("granian._loops")
 
 _HANDING: Final = "_schedule_fn"
+_LOGGER: Final = "_granian.utils"
+_GIVEN_UP: Final = "\nConnectionError: "
 
 Answering = Callable[[Any, Any], Coroutine[Any, Any, None] | None]
 """Of RSGI's scope and protocol. It answers, or gives what is to be run in the event loop until it has."""
@@ -37,6 +40,7 @@ class Runtime:
     """
 
     def __init__(self, answer: Answering, options: ServeOptions, listener: int) -> None:
+        logging.getLogger(_LOGGER).addFilter(is_news)
         self.loop: asyncio.AbstractEventLoop = _loops.loops.get("auto")
         asyncio.set_event_loop(self.loop)
         self._stopped = asyncio.Event()
@@ -54,6 +58,14 @@ class Runtime:
     def stop(self) -> None:
         """Ends idle connections now, and the others with the answer they wait for."""
         self._signal.set()
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether nobody has told of it: a client that was given up stands in the log in a line of its request's.
+
+    The server's runtime adds the whole way of each error that it is handed, in the message's own text.
+    """
+    return _GIVEN_UP not in record.getMessage()
 
 
 def _handing(answer: Answering, loop: asyncio.AbstractEventLoop) -> Callable[[Any], None]:

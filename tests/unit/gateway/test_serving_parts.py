@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
 from maruhub.gateway.serve.register import Ended
+from maruhub.gateway.serve.runtime import is_news
 
 
 class Wire:
@@ -202,3 +204,12 @@ def test_a_worker_settles_before_it_serves():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("error", "news"), [("ConnectionError: it does not read", False), ("KeyError: 5", True)]
+)
+def test_a_client_that_was_given_up_is_not_told_of_twice(error: str, news: bool):
+    text = f"Application callable raised an exception\nTraceback (most recent call last):\n  ...\n{error}\n"
+    record = logging.LogRecord("_granian.utils", logging.ERROR, "", 0, text, (), None)
+    assert is_news(record) is news
