@@ -52,6 +52,7 @@ NAMES = (
     "loaders_large",
     "loaders_mixed",
     "loaders_small",
+    "tf_data",
     "loaders_sequential",
     "accelerators",
     "resume",

@@ -14,6 +14,9 @@ LMDB = Side("LMDB (true)", "lmdb_records", "torch", "LMDB")
 HUB_TWO = Side("hub: DataLoader, 2 workers (true)", "torch_hub", "torch", "hub", workers=2)
 FILES_TWO = Side("files: DataLoader, 2 workers (true)", "torch_plain", "torch", "files", workers=2)
 LMDB_TWO = Side("LMDB, 2 workers (true)", "torch_lmdb", "torch", "LMDB", workers=2)
+TF_HUB = Side("hub: to_tf_dataset (true)", "tf_hub", "tensorflow", "hub")
+TF_FLAT = Side("hub: to_tf_dataset, flat (true)", "tf_hub_flat", "tensorflow", "hub")
+TF_GENERATOR = Side("hub: from_generator, single samples (true)", "tf_generator", "tensorflow", "hub")
 ONE_PROCESS = (
     HUB,
     UNCHECKED,
