@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.tidy.tree import ROOT, code_blocks, documents, modules, name, prose, tracked_files
+from tests.tidy.tree import PACKAGE, ROOT, code_blocks, documents, modules, name, prose, tracked_files
 
 LINK = re.compile(r"\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -136,6 +136,24 @@ def test_dependencies_that_left_leave_the_table_too():
     table = (ROOT / "docs" / "dependencies.md").read_text()
     build = {"hatchling"}
     assert set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) <= _dependencies() | build
+
+
+def test_every_extra_says_what_it_installs():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    table = (ROOT / "docs" / "dependencies.md").read_text()
+    rows = re.findall(r"^\| maruhub\[(\w+)\].*\| [\d,]+ \| \d+ \|$", table, re.MULTILINE)
+    assert sorted(rows) == sorted(extras)
+
+
+def test_every_adapter_has_a_page_whose_example_a_test_runs():
+    guides = {page.name: page.read_text() for page in (ROOT / "docs" / "guides").glob("*.md")}
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    parts = {"arrays", "epoch", "finding", "runs", "samples", "steps", "tables", "world"}
+    by_address = {"filesystem"}  # fsspec finds it
+    found = {path.stem for path in (PACKAGE / "adapters").iterdir() if not path.name.startswith("_")}
+    for adapter in found - parts - by_address:
+        pages = [page for page, text in guides.items() if f"maruhub.adapters.{adapter} import" in text]
+        assert [page for page in pages if f'"{page}"' in tests], adapter
 
 
 def test_the_package_and_the_project_name_one_version():
