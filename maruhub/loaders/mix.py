@@ -83,9 +83,12 @@ class EndToEnd(Generic[P]):
             _concat(tables, self._schema).take(_back([at for _, at, _ in shares])).select(self._schema.names)
         )
 
-    def read_many(self, rows: Positions) -> list[memoryview | MaruError]:
+    def read_many(self, rows: Positions, *, announce: bool = True) -> list[memoryview | MaruError]:
         """See ``View.read_many``, if the parts are views: one call for the rows of each."""
-        return self._gathered(rows, lambda part, own: part.read_many(own))  # type: ignore[attr-defined]
+        return self._gathered(
+            rows,
+            lambda part, own: part.read_many(own, announce=announce),  # type: ignore[attr-defined]
+        )
 
     def sizes(self, rows: Positions | None = None) -> Indices:
         """See ``View.sizes``, if the parts are views."""

@@ -88,6 +88,20 @@ def test_what_is_taken_is_the_loader_s_batch(view: Any, elsewhere: set[int]) -> 
         assert taken.skipped == ()
 
 
+def test_a_mix_of_views_is_found_and_taken(tmp_path: Path) -> None:
+    with maruhub.create(tmp_path / "hub", blades=1) as hub:
+        for name in ("one", "two"):
+            hub.bucket(f"{name}-raw").put_many({f"{name}{key}": data for key, data in PAYLOADS.items()})
+            hub.dataset(name).commit(f"{name}-raw")
+        mix = hub.mix([hub.version("one"), hub.version("two")], [3, 1])
+        planned = planned_of(mix, samples_per_epoch=48)
+        batches = mix.batches(8, seed=3, samples_per_epoch=48)
+        for each, finding, batch in zip(planned, find(mix, planned), batches, strict=True):
+            assert finding is not None
+            assert not finding.carried
+            same(take(mix, each, finding).arrays, batch)
+
+
 def test_no_byte_in_a_mapping_crosses(view: Any) -> None:
     found = find(view, planned_of(view))
     assert len(pickle.dumps(found)) < min(map(len, PAYLOADS.values())) * 4
