@@ -12,11 +12,14 @@ from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.outflow import Outflow
-from maruhub.gateway.serve.straight import LEAST_BYTES, way_to
+from maruhub.gateway.serve.straight import LEAST_BYTES, Straight, way_to
+from maruhub.wire.frame import Buffer
 
 HOST_ID: Final = "maruhub"
 CLOSE: Final = ("connection", "close")
 Pieces = Iterator[bytes | bytearray]
+_BEGINNING: Final = 4
+"""Pieces that are looked at before an answer begins: what a batch says of itself, and its first window."""
 _ALWAYS: Final = (("server", "MaruHub"), ("x-amz-id-2", HOST_ID))
 
 
@@ -116,25 +119,35 @@ class Delivery:
     async def _gather(
         self, status: int, headers: list[tuple[str, str]], pieces: Gathered, outflow: Outflow
     ) -> None:
-        """By the runtime as long as pieces are small; then straight, where that can be."""
+        """Small pieces at the beginning by the runtime; from a large one on straight, where that can be."""
         crossing = self._desk.crossing
-        piece = await crossing.run(pieces.gather)
-        with await crossing.finish(way_to, self._head) as straight:
+        *small, piece = await crossing.run(_beginning, pieces)
+        # To find a connection among thousands takes longer than to copy what is small.
+        found = await crossing.finish(way_to, self._head) if _is_large(piece) else Straight(None)
+        with found as straight:
             transport = self._protocol.response_stream(status, headers)
             straight.began(status, headers)
-            while sum(map(len, piece)) < LEAST_BYTES:
-                data = b"".join(piece)
-                if not data or not await outflow.room(self.sent_bytes):
-                    return
+            for data in map(b"".join, small):
                 await transport.send_bytes(data)
                 straight.gave(data)
                 self.sent_bytes += len(data)
-                piece = await crossing.finish(pieces.gather)
             if await straight.is_clear():
                 await straight.send(crossing, piece, pieces, self._desk.options.idle_s)
                 self.sent_bytes += straight.sent_bytes
                 return
         await self._pour(transport, b"".join(piece), pieces, outflow)
+
+
+def _beginning(pieces: Gathered) -> list[list[Buffer]]:
+    """Pieces up to the first large one, the end, or a few; the last may be the end's, without a byte."""
+    begun = [pieces.gather()]
+    while begun[-1] and not _is_large(begun[-1]) and len(begun) < _BEGINNING:
+        begun.append(pieces.gather())
+    return begun
+
+
+def _is_large(piece: list[Buffer]) -> bool:
+    return sum(map(len, piece)) >= LEAST_BYTES
 
 
 def _never() -> None:
