@@ -21,11 +21,11 @@ from benchmarks.site import Missing, Site
 
 TITLE = "HTTP: signed reads"
 PROFILE = """
-A signed GET is a hundred small steps of Python, none of them large. Of what a worker's event loop does for
-one, a fifth goes into the signature (the canonical form and two rounds of SHA-256), a fifth into reading and
-summing the bytes, an eighth into the rows of bucket and object; the rest into what is asked, headers, rights,
-counting and the loop itself. More than as much again is spent in the HTTP server's own threads, which copy the
-bytes once and wake each other three times a request, and in the kernel. nginx checks no signature, looks up no
+A signed GET is a hundred small steps of Python, none of them large, in one thread that takes requests over
+from the HTTP server and answers them. Of what they take, a fifth is the signature (the canonical form and two
+rounds of SHA-256), a fifth reading and summing the bytes, an eighth the rows of bucket and object; the rest is
+what is asked, headers, rights and counting. Half as much again is spent in the HTTP server's own thread, which
+copies the bytes once and is woken for each answer, and in the kernel. nginx checks no signature, looks up no
 name, and lets the kernel send the file.
 """
 MARU, NGINX = "maru serve: signed GET", "nginx: static files, not signed"

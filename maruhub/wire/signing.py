@@ -155,6 +155,8 @@ def canonical_request(
 
 def canonical_query(query: str, *, without: str = "") -> str:
     """A query as it is signed: encoded in one way, sorted, ``without`` one of its parameters."""
+    if not query:
+        return ""
     pieces = (piece.partition("=") for piece in query.split("&") if piece)
     pairs = [(_encoded_once(name), _encoded_once(value)) for name, _, value in pieces]
     return "&".join([f"{name}={value}" for name, value in sorted(pairs) if name != without])
