@@ -40,10 +40,11 @@ class DeviceBatches:
         self._device = device
         self._ahead = max(1, ahead)
         self._state = batches.state_dict()
+        self._waiting: deque[tuple[Any, dict[str, Any]]] = deque()
 
     def __iter__(self) -> Iterator[Any]:
         self._batches.load_state_dict(self._state)
-        waiting: deque[tuple[Any, dict[str, Any]]] = deque()
+        waiting = self._waiting = deque()
         for batch in self._batches:
             waiting.append((self._put(self._collate(batch)), self._batches.state_dict()))
             if len(waiting) > self._ahead:
@@ -64,6 +65,24 @@ class DeviceBatches:
         """Goes on from a state, from the next ``iter``."""
         self._batches.load_state_dict(state)
         self._state = self._batches.state_dict()
+
+    def join(self, newer: Any, *, new: int, old: int) -> int:
+        """See :meth:`maruhub.loaders.Batches.join`: behind the batches that are on their way.
+
+        The state names it from now on. Where these still belong to the epoch before, it does so
+        once they are used.
+        """
+        fresh = self._batches.join(newer, new=new, old=old)
+        now = self._batches.state_dict()
+
+        def told(state: dict[str, Any]) -> dict[str, Any]:
+            same = state["epoch"] == now["epoch"]
+            return {**now, "position": state["position"]} if same else state
+
+        self._state = told(self._state)
+        for i, (made, state) in enumerate(self._waiting):
+            self._waiting[i] = made, told(state)
+        return fresh
 
     def _take(self, waiting: deque[tuple[Any, dict[str, Any]]]) -> Any:
         made, self._state = waiting.popleft()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import grain
@@ -59,3 +60,23 @@ def test_a_mix(hub: Hub) -> None:
     whole = [batch.ids for batch in mix.batches(16, seed=SEED)]
     assert [batch["ids"] for batch in grain.MapDataset.source(BatchSource(mix, 16, seed=SEED))] == whole
     assert [batch["ids"] for batch in DeviceBatches(mix.batches(16, seed=SEED))] == whole
+
+
+def test_newer_samples_join_behind_what_is_on_its_way(hub: Hub) -> None:
+    view = hub.version("digits")
+    older = view.where("label < 8")
+
+    def make() -> DeviceBatches:
+        return DeviceBatches(older.batches(16, seed=SEED), numbered, ahead=3)
+
+    for begun in (0, 1, 4):
+        batches = make()
+        iterator = iter(batches)
+        first = [next(iterator)["number"].tolist() for _ in range(begun)]
+        assert batches.join(view, new=1, old=3) == 40
+        state = json.loads(json.dumps(batches.state_dict()))
+        rest = [batch["number"].tolist() for batch in (iterator if begun else batches)]
+        assert sorted(n for batch in first + rest for n in batch) == list(range(len(view)))
+        again = make()
+        again.load_state_dict(state)
+        assert [batch["number"].tolist() for batch in again] == rest, "the state names what has joined"
