@@ -21,6 +21,7 @@ from maruhub.namespace.put import (
     check_condition,
     check_request,
     put_change,
+    unneeded,
 )
 from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.reads import ObjectReads
@@ -113,11 +114,14 @@ class Objects(ObjectReads):
             news.append(NewVersion(item.key, raw_key, payload, blob, condition))
         change = put_change(bucket, news, request=request, create_bucket=create_bucket)
         try:
-            return self._store.commit(counted(change), actor=self._actor, request=request)
+            infos = self._store.commit(counted(change), actor=self._actor, request=request)
         except MaruError as error:
             if not isinstance(error, NOT_A_REFUSAL):
                 self._store.disclaim(extent for blob in blobs for extent in blob)
             raise
+        if request:
+            self._store.disclaim(unneeded(blobs, infos))
+        return infos
 
     def _check_early(
         self,
@@ -184,7 +188,9 @@ class Objects(ObjectReads):
                 trail.end(rows)
                 return placing(rows)[0]
 
-            return self._store.commit(counted(change), actor=self._actor, request=request)
+            info = self._store.commit(counted(change), actor=self._actor, request=request)
+            self._store.disclaim(unneeded([blob], [info]))
+            return info
 
         trail = Trail(self._store, self._actor)
         return Upload(self._store, finish, trail, expected_bytes=size_bytes)

@@ -6,7 +6,7 @@ metadata, restored) ends in :func:`place`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -18,7 +18,7 @@ from maruhub.namespace.fields import Fields
 from maruhub.namespace.hidden import Why, decode_hidden, hidden_range
 from maruhub.namespace.lock import stamped
 from maruhub.namespace.object import Flag, ObjectInfo, decode_head, object_prefix, pack_extents, with_flags
-from maruhub.store.format.extent import Blob
+from maruhub.store.format.extent import Blob, Extent
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Buffer, Change, Rows
 
@@ -155,3 +155,10 @@ def _written_before(
 def _same(old: bytes, new: bytes) -> bool:
     a, b = decode_head(old), decode_head(new)
     return (a.sha256, a.size, a.origin) == (b.sha256, b.size, b.origin)
+
+
+def unneeded(blobs: Iterable[Blob], infos: Iterable[ObjectInfo]) -> Iterator[Extent]:
+    """What retries have written once more: each found the version of its first try, and names nothing."""
+    for blob, info in zip(blobs, infos, strict=True):
+        if info.extents_raw != pack_extents(blob):
+            yield from blob

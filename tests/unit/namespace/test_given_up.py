@@ -65,6 +65,19 @@ def test_a_put_that_is_refused_leaves_its_segment_free(pool: compose.OpenPool) -
     assert holds(pool) == 0
 
 
+def test_what_a_retry_writes_once_more_leaves_its_segment_free(pool: compose.OpenPool) -> None:
+    names = Namespace(pool.store, actor="me@here")
+    names.buckets.create("photos")
+    for _ in range(2):
+        names.objects.put("photos", "a", BODY, request=b"one try")
+        upload = names.objects.upload("photos", "b", request=b"another")
+        upload.write(BODY * 50)
+        upload.commit()
+    assert len(names.past.history("photos", "a")) == 1
+    assert holds(pool) == 0
+    assert [names.objects.read("photos", key) for key in "ab"] == [BODY, BODY * 50]
+
+
 class Failing(MemoryStore):
     """Its next commit fails as a drive fails: nobody can say what of it will turn up."""
 
