@@ -108,7 +108,7 @@ class Straight:
         try:
             while not await self._taken_turn(crossing, pieces):
                 if self._unsent:
-                    await asyncio.wait_for(self._writable(), idle_s)
+                    await self._room(idle_s)
         except (BrokenPipeError, ConnectionResetError):
             self._end()
         except OSError as error:
@@ -166,6 +166,20 @@ class Straight:
             if sent:
                 unsent[0] = memoryview(unsent[0])[sent:]
         return True
+
+    async def _room(self, idle_s: float) -> None:
+        """Waits until more can be sent; raises TimeoutError when nothing was taken for ``idle_s``.
+
+        The kernel speaks of room only when there is much: who takes little at a time takes something too.
+        """
+        taken = None
+        while True:
+            before, taken = taken, acknowledged_bytes(self._clear)
+            if taken == before:
+                raise TimeoutError
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._writable(), idle_s)
+                return
 
     async def _writable(self) -> None:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()

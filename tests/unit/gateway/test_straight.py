@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -136,6 +137,27 @@ def send(line: Line, crossing: Crossing, pieces: Iterator[list[Buffer]], idle_s:
 def test_a_client_that_reads_nothing_is_left(line: Line, crossing: Crossing) -> None:
     with pytest.raises(ConnectionError, match="does not read"):
         send(line, crossing, pieces_of(200), 0.2)
+
+
+def test_a_client_that_takes_little_at_a_time_is_waited_for(line: Line, crossing: Crossing) -> None:
+    def receive() -> None:
+        for _ in range(30):
+            time.sleep(0.1)
+            line.received.extend(line.far.recv(70_000, socket.MSG_WAITALL))
+        while more := line.far.recv(1 << 20):
+            line.received.extend(more)
+
+    # So the kernel finds room for more only after several of these.
+    line.far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100_000)
+    line.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 << 20)
+    receiving = threading.Thread(target=receive, daemon=True)
+    receiving.start()
+    send(line, crossing, pieces_of(20), 1)
+    line.near.close()
+    receiving.join()
+    assert line.received == b"".join(chunk([b"first"])) + b"".join(
+        b"".join(chunk(piece)) for piece in pieces_of(20)
+    )
 
 
 def test_a_client_that_is_gone_is_left(line: Line, crossing: Crossing) -> None:
