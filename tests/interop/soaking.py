@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import threading
@@ -25,17 +26,26 @@ BUCKET: Final = "soak"
 
 @dataclass(frozen=True)
 class Held:
-    """What a worker holds at a moment: memory that is no file's in KiB, and descriptors."""
+    """What a worker holds at a moment: memory that is no file's in KiB, and descriptors.
+
+    Those of segments are counted apart: they follow what the hub holds, up to a bound of their own.
+    """
 
     memory_kib: int
     descriptors: int
+    of_segments: int
 
 
 def held(pid: int) -> Held:
     """What a process holds."""
     status = Path(f"/proc/{pid}/status").read_text()
     kib = int(status.split("RssAnon:")[1].split()[0])
-    return Held(kib, sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
+    names = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            names.append(os.readlink(link))
+    of_segments = sum("/segments/" in name for name in names)
+    return Held(kib, len(names) - of_segments, of_segments)
 
 
 @dataclass
