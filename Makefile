@@ -31,7 +31,7 @@ torture: ## a pool in memory through thousands of scripts of faults and crashes;
 	@scripts/setup dev
 	@.venv/bin/python -m maruhub.testing.torture $(SEEDS) $(FIRST_SEED) $(ARGS)
 
-fuzz: ## hostile requests at a running server, COUNT=10000 of each kind; SEED=1
+fuzz: ## hostile requests to the protocol and to a running server, COUNT=10000 of each kind; SEED=1
 	@scripts/setup dev
 	@MARU_FUZZ_COUNT=$(COUNT) MARU_FUZZ_SEED=$(SEED) .venv/bin/python -m pytest tests/fuzz -q -n 2 --timeout 0 $(ARGS)
 
