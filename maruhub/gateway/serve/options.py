@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ class ServeOptions:
         for path in (self.tls_cert, self.tls_key):
             if path is not None and not os.access(path, os.R_OK):
                 raise InvalidInput(f"{path} cannot be read.", hint="Name a PEM file that this user may read.")
+        if self.tls_cert is not None and self.tls_key is not None:
+            _check_pair(self.tls_cert, self.tls_key)
 
     @property
     def worker_count(self) -> int:
@@ -89,6 +92,18 @@ class ServeOptions:
                 given[field.name] = Path(given[field.name])
         given["base_hosts"] = tuple(given["base_hosts"])
         return cls(**given)
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """That TLS can be spoken with these; the server's runtime would fail without saying why."""
+    try:
+        # A key under a passphrase can't be used: nobody is there to be asked.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+    except (ssl.SSLError, ValueError):
+        raise InvalidInput(
+            f"{certificate} and {key} are no certificate and its private key.",
+            hint="Give the chain in PEM, the server's own first, and its key in PEM without a passphrase.",
+        ) from None
 
 
 def listen_address(text: str) -> tuple[str, int]:

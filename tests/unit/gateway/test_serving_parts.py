@@ -119,6 +119,10 @@ def test_options_cross_to_a_worker_as_they_are(tmp_path: Path):
         ServeOptions(tmp_path, tls_cert=tmp_path / "cert.pem")
     with pytest.raises(InvalidInput, match="cannot be read"):
         ServeOptions(tmp_path, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("-----BEGIN NOTHING-----\n")
+    with pytest.raises(InvalidInput, match="no certificate and its private key"):
+        ServeOptions(tmp_path, tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
 
 
 @pytest.mark.parametrize(
