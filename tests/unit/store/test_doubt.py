@@ -36,28 +36,28 @@ def test_one_page_from_a_drive_brings_it_back():
 
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Where it was looked whether bytes are in memory."""
+    """Where it was looked whether bytes are in memory; they always are."""
     places: list[int] = []
-    is_resident = MappedFile.is_resident
 
     def look(mapped: MappedFile, offset: int) -> bool:
         places.append(offset)
-        return is_resident(mapped, offset)
+        return True
 
     monkeypatch.setattr(MappedFile, "is_resident", look)
     return places
 
 
-def test_a_warm_loader_looks_at_few_places_and_at_many_again_after_a_fault(
+def test_a_warm_reader_looks_at_few_places_and_at_many_again_after_a_fault(
     tmp_path: Path, looked: list[int], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(reader, "major_faults", lambda: 0)  # whatever else drops pages meanwhile
     with create(tmp_path / "hub") as hub:
         hub.bucket("photos").put_many(DATAS)
         hub.dataset("all").commit("photos")
         version = hub.version("all")
-        for _ in version.batches(8, epochs=2 * doubt._DOUBT_BATCHES):
-            pass
         blobs = version.blobs(np.arange(len(version), dtype=np.uint64))
+        for _ in range(doubt._DOUBT_BATCHES):
+            hub.store.read_many(blobs)
         looked.clear()
         hub.store.announce(blobs.extents)
         assert len(looked) == PROBES
