@@ -29,6 +29,8 @@ def last_state(checkpoints: Path) -> dict[str, object] | None:
 
 def main(hub_path: str, checkpoints: Path, batch_size: int, order: str) -> None:
     state = last_state(checkpoints)
+    if state is not None and int(str(state["epoch"])) >= EPOCHS:
+        return  # killed behind its last checkpoint
     with maruhub.connect(hub_path, read_only=True) as hub, checkpoints.open("ab") as out:
         batches = hub.version("cats").batches(
             batch_size, seed=SEED, order=ORDERS[order], decode=decoders.Text(), decode_threads=2, epochs=None
