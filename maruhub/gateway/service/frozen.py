@@ -22,7 +22,7 @@ from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.properties import DEFAULT_TYPE, response_overrides
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
-from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.request import Request, Unready
 from maruhub.namespace.address import DatasetAddress
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ class FrozenDoor:
         name, version, path = (*request.key.split("/", 2), "", "")[:3]
         if not path:
             raise S3Failure("NoSuchKey", Key=request.key)
+        # To open a version and to look for an id in it reads drives.
+        if request.at_once is not None:
+            raise Unready
         bucket = self._version(name, version)
         found = bucket.stat(path)
         etag, modified_us = found.sha256.hex(), found.created_us or 0
