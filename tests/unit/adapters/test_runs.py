@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,15 +74,49 @@ def test_steps_in_order_are_read_together(view: Any) -> None:
     runs = Runs(steps)
     for i in range(len(steps)):
         runs.read(i)
-    assert steps.asked == [(0, 1), (1, 2), (2, 3), (3, 4), (4, 8), (8, 12), (12, 13)]
+    assert steps.asked == [(0, 1), (1, 5), (5, 9), (9, 13)]
+
+
+@pytest.mark.parametrize("first", [0, 2, 3])
+def test_another_pass_is_read_together_as_the_first(view: Any, first: int) -> None:
+    steps = Counting(view, 8, seed=5)
+    runs = Runs(steps)
+    calls = []
+    for _ in range(3):
+        steps.asked.clear()
+        for i in range(first, len(steps)):
+            runs.read(i)
+        calls.append(len(steps.asked))
+    assert calls == [1 + -(-(len(steps) - first - 1) // 4)] * 3
+    steps.asked.clear()
+    for i in range(len(steps)):
+        runs.read(i)
+    assert len(steps.asked) <= 4
+
+
+def test_who_asks_at_the_same_time_shares_the_run_behind_the_first(view: Any) -> None:
+    steps = Counting(view, 8, seed=5)
+    began = threading.Barrier(5, timeout=10)
+    runs = Runs(steps)
+
+    def ask(step: int) -> None:
+        began.wait()
+        runs.read(step)
+
+    runs.read(0)
+    with ThreadPoolExecutor(4) as pool:
+        pending = [pool.submit(ask, step) for step in (1, 2, 3, 4)]
+        began.wait()
+    assert not any(future.exception() for future in pending)
+    assert sum((first, stop) == (1, 5) for first, stop in steps.asked) == 1
 
 
 def test_steps_in_the_middle_of_a_run_are_read_alone(view: Any) -> None:
     steps = Counting(view, 8, seed=5)
     runs = Runs(steps)
-    for i in (0, 6, 3, 9):
+    for i in (0, 6, 3, 10):
         runs.read(i)
-    assert steps.asked == [(0, 1), (6, 7), (3, 4), (9, 10)]
+    assert steps.asked == [(0, 1), (6, 7), (3, 4), (10, 11)]
 
 
 def test_an_error_comes_with_its_own_batch(view: Any) -> None:
@@ -102,6 +137,9 @@ def test_an_error_comes_with_its_own_batch(view: Any) -> None:
 
 def test_what_was_handed_out_is_not_held(view: Any) -> None:
     runs = Runs(Steps(view, 8, seed=5))
-    for i in range(8):
+    for i in range(7):
         runs.read(i)
-    assert all(batch is None for run in runs._held.values() for batch in run._batches or [])
+    assert [list(run._batches or {}) for run in runs._held.values()] == [[7, 8]]
+    for i in range(7, 9):
+        runs.read(i)
+    assert not runs._held
