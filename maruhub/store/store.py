@@ -136,10 +136,13 @@ class PoolStore:
             if self._seals and size_bytes >= _PATIENT_BYTES:
                 self._sealer.keep_up(_SEGMENTS_BEHIND, _PATIENCE_S)
             with self._gate.passing():
+                side = self._writer_side()
                 try:
-                    self._writer_side().writer.append(load, segment_class)
+                    side.writer.append(load, segment_class)
                 except BaseException:
-                    self._writer_side().bulk.forget(made)
+                    side.bulk.forget(made)
+                    # Nobody hears where these are, so nobody can name them.
+                    side.writer.settled(load.placed())
                     raise
         return load.blobs()
 

@@ -49,6 +49,10 @@ class Load:
             self._extents[piece.blob].append(extent)
         del self.pieces[: len(extents)]
 
+    def placed(self) -> list[Extent]:
+        """What has an address by now, whichever blob's it is."""
+        return [extent for parts in self._extents for extent in parts]
+
     def blobs(self) -> list[Blob]:
         """What the blobs' addresses are, once all pieces have theirs."""
         assert not self.pieces
