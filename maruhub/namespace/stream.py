@@ -6,6 +6,7 @@ behind, and its bytes are reclaimed as any that no row names.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -110,7 +111,10 @@ class Upload(Generic[T]):
             raise
 
     def abort(self) -> None:
-        """Gives it up; no name was taken. Once it has ended, this does nothing."""
+        """Gives it up; no name was taken. Once it has ended, this does nothing.
+
+        It raises no MaruError: what can't be let go of now is reclaimed as a dead process's is.
+        """
         if not self._closed:
             self._closed = True
             self._held.clear()
@@ -119,10 +123,13 @@ class Upload(Generic[T]):
             self._forget(was_refused=True)
 
     def _forget(self, *, was_refused: bool) -> None:
-        if was_refused:
-            self._store.disclaim(self._unnamed)
+        # Whoever gives up has mostly an error to tell of, which one of these must not hide.
+        if was_refused and self._unnamed:
+            with contextlib.suppress(MaruError):
+                self._store.disclaim(self._unnamed)
         if self._trail is not None:
-            self._trail.drop()
+            with contextlib.suppress(MaruError):
+                self._trail.drop()
 
     def _flush(self) -> None:
         piece, self._held = self._held, bytearray()
@@ -160,8 +167,17 @@ class Upload(Generic[T]):
             self._unnamed += blob
         self._gathered = []
         if self._trail is not None and sum(extent.length for extent in self._unnamed) >= STEP_BYTES:
-            self._trail.add(tuple(self._unnamed))
-            self._unnamed.clear()
+            self._name(self._trail)
+
+    def _name(self, trail: Trail) -> None:
+        """Names what was written; none of it is disclaimed unless the row was refused for certain."""
+        named, self._unnamed = self._unnamed, []
+        try:
+            trail.add(tuple(named))
+        except MaruError as error:
+            if not isinstance(error, NOT_A_REFUSAL):
+                self._unnamed = named
+            raise
 
 
 def pour(stream: Readable, upload: Upload[T]) -> T:

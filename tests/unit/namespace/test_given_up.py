@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from maruhub import compose
-from maruhub.errors import MaruError, PreconditionFailed, Unavailable
+from maruhub.errors import Conflict, MaruError, NoSpace, PreconditionFailed, Unavailable
 from maruhub.namespace import Namespace, PutItem
+from maruhub.store.commit.log import Log
+from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.pool import make_pool
 from maruhub.testing.memory_store import MemoryStore
 
@@ -78,10 +81,31 @@ def test_what_a_retry_writes_once_more_leaves_its_segment_free(pool: compose.Ope
     assert [names.objects.read("photos", key) for key in "ab"] == [BODY, BODY * 50]
 
 
+def test_an_append_that_finds_no_room_half_way_leaves_its_segment_free(
+    pool: compose.OpenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Namespace(pool.store, actor="me@here")
+    names.buckets.create("photos")
+    names.objects.put("photos", "a", BODY)
+    pool.store._bulk_bytes = 1 << 40
+
+    def full(_class: SegmentClass) -> Log:
+        raise NoSpace("no room.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool.store._writer_side().writer, "_create", full)
+        with pytest.raises(NoSpace):
+            names.objects.put("photos", "b", BODY * 400)
+    names.objects.put("photos", "c", BODY)
+    assert holds(pool) == 0
+    assert [names.objects.read("photos", key) for key in "ac"] == [BODY, BODY]
+
+
 class Failing(MemoryStore):
     """Its next commit fails as a drive fails: nobody can say what of it will turn up."""
 
     error: MaruError | None = None
+    gone: MaruError | None = None
     disclaimed = 0
 
     def commit(self, change, **named):  # type: ignore[no-untyped-def]
@@ -90,7 +114,58 @@ class Failing(MemoryStore):
         return super().commit(change, **named)
 
     def disclaim(self, extents):  # type: ignore[no-untyped-def]
+        if self.gone is not None:
+            raise self.gone
         self.disclaimed += len(list(extents))
+
+
+@pytest.mark.parametrize(("error", "disclaimed"), [(Unavailable("gone."), 0), (Conflict("no."), 2)])
+def test_what_a_trail_may_name_is_not_given_up(
+    error: MaruError, disclaimed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maruhub.namespace.stream.STEP_BYTES", 2 << 20)
+    store = Failing()
+    names = Namespace(store, actor="me@here")
+    names.buckets.create("photos")
+    upload = names.objects.upload("photos", "a")
+    store.error = error
+    with pytest.raises(type(error)):
+        upload.write(bytes(2 << 20))
+    upload.abort()
+    assert store.disclaimed == disclaimed
+
+
+def test_an_upload_goes_on_behind_a_trail_that_may_turn_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maruhub.namespace.stream.STEP_BYTES", 2 << 20)
+    store = Failing()
+    names = Namespace(store, actor="me@here")
+    names.buckets.create("photos")
+    upload = names.objects.upload("photos", "a")
+    store.error = Unavailable("gone.")
+    with pytest.raises(Unavailable):
+        upload.write(bytes(2 << 20))
+    store.error = None
+    upload.write(b"more")
+    upload.commit()
+    assert names.objects.read("photos", "a") == bytes(2 << 20) + b"more"
+    assert store.disclaimed == 0
+
+
+def test_giving_up_hides_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maruhub.namespace.stream.STEP_BYTES", 2 << 20)
+    store = Failing()
+    names = Namespace(store, actor="me@here")
+    names.buckets.create("photos")
+
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 3 << 20:
+                store.error = store.gone = Unavailable("the drive is gone.")
+                raise EOFError("the client is gone.")
+            return super().read(size)
+
+    with pytest.raises(EOFError):
+        names.objects.put_stream("photos", "a", Torn(bytes(5 << 20)))
 
 
 def test_what_may_turn_up_with_a_log_is_not_given_up() -> None:
