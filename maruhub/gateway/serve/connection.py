@@ -1,43 +1,134 @@
 """A client's connection as the kernel knows it; the server's runtime doesn't show its sockets.
 
-It is found among this process's own by its peer's address.
+It is found among this process's own by its peer's address and port. Those may be those of several
+connections, to several addresses of the server; then it isn't said which one is meant.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import struct
 from typing import Final
+
+from maruhub.gateway.serve.crossing import Crossing
 
 _ACKED: Final = struct.Struct("=Q")
 _ACKED_OFFSET: Final = 120
 """Of ``tcpi_bytes_acked`` in ``struct tcp_info`` in ``linux/tcp.h``."""
 _CLOSED: Final = 7
 
+Name = tuple[str, int]
+"""Address and port."""
+_RESET: Final = ("", 0)
 
-def connection_of(client: str) -> socket.socket | None:
-    """This process's connection with a peer, duplicated and so the caller's to close; None if it isn't there."""
+
+class Connection:
+    """One answer's connection, looked for when it is wanted; used from the event loop, closed at the end.
+
+    Args:
+        client: Address and port of the peer.
+        crossing: To the threads: among thousands of connections it takes a while.
+    """
+
+    def __init__(self, client: str, crossing: Crossing) -> None:
+        self._client = client
+        self._crossing = crossing
+        self._found: socket.socket | None = None
+
+    async def find(self, *, surely: bool = False) -> socket.socket | None:
+        """It, as this object's own duplicate; None if it isn't known. Once found it stays the same one.
+
+        ``surely`` as in ``connection_of``; later calls may ask for less.
+        """
+        if self._found is None:
+            looked = functools.partial(connection_of, self._client, surely=surely)
+            self._found = await self._crossing.finish(looked)
+        return self._found
+
+    def close(self) -> None:
+        """Lets go of it; it is the runtime's."""
+        if self._found is not None:
+            self._found.close()
+            self._found = None
+
+
+def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
+    """This process's connection with a peer, duplicated and so the caller's to close.
+
+    None if it isn't there, if there are others with the same peer, or if that can't be said. After its
+    end another may have come instead: to write into it, ask ``surely``, and go on only if the runtime
+    has it still. Then one that was reset and is still held counts too: it doesn't say whose it was.
+    """
     host, _, port = client.rpartition(":")
     wanted = host.strip("[]"), int(port) if port.isdigit() else -1
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
-                continue
-            found = socket.socket(fileno=os.dup(int(name)))
-            if _peer(found) == wanted:
-                return found
-            found.close()
+    candidates: list[socket.socket] = []
+    reset = False
+    with contextlib.ExitStack() as ours, contextlib.suppress(OSError):
+        for number in map(int, os.listdir("/proc/self/fd")):
+            name = _name(number)
+            reset = reset or name is _RESET
+            if name is not None and _is_same(name, wanted):
+                candidates.append(ours.enter_context(_duplicate(number)))
+        names = [_peer(each) for each in candidates]
+        if surely and (reset or _RESET in names):
+            return None
+        known = {
+            os.fstat(each.fileno()).st_ino: each
+            for each, name in zip(candidates, names, strict=True)
+            if name is not None and _is_same(name, wanted)
+        }
+        return next(iter(known.values())).dup() if len(known) == 1 else None
     return None
 
 
-def _peer(connection: socket.socket) -> tuple[str, int] | None:
+def _name(number: int) -> Name | None:
+    """The peer of a descriptor that isn't ours, and may be another at any time."""
     try:
-        name = connection.getpeername()
+        # The family only says how much room a name has: this one's is the longest.
+        borrowed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, number)
     except OSError:
         return None
-    return (name[0], name[1]) if isinstance(name, tuple) else None
+    try:
+        return _peer(borrowed)
+    finally:
+        borrowed.detach()
+
+
+def _duplicate(number: int) -> socket.socket:
+    """Raises OSError where that can't be, or is no socket any more."""
+    own = os.dup(number)
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        raise
+
+
+def _peer(connection: socket.socket) -> Name | None:
+    with contextlib.suppress(OSError):
+        try:
+            name = connection.getpeername()
+        except OSError:
+            return _RESET if is_closed(connection) else None
+        if isinstance(name, tuple) and isinstance(name[0], str):
+            return name[0], name[1]
+    return None
+
+
+def _is_same(name: Name, other: Name) -> bool:
+    return name[1] == other[1] and _packed(name[0]) == _packed(other[0])
+
+
+def _packed(host: str) -> bytes | str:
+    """An address however it is spelled, without its zone."""
+    address = host.partition("%")[0]
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError:
+        return host
 
 
 def is_closed(connection: socket.socket) -> bool:

@@ -10,6 +10,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is d
 
 from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
+from maruhub.gateway.serve.connection import Connection
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.outflow import Outflow
 from maruhub.gateway.serve.straight import LEAST_BYTES, Straight, way_to
@@ -86,7 +87,8 @@ class Delivery:
 
         A client that leaves in the midst of it ends it, and is nothing to report.
         """
-        outflow = Outflow(self._head.client, self._head.scheme, self._desk.options.idle_s)
+        connection = Connection(self._head.client, self._desk.crossing)
+        outflow = Outflow(connection, self._head.scheme, self._desk.options.idle_s)
         try:
             if isinstance(pieces, Gathered):
                 await self._gather(status, headers, pieces, outflow)
@@ -100,7 +102,7 @@ class Delivery:
         except ProtocolClosed:
             return
         finally:
-            outflow.close()
+            connection.close()
             close = getattr(pieces, "close", None)
             if close is not None:
                 await asyncio.shield(self._desk.crossing.finish(close))
@@ -123,18 +125,17 @@ class Delivery:
         crossing = self._desk.crossing
         *small, piece = await crossing.run(_beginning, pieces)
         # To find a connection among thousands takes longer than to copy what is small.
-        found = await crossing.finish(way_to, self._head) if _is_large(piece) else Straight(None)
-        with found as straight:
-            transport = self._protocol.response_stream(status, headers)
-            straight.began(status, headers)
-            for data in map(b"".join, small):
-                await transport.send_bytes(data)
-                straight.gave(data)
-                self.sent_bytes += len(data)
-            if await straight.is_clear():
-                await straight.send(crossing, piece, pieces, self._desk.options.idle_s)
-                self.sent_bytes += straight.sent_bytes
-                return
+        straight = await way_to(self._head, outflow.connection) if _is_large(piece) else Straight(None)
+        transport = self._protocol.response_stream(status, headers)
+        straight.began(status, headers)
+        for data in map(b"".join, small):
+            await transport.send_bytes(data)
+            straight.gave(data)
+            self.sent_bytes += len(data)
+        if await straight.is_clear():
+            await straight.send(crossing, piece, pieces, self._desk.options.idle_s)
+            self.sent_bytes += straight.sent_bytes
+            return
         await self._pour(transport, b"".join(piece), pieces, outflow)
 
 

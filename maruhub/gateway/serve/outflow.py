@@ -12,7 +12,7 @@ import socket
 import time
 from typing import Final
 
-from maruhub.gateway.serve.connection import acknowledged_bytes, connection_of, is_closed
+from maruhub.gateway.serve.connection import Connection, acknowledged_bytes, is_closed
 
 WINDOW_BYTES: Final = 8 << 20
 """So much may be on its way to one client, and once as much before anybody looks."""
@@ -22,19 +22,23 @@ WINDOW_BYTES: Final = 8 << 20
 _PLAIN_OF_TLS: Final = 16384 / (16384 + 20)
 _TICK_S: Final = 0.001
 _LONGEST_TICK_S: Final = 0.05
+_LONGEST_SEARCH_TICK_S: Final = 1.0
 
 
 class Outflow:
-    """One streamed answer's way to its client; used from the event loop, closed at its end.
+    """One streamed answer's way to its client; used from the event loop.
 
     Args:
-        client: Address and port of the peer.
+        connection: Of the client; closed by whoever made it.
         scheme: ``http`` or ``https``.
         idle_s: Seconds in which a client must take something.
+
+    Attributes:
+        connection: The same, for other ways to the client.
     """
 
-    def __init__(self, client: str, scheme: str, idle_s: float) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, scheme: str, idle_s: float) -> None:
+        self.connection = connection
         self._share = _PLAIN_OF_TLS if scheme == "https" else 1.0
         self._idle_s = idle_s
         self._socket: socket.socket | None = None
@@ -53,13 +57,13 @@ class Outflow:
             Whether to go on; False if the client is gone.
 
         Raises:
-            ConnectionError: The client took nothing for too long.
+            ConnectionError: The client took nothing for too long, or its connection can't be told from others.
         """
         if sent_bytes <= WINDOW_BYTES:
             return True
         if not self._sought:
+            self._socket = await self._search()
             self._sought = True
-            self._socket = connection_of(self._client)
             self._sent_before, self._taken_before = sent_bytes, self._taken()
         tick_s, seen, since_s = _TICK_S, -1, time.monotonic()
         while self._socket is not None:
@@ -77,11 +81,15 @@ class Outflow:
             tick_s = min(2 * tick_s, _LONGEST_TICK_S)
         return True
 
-    def close(self) -> None:
-        """Lets go of the connection; it is the runtime's."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    async def _search(self) -> socket.socket:
+        """The connection, once it is known: what else has the client's address and port may end."""
+        tick_s, until_s = _TICK_S, time.monotonic() + self._idle_s
+        while (found := await self.connection.find()) is None:
+            if time.monotonic() > until_s:
+                raise ConnectionError("what the client has taken of its answer can't be said")
+            await asyncio.sleep(tick_s)
+            tick_s = min(2 * tick_s, _LONGEST_SEARCH_TICK_S)
+        return found
 
     def _taken(self) -> int:
         """Bytes that the peer has acknowledged since the connection began."""
@@ -90,5 +98,5 @@ class Outflow:
         self._gone = is_closed(self._socket)
         taken = acknowledged_bytes(self._socket)
         if taken is None:
-            self.close()
+            self._socket = None
         return taken or 0

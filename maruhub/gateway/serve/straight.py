@@ -21,11 +21,11 @@ import struct
 import termios
 from collections import deque
 from http import HTTPStatus
-from typing import Final, Self
+from typing import Final
 
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connection import acknowledged_bytes, connection_of
+from maruhub.gateway.serve.connection import Connection, acknowledged_bytes
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.wire.frame import Buffer
 
@@ -44,21 +44,19 @@ _COUNT: Final = struct.Struct("=i")
 _ADDED: Final = len("transfer-encoding: chunked\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
 
 
-def way_to(head: Head) -> Straight:
+async def way_to(head: Head, connection: Connection) -> Straight:
     """The way to a client whose answer has not begun."""
     can_be = head.scheme == "http" and head.version == "1.1"
-    connection = connection_of(head.client) if can_be else None
-    if connection is not None and acknowledged_bytes(connection) is None:
-        connection.close()
-        return Straight(None)
-    return Straight(connection)
+    found = await connection.find(surely=True) if can_be else None
+    return Straight(None if found is None or acknowledged_bytes(found) is None else found)
 
 
 class Straight:
-    """One answer's connection; made before the answer begins, and closed as a context.
+    """One answer's way past the runtime; made before the answer begins.
 
     Args:
-        connection: A duplicate of the runtime's, and so without blocking; None: it is never clear.
+        connection: A duplicate of the runtime's, and so without blocking, that stays open for as long as
+            this is used; None: it is never clear.
 
     Attributes:
         sent_bytes: Of the body, by this.
@@ -69,26 +67,20 @@ class Straight:
         self._connection = connection
         self._expected = 0 if connection is None else _written(connection)
         self._unsent: deque[Buffer] = deque()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        """Lets go of the connection; it is the runtime's."""
-        if self._connection is not None:
-            self._connection.close()
+        self._is_proven = False
 
     def began(self, status: int, headers: list[tuple[str, str]]) -> None:
         """The runtime was given the head."""
         self._expected += head_bytes(status, headers)
 
     def gave(self, piece: Buffer) -> None:
-        """The runtime was given a piece."""
+        """The runtime has taken a piece, and so the client was still there when its connection was found."""
+        self._is_proven = True
         self._expected += sum(map(len, chunk([piece])))
 
     async def is_clear(self) -> bool:
         """Waits until the kernel has all that the runtime was given; False if that can't be said."""
-        if self._connection is None:
+        if self._connection is None or not self._is_proven:
             return False
         for wait_s in _CLEARING_S:
             written = _written(self._connection)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from maruhub.errors import Unavailable
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
+from maruhub.gateway.serve.connection import Connection
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.straight import Straight, chunk, head_bytes, way_to
 from maruhub.wire.frame import Buffer
 
 HEADERS = [("content-type", "x/y"), ("server", "MaruHub")]
-HEAD = b"h" * head_bytes(200, HEADERS)
+BEGUN = b"h" * head_bytes(200, HEADERS) + b"".join(chunk([b"begin"]))
 
 
 class Line:
@@ -67,18 +69,27 @@ def pieces_of(count: int) -> Iterator[list[Buffer]]:
         yield [b"%d" % i, memoryview(block), b"", memoryview(block)[: i * 1000]]
 
 
+@contextlib.asynccontextmanager
+async def way(head: Head, crossing: Crossing) -> AsyncIterator[Straight]:
+    connection = Connection(head.client, crossing)
+    try:
+        yield await way_to(head, connection)
+    finally:
+        connection.close()
+
+
 def test_what_follows_the_runtime_comes_whole_and_in_order(line: Line, crossing: Crossing) -> None:
     # More than both ends' buffers hold, from more buffers than one call takes.
     many: list[Buffer] = [b"%05d" % i for i in range(3000)]
-    expected = HEAD + b"".join(chunk([b"begin"]))
+    expected = BEGUN
     for piece in [many, *pieces_of(60)]:
         expected += b"".join(chunk(piece))
 
     async def answer() -> int:
-        with way_to(line.head) as straight:
+        async with way(line.head, crossing) as straight:
             straight.began(200, HEADERS)
             straight.gave(b"begin")
-            line.near.send(HEAD + b"".join(chunk([b"begin"])))
+            line.near.send(BEGUN)
             assert await straight.is_clear()
             await straight.send(crossing, many, Gathered(pieces_of(60)), 5)
             return straight.sent_bytes
@@ -92,35 +103,52 @@ def test_what_follows_the_runtime_comes_whole_and_in_order(line: Line, crossing:
 
 
 @pytest.mark.parametrize("off_by", [-1, 1, 100], ids=["less", "more", "much more"])
-def test_it_is_not_clear_while_the_kernel_has_anything_else(line: Line, off_by: int) -> None:
+def test_it_is_not_clear_while_the_kernel_has_anything_else(
+    line: Line, crossing: Crossing, off_by: int
+) -> None:
     async def answer() -> bool:
-        with way_to(line.head) as straight:
+        async with way(line.head, crossing) as straight:
             straight.began(200, HEADERS)
-            line.near.send((HEAD + b"h" * 100)[: len(HEAD) + off_by])
+            straight.gave(b"begin")
+            line.near.send((BEGUN + b"h" * 100)[: len(BEGUN) + off_by])
             return await straight.is_clear()
 
     assert not asyncio.run(answer())
 
 
-def test_what_was_sent_before_the_answer_does_not_count(line: Line) -> None:
+def test_what_was_sent_before_the_answer_does_not_count(line: Line, crossing: Crossing) -> None:
     async def answer() -> bool:
         line.near.send(b"an answer before")
-        with way_to(line.head) as straight:
+        async with way(line.head, crossing) as straight:
             straight.began(200, HEADERS)
-            line.near.send(HEAD)
+            straight.gave(b"begin")
+            line.near.send(BEGUN)
             return await straight.is_clear()
 
     assert asyncio.run(answer())
 
 
 @pytest.mark.parametrize("more", [{"scheme": "https"}, {"version": "1.0"}, {"client": "127.0.0.1:1"}])
-def test_what_the_runtime_alone_can_send_is_left_to_it(line: Line, more: dict[str, str]) -> None:
+def test_what_the_runtime_alone_can_send_is_left_to_it(
+    line: Line, crossing: Crossing, more: dict[str, str]
+) -> None:
     named = {"scheme": "http", "version": "1.1", "client": line.head.client} | more
 
     async def answer() -> bool:
-        with way_to(Head("POST", "/", "", (), **named)) as straight:
+        async with way(Head("POST", "/", "", (), **named), crossing) as straight:
             straight.began(200, HEADERS)
-            line.near.send(HEAD)
+            straight.gave(b"begin")
+            line.near.send(BEGUN)
+            return await straight.is_clear()
+
+    assert not asyncio.run(answer())
+
+
+def test_it_is_not_clear_before_the_client_was_seen_to_be_there(line: Line, crossing: Crossing) -> None:
+    async def answer() -> bool:
+        async with way(line.head, crossing) as straight:
+            straight.began(200, HEADERS)
+            line.near.send(b"h" * head_bytes(200, HEADERS))
             return await straight.is_clear()
 
     assert not asyncio.run(answer())
@@ -128,8 +156,8 @@ def test_what_the_runtime_alone_can_send_is_left_to_it(line: Line, more: dict[st
 
 def send(line: Line, crossing: Crossing, pieces: Iterator[list[Buffer]], idle_s: float) -> None:
     async def answer() -> None:
-        with Straight(line.near.dup()) as straight:
-            await straight.send(crossing, [b"first"], Gathered(pieces), idle_s)
+        straight = Straight(line.near)
+        await straight.send(crossing, [b"first"], Gathered(pieces), idle_s)
 
     asyncio.run(answer())
 
@@ -183,12 +211,12 @@ def test_after_an_error_the_answer_never_looks_whole(line: Line, crossing: Cross
 
 def test_a_cancelled_answer_lets_its_thread_finish_first(line: Line, crossing: Crossing) -> None:
     async def answer() -> None:
-        with Straight(line.near.dup()) as straight:
-            task = asyncio.ensure_future(straight.send(crossing, [b"first"], Gathered(pieces_of(200)), 60))
-            await asyncio.sleep(0.1)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert crossing.pending == 0
+        straight = Straight(line.near)
+        task = asyncio.ensure_future(straight.send(crossing, [b"first"], Gathered(pieces_of(200)), 60))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert crossing.pending == 0
 
     asyncio.run(answer())

@@ -1,0 +1,138 @@
+"""Which of a process's connections is a client's: the right one, or none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import struct
+from collections.abc import Iterator
+
+import pytest
+
+from maruhub.gateway.serve.connection import Connection, connection_of
+from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.outflow import WINDOW_BYTES, Outflow
+
+
+class Ends:
+    """Connections of clients with one address and port, each to another address of a server."""
+
+    def __init__(self) -> None:
+        self.far: list[socket.socket] = []
+        self.near: list[socket.socket] = []
+        self._listener = socket.create_server(("0.0.0.0", 0))
+
+    def add(self, address: str) -> str:
+        """The client's address and port."""
+        far = socket.socket()
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        far.bind(self.far[0].getsockname() if self.far else ("127.0.0.1", 0))
+        far.connect((address, self._listener.getsockname()[1]))
+        self.far.append(far)
+        self.near.append(self._listener.accept()[0])
+        return "{}:{}".format(*far.getsockname())
+
+    def close(self) -> None:
+        for each in [self._listener, *self.far, *self.near]:
+            each.close()
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    made = Ends()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def crossing() -> Iterator[Crossing]:
+    made = Crossing(2, 8)
+    yield made
+    made.close()
+
+
+def local(client: str, *, surely: bool = False) -> tuple[str, int] | None:
+    found = connection_of(client, surely=surely)
+    if found is None:
+        return None
+    with found:
+        name: tuple[str, int] = found.getsockname()
+        return name
+
+
+def test_one_that_is_there_is_found_and_no_other(ends: Ends) -> None:
+    client = ends.add("127.0.0.1")
+    assert local(client) == local(client, surely=True) == ends.near[0].getsockname()
+    assert local("127.0.0.1:1") is local("") is local("nobody") is None
+
+
+def test_an_address_may_be_spelled_in_other_ways() -> None:
+    with (
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as listener,
+        socket.create_connection(listener.getsockname()[:2]) as far,
+        listener.accept()[0],
+    ):
+        assert local(f"[0:0::1]:{far.getsockname()[1]}") == listener.getsockname()
+
+
+def test_a_second_descriptor_of_it_is_no_other(ends: Ends) -> None:
+    client = ends.add("127.0.0.1")
+    with ends.near[0].dup():
+        assert local(client) == ends.near[0].getsockname()
+
+
+def test_two_with_one_peer_are_not_told_apart(ends: Ends) -> None:
+    client = ends.add("127.0.0.1")
+    assert ends.add("127.0.0.2") == client
+    before = os.listdir("/proc/self/fd")
+    assert local(client) is None
+    assert os.listdir("/proc/self/fd") == before
+    ends.near[0].close()
+    assert local(client) == ends.near[1].getsockname()
+
+
+def test_one_that_was_reset_may_have_been_the_one(ends: Ends) -> None:
+    client = ends.add("127.0.0.1")
+    ends.add("127.0.0.2")
+    ends.far[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    ends.far[0].close()
+    assert local(client, surely=True) is None
+    assert local(client) == ends.near[1].getsockname()
+
+
+def test_without_a_descriptor_to_look_with_none_is_known(ends: Ends) -> None:
+    client = ends.add("127.0.0.1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        assert connection_of(client) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_no_more_is_queued_for_one_that_is_not_known(ends: Ends, crossing: Crossing) -> None:
+    client = ends.add("127.0.0.1")
+    ends.add("127.0.0.2")
+
+    async def wait(idle_s: float) -> bool:
+        connection = Connection(client, crossing)
+        outflow = Outflow(connection, "http", idle_s)
+        try:
+            assert await outflow.room(WINDOW_BYTES)
+            return await outflow.room(WINDOW_BYTES + 1)
+        finally:
+            connection.close()
+
+    with pytest.raises(ConnectionError, match="can't be said"):
+        asyncio.run(wait(0.1))
+
+    async def until_the_other_ends() -> bool:
+        waiting = asyncio.ensure_future(wait(60))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        ends.near[1].close()
+        return await waiting
+
+    assert asyncio.run(until_the_other_ends())
