@@ -19,6 +19,7 @@ import select
 import socket
 import struct
 import termios
+import time
 from collections import deque
 from http import HTTPStatus
 from typing import Final
@@ -34,10 +35,11 @@ LEAST_BYTES: Final = 256 << 10
 
 _TURN_BYTES: Final = 16 << 20
 """After so many others get the thread."""
+_PATIENCE_S: Final = 0.001
+_PATIENCE_S_A_BYTE: Final = 2e-9
+"""So long a thread waits in one turn for a client, and so much longer for what that takes; else no thread waits."""
 _BUFFERS: Final = 1000
 """For one call; the kernel takes 1,024."""
-_PATIENCE_MS: Final = 20
-"""So long a thread waits for a client; a longer wait needs no thread."""
 _CLEARING_S: Final = (*itertools.repeat(0.0, 8), *itertools.repeat(0.001, 200))
 _COUNT: Final = struct.Struct("=i")
 # What the runtime adds to the headers that it is given.
@@ -68,6 +70,7 @@ class Straight:
         self._expected = 0 if connection is None else _written(connection)
         self._unsent: deque[Buffer] = deque()
         self._is_proven = False
+        self._waited_s = 0.0
 
     def began(self, status: int, headers: list[tuple[str, str]]) -> None:
         """The runtime was given the head."""
@@ -94,6 +97,7 @@ class Straight:
 
         Raises:
             ConnectionError: It took nothing for ``idle_s`` seconds.
+            OSError: The kernel can't send, or can't read what is to be sent.
             MaruError: What reading a piece raises. The connection has ended then, as after any error.
         """
         self._begin(first)
@@ -103,7 +107,7 @@ class Straight:
                     await self._room(idle_s)
         except (BrokenPipeError, ConnectionResetError):
             self._end()
-        except OSError as error:
+        except TimeoutError as error:
             self._end()
             raise ConnectionError("the client does not read its answer") from error
         except BaseException:
@@ -130,27 +134,25 @@ class Straight:
 
     def _turn(self, pieces: Gathered) -> bool:
         """Sends for a while; whether that was all. In a thread."""
-        until = self.sent_bytes + _TURN_BYTES
-        while self.sent_bytes < until:
+        before, self._waited_s = self.sent_bytes, 0.0
+        while self.sent_bytes < before + _TURN_BYTES:
             if not self._unsent:
                 buffers = pieces.gather()
                 if not buffers:
                     return True
                 self._begin(buffers)
-            if not self._push():
+            if not self._push(_PATIENCE_S + (self.sent_bytes - before) * _PATIENCE_S_A_BYTE):
                 return False
         return False
 
-    def _push(self) -> bool:
-        """Sends what is begun; whether the client took it all in time."""
+    def _push(self, patience_s: float) -> bool:
+        """Sends what is begun; whether the client took it all before the turn had waited ``patience_s``."""
         connection, unsent = self._clear, self._unsent
         while unsent:
             try:
                 sent = connection.sendmsg(list(itertools.islice(unsent, _BUFFERS)))
             except BlockingIOError:
-                waiting = select.poll()
-                waiting.register(connection, select.POLLOUT)
-                if not waiting.poll(_PATIENCE_MS):
+                if not self._waited(patience_s - self._waited_s):
                     return False
                 continue
             while sent and sent >= len(unsent[0]):
@@ -158,6 +160,16 @@ class Straight:
             if sent:
                 unsent[0] = memoryview(unsent[0])[sent:]
         return True
+
+    def _waited(self, most_s: float) -> bool:
+        """Waits in this thread; whether more can be sent."""
+        if most_s <= 0:
+            return False
+        waiting, since_s = select.poll(), time.monotonic()
+        waiting.register(self._clear, select.POLLOUT)
+        ready = waiting.poll(most_s * 1000)
+        self._waited_s += time.monotonic() - since_s
+        return bool(ready)
 
     async def _room(self, idle_s: float) -> None:
         """Waits until more can be sent; raises TimeoutError when nothing was taken for ``idle_s``.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -19,6 +21,7 @@ from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.straight import Straight, chunk, head_bytes, way_to
 from maruhub.wire.frame import Buffer
 
+T = TypeVar("T")
 HEADERS = [("content-type", "x/y"), ("server", "MaruHub")]
 BEGUN = b"h" * head_bytes(200, HEADERS) + b"".join(chunk([b"begin"]))
 
@@ -220,3 +223,56 @@ def test_a_cancelled_answer_lets_its_thread_finish_first(line: Line, crossing: C
         assert crossing.pending == 0
 
     asyncio.run(answer())
+
+
+def test_what_the_kernel_refuses_is_no_fault_of_the_client(line: Line, crossing: Crossing) -> None:
+    class Unreadable(socket.socket):
+        def sendmsg(self, *_arguments: object) -> int:
+            raise OSError(errno.EFAULT, "Bad address")
+
+    async def answer() -> None:
+        with Unreadable(fileno=line.near.dup().detach()) as connection:
+            await Straight(connection).send(crossing, [b"first"], Gathered(pieces_of(1)), 5)
+
+    with pytest.raises(OSError, match="Bad address") as refused:
+        asyncio.run(answer())
+    assert not isinstance(refused.value, ConnectionError)
+
+
+def test_a_steady_client_of_ordinary_speed_holds_no_thread(line: Line) -> None:
+    """It takes something in each few milliseconds, and all the same most of the time no thread waits."""
+
+    class Counted(Crossing):
+        held_s = 0.0
+
+        async def finish(self, call: Callable[..., T], *arguments: object) -> T:
+            def timed() -> T:
+                since_s = time.monotonic()
+                try:
+                    return call(*arguments)
+                finally:
+                    self.held_s += time.monotonic() - since_s
+
+            return await super().finish(timed)
+
+    def receive() -> None:
+        while more := line.far.recv(16 << 10):
+            line.received.extend(more)
+            time.sleep(0.002)
+
+    line.far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 << 10)
+    line.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 128 << 10)
+    receiving, since_s, counted = (
+        threading.Thread(target=receive, daemon=True),
+        time.monotonic(),
+        Counted(1, 8),
+    )
+    receiving.start()
+    try:
+        send(line, counted, pieces_of(10), 5)
+    finally:
+        counted.close()
+    share = counted.held_s / (time.monotonic() - since_s)
+    line.near.close()
+    receiving.join()
+    assert share < 0.5
