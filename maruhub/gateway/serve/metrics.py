@@ -70,10 +70,15 @@ class Metrics:
             "Requests whose signature or access key was wrong.",
             registry=own,
         )
+        self._unlogged = Counter(
+            "maru_http_unlogged_requests",
+            "Requests whose line in the access log was lost, as it could not be written in time.",
+            registry=own,
+        )
         self.in_flight = 0
 
-    def count(self, ended: Sequence[Ended], *, refused: int) -> None:
-        """Counts requests that have ended, and signatures and access keys that were wrong."""
+    def count(self, ended: Sequence[Ended], *, refused: int, unlogged: int) -> None:
+        """Counts requests that have ended, wrong signatures and access keys, lost lines of the log."""
         times: defaultdict[str, list[float]] = defaultdict(list)
         for one in ended:
             times[one.operation].append(one.seconds)
@@ -85,6 +90,7 @@ class Metrics:
         self._sent.inc(sum(one.sent for one in ended))
         self._in_flight.set(self.in_flight)
         self._refused.inc(refused)
+        self._unlogged.inc(unlogged)
 
     @staticmethod
     def text() -> tuple[str, bytes]:

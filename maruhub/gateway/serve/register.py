@@ -53,7 +53,7 @@ class Register:
 
     Args:
         metrics: Counts what has ended.
-        access: Has a line for each.
+        access: Has a line for each, and waits for nobody: requests are noted where none may wait.
     """
 
     def __init__(self, metrics: Metrics, access: AccessLog) -> None:
@@ -79,5 +79,5 @@ class Register:
         with self._lock:
             ended = [self._held.popleft() for _ in range(len(self._held))]
             refused, self._refused = self._refused, 0
-            self._metrics.count(ended, refused=refused)
             self._access.write(ended)
+            self._metrics.count(ended, refused=refused, unlogged=self._access.take_lost())

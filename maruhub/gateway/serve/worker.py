@@ -84,8 +84,9 @@ class _Server:
         os.close(self._ready)
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._app.flush()
+        # First: one that goes wrong is logged, and must not be the last.
         loop.call_later(FLUSH_S, self._flush, loop)
+        self._app.flush()
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._draining is None:

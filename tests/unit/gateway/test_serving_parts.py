@@ -6,12 +6,16 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import select
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections import Counter as Tally
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,8 +27,9 @@ from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
-from maruhub.gateway.serve.register import Ended
+from maruhub.gateway.serve.register import Ended, Register
 from maruhub.gateway.serve.runtime import is_news
+from maruhub.gateway.serve.worker import _Server
 
 
 class Wire:
@@ -199,6 +204,108 @@ def test_the_log_has_a_line_a_request(tmp_path: Path):
         "status": 200,
         "ms": 250.0,
     }
+
+
+def ended(path: str, number: int = 0) -> Ended:
+    return Ended(2.0, 0.25, f"{number:X}", "::1", "", "GetObject", "GET", path, 200, 0, 3)
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[AccessLog, int]]:
+    """A log on standard output, which is a pipe, and the pipe's other end."""
+    reader, writer = os.pipe()
+    with open(writer, "wb") as out, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", out)
+        access = AccessLog("-")
+    yield access, reader
+    os.close(reader)
+    access.close()
+
+
+def test_a_stalled_reader_of_the_log_stops_nobody(piped: tuple[AccessLog, int]):
+    access, reader = piped
+    told = 0
+    lines = [ended("/" + "a" * 1000)] * 200
+    counted = Tally[str]()
+
+    class Counts:
+        def count(self, ended: Sequence[Ended], *, refused: int, unlogged: int) -> None:
+            counted.update(ended=len(ended), unlogged=unlogged)
+
+    register = Register(Counts(), access)  # type: ignore[arg-type]
+
+    def note_all() -> None:
+        nonlocal told
+        for _ in range(100):
+            for line in lines:
+                register.note(line)
+            told += len(lines)
+        register.flush()
+        register.flush()
+
+    noting = threading.Thread(target=note_all, daemon=True)
+    noting.start()
+    noting.join(20)
+    assert not noting.is_alive()
+    assert counted["ended"] == told
+    assert 0 < counted["unlogged"] < told
+    # Once it reads again, the log has every line that wasn't lost, each of them whole.
+    closing = threading.Thread(target=access.close)
+    closing.start()
+    with open(os.dup(reader), "rb") as log:
+        read = [json.loads(line) for line in log]
+    closing.join()
+    assert len(read) + counted["unlogged"] == told
+
+
+def test_workers_that_share_a_pipe_share_no_line(monkeypatch: pytest.MonkeyPatch):
+    reader, writer = os.pipe()
+    with open(writer, "wb") as out, monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", out)
+        logs = [AccessLog("-") for _ in range(3)]
+
+    def work(access: AccessLog) -> None:
+        for length in (10, 900, 3000, 9000):
+            access.write([ended("/" + "\x01" * length, length)] * 60)
+        access.close()
+
+    working = [threading.Thread(target=work, args=(access,)) for access in logs]
+    for thread in working:
+        thread.start()
+    with open(reader, "rb") as log:
+        lines = log.read().splitlines(keepends=True)
+    assert all(len(line) <= select.PIPE_BUF for line in lines)
+    assert Tally(json.loads(line)["id"] for line in lines) == {
+        f"{length:X}": 180 for length in (10, 900, 3000, 9000)
+    }
+    for thread in working:
+        thread.join()
+
+
+def test_lines_that_no_drive_took_are_counted():
+    access = AccessLog("/dev/full")
+    access.write([ended("/a"), ended("/b")])
+    access.close()
+    assert access.take_lost() == 2
+    assert access.take_lost() == 0
+
+
+def test_a_flush_that_fails_is_not_the_last():
+    armed: list[Any] = []
+
+    class Loop:
+        def call_later(self, _seconds: float, call: Any, *_arguments: Any) -> None:
+            armed.append(call)
+
+    class App:
+        def flush(self) -> None:
+            raise OSError("no room")
+
+    server = object.__new__(_Server)
+    server._app = App()
+    with pytest.raises(OSError, match="no room"):
+        server._flush(Loop())  # type: ignore[arg-type]
+    assert armed == [server._flush]
 
 
 def test_a_worker_settles_before_it_serves():
