@@ -106,13 +106,19 @@ class Heard:
         self.counted: list[Ended] = []
         self.written: list[Ended] = []
         self.refused = 0
+        self.unlogged = 0
 
-    def count(self, ended: list[Ended], *, refused: int) -> None:
+    def count(self, ended: list[Ended], *, refused: int, unlogged: int) -> None:
         self.counted += ended
         self.refused += refused
+        self.unlogged += unlogged
 
     def write(self, ended: list[Ended]) -> None:
         self.written += ended
+
+    def take_lost(self) -> int:
+        """Of each flush one line."""
+        return 1
 
 
 def test_each_request_is_noted_once_whatever_thread_it_ends_in():
@@ -133,6 +139,7 @@ def test_each_request_is_noted_once_whatever_thread_it_ends_in():
     assert len(heard.counted) > (threads - 1) * each, "nothing is held for long"
     register.flush()
     assert heard.written == heard.counted
+    assert heard.unlogged > 1, "each flush asks for what was lost"
     assert len({one.id for one in heard.counted}) == len(heard.counted) == heard.refused == threads * each
 
 
