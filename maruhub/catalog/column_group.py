@@ -31,6 +31,17 @@ class Part(NamedTuple):
     places: RowArray
 
 
+def indices(rows: RowArray) -> pa.Array:
+    """Rows as Arrow takes them; its memory is theirs.
+
+    Handed to Arrow as they are, they would have it look for pandas, whose import takes seconds.
+    """
+    import pyarrow as pa
+
+    whole = np.ascontiguousarray(rows, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
+
+
 class ColumnGroup:
     """The columns of one group over all positions of a version.
 
@@ -115,9 +126,9 @@ class ColumnGroup:
         taken = []
         for part in parts:
             array = self.array(part.chunk, name)
-            taken.append(pa.nulls(len(part.rows), kind) if array is None else array.take(pa.array(part.rows)))
+            taken.append(pa.nulls(len(part.rows), kind) if array is None else array.take(indices(part.rows)))
         joined = pa.concat_arrays(taken)
-        return joined if back is None else joined.take(pa.array(back))
+        return joined if back is None else joined.take(indices(back))
 
     def _each(self, name: str) -> Iterator[pa.Array | None]:
         return (self.array(i, name) for i in range(len(self.chunks)))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub import argument
-from maruhub.catalog.column_group import ColumnGroup, RowArray
+from maruhub.catalog.column_group import ColumnGroup, RowArray, indices
 from maruhub.catalog.fragment import read_fragments
 from maruhub.catalog.live_rows import LiveRows
 from maruhub.catalog.root import BASE, Root
@@ -106,7 +106,7 @@ class Manifest:
         for part in self._base.parts(rows):
             array = self._base.array(part.chunk, "id")
             assert array is not None
-            out[part.places] = array.take(part.rows).to_numpy(zero_copy_only=False)
+            out[part.places] = array.take(indices(part.rows)).to_pylist()
         found: list[str] = out.tolist()
         return found
 
