@@ -11,6 +11,7 @@ import functools
 import os
 import socket
 import struct
+import threading
 from typing import Final
 
 from maruhub.gateway.serve.crossing import Crossing
@@ -23,6 +24,8 @@ _CLOSED: Final = 7
 Name = tuple[str, int]
 """Address and port."""
 _RESET: Final = ("", 0)
+_LOOKING: Final = threading.Lock()
+"""One at a time: threads that look together take the interpreter from each other, and from the event loop."""
 
 
 class Connection:
@@ -66,7 +69,7 @@ def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
     wanted = host.strip("[]"), int(port) if port.isdigit() else -1
     candidates: list[socket.socket] = []
     reset = False
-    with contextlib.ExitStack() as ours, contextlib.suppress(OSError):
+    with _LOOKING, contextlib.ExitStack() as ours, contextlib.suppress(OSError):
         for number in map(int, os.listdir("/proc/self/fd")):
             name = _name(number)
             reset = reset or name is _RESET
