@@ -7,10 +7,12 @@ connections, to several addresses of the server; then it isn't said which one is
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import socket
 import struct
+import termios
 import threading
 from typing import Final
 
@@ -19,6 +21,7 @@ from maruhub.gateway.serve.crossing import Crossing
 _ACKED: Final = struct.Struct("=Q")
 _ACKED_OFFSET: Final = 120
 """Of ``tcpi_bytes_acked`` in ``struct tcp_info`` in ``linux/tcp.h``."""
+_COUNT: Final = struct.Struct("=i")
 _CLOSED: Final = 7
 
 Name = tuple[str, int]
@@ -143,3 +146,10 @@ def acknowledged_bytes(connection: socket.socket) -> int | None:
     """Bytes that the peer has acknowledged since the connection began; None if the kernel doesn't say."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_OFFSET + _ACKED.size)
     return int(_ACKED.unpack_from(info, _ACKED_OFFSET)[0]) if len(info) > _ACKED_OFFSET else None
+
+
+def written_bytes(connection: socket.socket) -> int:
+    """Bytes that the kernel was given since the connection began; rather fewer than it was."""
+    acknowledged = acknowledged_bytes(connection)
+    (queued,) = _COUNT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(_COUNT.size)))
+    return (acknowledged or 0) + int(queued)

@@ -1,8 +1,8 @@
-"""What a client has taken of an answer, so that no more is held for it than it will soon read.
+"""How much of an answer the server's runtime holds, so that a slow client has little of this memory.
 
-The server's runtime queues what is streamed without a bound: a client that reads slowly, or not at
-all, would have a whole object in memory. So the kernel is asked how many bytes the peer has
-acknowledged.
+The runtime queues what is streamed without a bound: a client that reads slowly, or not at all, would
+have a whole object in memory. So the kernel is asked how much of the answer it was given, and how
+much of that the peer has acknowledged.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import socket
 import time
 from typing import Final
 
-from maruhub.gateway.serve.connection import Connection, acknowledged_bytes, is_closed
+from maruhub.gateway.serve.connection import Connection, acknowledged_bytes, is_closed, written_bytes
 
-WINDOW_BYTES: Final = 8 << 20
-"""So much may be on its way to one client, and once as much before anybody looks."""
+FIRST_BYTES: Final = 8 << 20
+"""Of an answer before anybody looks: of several connections with one peer none can be told."""
+QUEUE_BYTES: Final = 1 << 20
+"""Held for one client from then on, beside what was held when it was looked first."""
 
 # A record of TLS holds 16 KiB and at least 20 bytes around them. Rather too little than too much: what
 # the client is taken to have must never fall behind for good.
@@ -45,10 +47,10 @@ class Outflow:
         self._sought = False
         self._gone = False
         self._sent_before = 0
-        self._taken_before = 0
+        self._written_before = 0
 
     async def room(self, sent_bytes: int) -> bool:
-        """Waits until little of what was sent is still on its way.
+        """Waits until the runtime holds little of what it was sent.
 
         Args:
             sent_bytes: Of this answer, so far.
@@ -59,19 +61,19 @@ class Outflow:
         Raises:
             ConnectionError: The client took nothing for too long, or its connection can't be told from others.
         """
-        if sent_bytes <= WINDOW_BYTES:
+        if sent_bytes <= FIRST_BYTES:
             return True
         if not self._sought:
             self._socket = await self._search()
             self._sought = True
-            self._sent_before, self._taken_before = sent_bytes, self._taken()
+            self._sent_before, self._written_before = sent_bytes, self._written()
         tick_s, seen, since_s = _TICK_S, -1, time.monotonic()
         while self._socket is not None:
             taken = self._taken()
             if self._gone:
                 return False
-            on_its_way = sent_bytes - self._sent_before - (taken - self._taken_before) * self._share
-            if on_its_way <= WINDOW_BYTES:
+            written = (self._written() - self._written_before) * self._share
+            if sent_bytes - self._sent_before - written <= QUEUE_BYTES:
                 break
             if taken != seen:
                 tick_s, seen, since_s = _TICK_S, taken, time.monotonic()
@@ -90,6 +92,10 @@ class Outflow:
             await asyncio.sleep(tick_s)
             tick_s = min(2 * tick_s, _LONGEST_SEARCH_TICK_S)
         return found
+
+    def _written(self) -> int:
+        """Bytes that the kernel was given since the connection began."""
+        return 0 if self._socket is None else written_bytes(self._socket)
 
     def _taken(self) -> int:
         """Bytes that the peer has acknowledged since the connection began."""

@@ -13,12 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import itertools
 import select
 import socket
-import struct
-import termios
 import time
 from collections import deque
 from http import HTTPStatus
@@ -26,7 +23,7 @@ from typing import Final
 
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connection import Connection, acknowledged_bytes
+from maruhub.gateway.serve.connection import Connection, acknowledged_bytes, written_bytes
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.wire.frame import Buffer
 
@@ -41,7 +38,6 @@ _PATIENCE_S_A_BYTE: Final = 2e-9
 _BUFFERS: Final = 1000
 """For one call; the kernel takes 1,024."""
 _CLEARING_S: Final = (*itertools.repeat(0.0, 8), *itertools.repeat(0.001, 200))
-_COUNT: Final = struct.Struct("=i")
 # What the runtime adds to the headers that it is given.
 _ADDED: Final = len("transfer-encoding: chunked\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
 
@@ -67,7 +63,7 @@ class Straight:
     def __init__(self, connection: socket.socket | None) -> None:
         self.sent_bytes = 0
         self._connection = connection
-        self._expected = 0 if connection is None else _written(connection)
+        self._expected = 0 if connection is None else written_bytes(connection)
         self._unsent: deque[Buffer] = deque()
         self._is_proven = False
         self._waited_s = 0.0
@@ -86,7 +82,7 @@ class Straight:
         if self._connection is None or not self._is_proven:
             return False
         for wait_s in _CLEARING_S:
-            written = _written(self._connection)
+            written = written_bytes(self._connection)
             if written >= self._expected:
                 return written == self._expected
             await asyncio.sleep(wait_s)
@@ -197,13 +193,6 @@ class Straight:
     def _clear(self) -> socket.socket:
         assert self._connection is not None, "without a connection it is never clear"
         return self._connection
-
-
-def _written(connection: socket.socket) -> int:
-    """Bytes that the kernel was given since the connection began; rather fewer than it was."""
-    acknowledged = acknowledged_bytes(connection)
-    (queued,) = _COUNT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(_COUNT.size)))
-    return (acknowledged or 0) + int(queued)
 
 
 def head_bytes(status: int, headers: list[tuple[str, str]]) -> int:
