@@ -14,6 +14,7 @@ import socket
 import struct
 import termios
 import threading
+import time
 from typing import Final
 
 from maruhub.gateway.serve.crossing import Crossing
@@ -29,6 +30,10 @@ Name = tuple[str, int]
 _RESET: Final = ("", 0)
 _LOOKING: Final = threading.Lock()
 """One at a time: threads that look together take the interpreter from each other, and from the event loop."""
+
+_A_STRETCH: Final = 64
+_BREATH_S: Final = 0.0005
+"""Behind so many descriptors, which take as long, the event loop may have the interpreter for this time."""
 
 
 class Connection:
@@ -73,7 +78,9 @@ def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
     candidates: list[socket.socket] = []
     reset = False
     with _LOOKING, contextlib.ExitStack() as ours, contextlib.suppress(OSError):
-        for number in map(int, os.listdir("/proc/self/fd")):
+        for looked, number in enumerate(map(int, os.listdir("/proc/self/fd")), 1):
+            if not looked % _A_STRETCH:
+                time.sleep(_BREATH_S)
             name = _name(number)
             reset = reset or name is _RESET
             if name is not None and _is_same(name, wanted):

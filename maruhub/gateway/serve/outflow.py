@@ -14,10 +14,10 @@ from typing import Final
 
 from maruhub.gateway.serve.connection import Connection, acknowledged_bytes, is_closed, written_bytes
 
-FIRST_BYTES: Final = 8 << 20
-"""Of an answer before anybody looks: of several connections with one peer none can be told."""
-QUEUE_BYTES: Final = 1 << 20
-"""Held for one client from then on, beside what was held when it was looked first."""
+FIRST_BYTES: Final = 3 << 20
+"""Of an answer before anybody looks; from then on a piece waits until the kernel has the one before."""
+UNTOLD_BYTES: Final = 8 << 20
+"""The same where there are several connections with one peer, of which none can be told."""
 
 # A record of TLS holds 16 KiB and at least 20 bytes around them. Rather too little than too much: what
 # the client is taken to have must never fall behind for good.
@@ -64,7 +64,10 @@ class Outflow:
         if sent_bytes <= FIRST_BYTES:
             return True
         if not self._sought:
-            self._socket = await self._search()
+            found = await self.connection.find()
+            if found is None and sent_bytes <= UNTOLD_BYTES:
+                return True
+            self._socket = await self._search() if found is None else found
             self._sought = True
             self._sent_before, self._written_before = sent_bytes, self._written()
         tick_s, seen, since_s = _TICK_S, -1, time.monotonic()
@@ -73,7 +76,7 @@ class Outflow:
             if self._gone:
                 return False
             written = (self._written() - self._written_before) * self._share
-            if sent_bytes - self._sent_before - written <= QUEUE_BYTES:
+            if sent_bytes - self._sent_before <= written:
                 break
             if taken != seen:
                 tick_s, seen, since_s = _TICK_S, taken, time.monotonic()

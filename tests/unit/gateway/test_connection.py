@@ -13,7 +13,7 @@ import pytest
 
 from maruhub.gateway.serve.connection import Connection, connection_of
 from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.outflow import FIRST_BYTES, Outflow
+from maruhub.gateway.serve.outflow import UNTOLD_BYTES, Outflow
 
 
 class Ends:
@@ -120,8 +120,8 @@ def test_no_more_is_queued_for_one_that_is_not_known(ends: Ends, crossing: Cross
         connection = Connection(client, crossing)
         outflow = Outflow(connection, "http", idle_s)
         try:
-            assert await outflow.room(FIRST_BYTES)
-            return await outflow.room(FIRST_BYTES + 1)
+            assert await outflow.room(UNTOLD_BYTES)
+            return await outflow.room(UNTOLD_BYTES + 1)
         finally:
             connection.close()
 
