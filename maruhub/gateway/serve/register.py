@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    # Not before a worker has said where counts are shared, and it takes FLUSH_S from here first.
     from maruhub.gateway.serve.access_log import AccessLog
     from maruhub.gateway.serve.metrics import Metrics
 
