@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from maruhub.errors import PreconditionFailed
@@ -37,6 +37,13 @@ Retail = Callable[[dict[str, Any]], dict[str, Any]]
 
 Place = tuple[str, str]
 """A bucket and a key, or a prefix of keys."""
+
+Check = Callable[[str, str], None]
+"""Raises if one key may not be copied to another."""
+
+
+def _any_copy(_key: str, _to: str) -> None:
+    """Refuses nothing."""
 
 
 def copy_change(
@@ -128,24 +135,38 @@ def _merged(old: Mapping[str, str], new: Mapping[str, str | None]) -> dict[str, 
     return {name: value for name, value in (dict(old) | dict(new)).items() if value is not None}
 
 
-def copy_prefix(store: Store, source: Place, target: Place, *, actor: str, create_bucket: bool) -> int:
+def copy_prefix(
+    store: Store, source: Place, target: Place, *, actor: str, create_bucket: bool, check: Check = _any_copy
+) -> int:
     """Copies what lies below a prefix; see ``Objects.copy_prefix``."""
     raw_source = encode_text(source[1], "prefix")
     encode_text(target[1], "prefix")
     bucket = find_bucket(store, source[0])
     start = object_prefix(bucket) + raw_source
-    rows = scan_all(store, start, prefix_end(start), page=_PAGE)
-    same = source[0] == target[0]
-    overlap = same and (source[1].startswith(target[1]) or target[1].startswith(source[1]))
-    keys = [row.key for row in rows] if overlap else []
-    if overlap:
+
+    def copied(keys: Sequence[bytes]) -> int:
+        _check_rows(source, target, keys, check)
         return store.commit(counted(_copy_rows(source, target, keys, create=create_bucket)), actor=actor)
-    copied = 0
-    while page := store.scan(start, prefix_end(object_prefix(bucket) + raw_source), _PAGE):
-        keys = [row.key for row in page]
-        copied += store.commit(counted(_copy_rows(source, target, keys, create=create_bucket)), actor=actor)
-        start = keys[-1] + b"\0"
-    return copied
+
+    same = source[0] == target[0]
+    if same and (source[1].startswith(target[1]) or target[1].startswith(source[1])):
+        return copied([row.key for row in scan_all(store, start, prefix_end(start), page=_PAGE)])
+    if check is not _any_copy:
+        # All of them before the first is copied; what comes meanwhile is looked at with its page.
+        found = scan_all(store, start, prefix_end(start), page=_PAGE)
+        _check_rows(source, target, (row.key for row in found), check)
+    total, stop = 0, prefix_end(start)
+    while page := store.scan(start, stop, _PAGE):
+        total += copied([row.key for row in page])
+        start = page[-1].key + b"\0"
+    return total
+
+
+def _check_rows(source: Place, target: Place, row_keys: Iterable[bytes], check: Check) -> None:
+    if check is not _any_copy:
+        for row_key in row_keys:
+            key = row_key[_KEY_AT:].decode()
+            check(key, target[1] + key[len(source[1]) :])
 
 
 def _copy_rows(source: Place, target: Place, row_keys: Sequence[bytes], *, create: bool) -> Change[int]:

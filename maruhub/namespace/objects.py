@@ -219,17 +219,17 @@ class Objects(ObjectReads):
         src_prefix: str,
         dst_bucket: str,
         dst_prefix: str,
-        *,
-        create_bucket: bool = False,
+        **how: Any,
     ) -> int:
         """Copies all objects below a prefix to another, by reference; how many.
 
-        A thousand a change; when both prefixes overlap, all in one change.
+        A thousand a change; when both prefixes overlap, all in one change. Takes
+        ``create_bucket`` as :meth:`put`, and ``check``, which is asked for each (key, new key)
+        before the first is copied: what it raises is raised.
         """
         source, target = (src_bucket, src_prefix), (dst_bucket, dst_prefix)
-        return copying.copy_prefix(
-            self._store, source, target, actor=self._actor, create_bucket=create_bucket
-        )
+        how = {"create_bucket": False, **how}
+        return copying.copy_prefix(self._store, source, target, actor=self._actor, **how)
 
     def update_metadata(self, bucket: str, key: str, **how: Any) -> ObjectInfo:
         """A new version with the same bytes and other ``content_type``, ``metadata`` or ``mtime_ns``.

@@ -414,6 +414,19 @@ def test_a_call_asks_for_rights_before_it_says_or_does_anything(hub: Hub, door: 
     assert [info.tags for info in hub.dataset("cats").versions()] == [()]
 
 
+def test_what_is_denied_below_a_prefix_is_not_copied_with_it(hub: Hub, door: BatchDoor) -> None:
+    def all_but(*denied: str) -> Callable[[str, str, str], bool]:
+        return lambda action, _bucket, key: (action, key) != denied
+
+    call = {"call": "bucket.copy_all", "arguments": {"bucket": "photos", "prefix": "04", "to": "x/"}}
+    for denied in (("s3:GetObject", "047.jpg"), ("s3:PutObject", "x/7.jpg")):
+        assert isinstance(refused(post(door, "call", call, all_but(*denied))), Refused)
+        assert len(hub.bucket("photos")) == 50
+    answer = post(door, "call", call, all_but("s3:GetObject", "001.jpg"))
+    assert answer.status == 200
+    assert len(hub.bucket("photos")) == 60
+
+
 HALF = "\ud800"
 
 
