@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,31 @@ def test_it_says_how_it_is(server: Server):
         return b"maru_http_requests_total{" in text and b"# HELP maru_http_request_seconds" in text
 
     wait_until(counted)
+
+
+@pytest.mark.parametrize("key", ["-/health", "-/ready", "metrics", "-/batch/v1/read"])
+def test_what_the_server_says_of_itself_hides_no_key_of_a_bucket(hosting: Server, key: str):
+    with Wire(hosting, hosting.key("ann")) as ann:
+        address, ann.host = ann.host, "photos.s3.lab"
+        assert ann.ask("PUT", "/").status == 200
+        assert ann.ask("PUT", f"/{key}", body=b"bytes").headers["etag"]
+        assert ann.ask("GET", f"/{key}").body == b"bytes"
+        ann.host = address
+        assert ann.ask("GET", f"/photos/{key}").body == b"bytes"
+
+
+@pytest.mark.parametrize("path", ["/-/health", "/-/ready", "/metrics"])
+def test_a_write_is_never_answered_by_what_the_server_says_of_itself(hosting: Server, path: str):
+    with Wire(hosting) as nobody:
+        assert nobody.ask("PUT", path, body=b"bytes").status >= 400
+
+
+@pytest.fixture(scope="module")
+def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(
+        tmp_path_factory.mktemp("hosting"), "--workers", "1", "--host", "s3.lab", blades=1
+    ) as server:
+        yield server
 
 
 def test_strangers_get_an_error_of_s3(server: Server):

@@ -99,7 +99,7 @@ def route(head: Head, *, hosts: Iterable[str] = ()) -> Asked:
 def _address(head: Head, hosts: Iterable[str]) -> tuple[str, str, bool]:
     if not head.path.startswith("/") or not _is_utf8(head.path):
         raise S3Failure("InvalidURI", "The path must begin with / and be UTF-8.")
-    label = _label(_host_name(head.by_name.get("host", "")), hosts) if hosts else ""
+    label = bucket_of_host(head, hosts)
     if label:
         bucket, key = label, head.path[1:]
     else:
@@ -110,6 +110,11 @@ def _address(head: Head, hosts: Iterable[str]) -> tuple[str, str, bool]:
     if size_bytes > KEY_BYTES_MAX:
         raise S3Failure("KeyTooLongError", Size=str(size_bytes), MaxSizeAllowed=str(KEY_BYTES_MAX))
     return bucket, key, bool(label)
+
+
+def bucket_of_host(head: Head, hosts: Iterable[str]) -> str:
+    """The bucket that the host names; empty where the path does. ``hosts`` as :func:`route`."""
+    return _label(_host_name(head.by_name.get("host", "")), hosts) if hosts else ""
 
 
 def _label(name: str, hosts: Iterable[str]) -> str:

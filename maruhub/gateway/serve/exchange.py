@@ -23,7 +23,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import FORM, READS, Operation
-from maruhub.gateway.s3.route import Asked, route
+from maruhub.gateway.s3.route import Asked, bucket_of_host, route
 from maruhub.gateway.serve.body import body_of
 from maruhub.gateway.serve.delivery import CLOSE, HOST_ID, Delivery
 from maruhub.gateway.serve.desk import Desk
@@ -211,8 +211,12 @@ class Exchange:
 
     def _own(self, head: Head) -> Step | None:
         """What is no bucket's: health, readiness, metrics, the batch door."""
+        if bucket_of_host(head, self._desk.options.base_hosts):
+            return None  # in a bucket these are keys like others
         if self._desk.batch.handles(head.path):
             return self._batch(head)
+        if head.method not in ("GET", "HEAD"):
+            return None
         if head.path == "/-/health":
             self._name = "health"
             return Answer(200, [_PLAIN], b"ok\n")
