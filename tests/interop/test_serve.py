@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,19 @@ def test_what_the_server_says_of_itself_hides_no_key_of_a_bucket(hosting: Server
 def test_a_write_is_never_answered_by_what_the_server_says_of_itself(hosting: Server, path: str):
     with Wire(hosting) as nobody:
         assert nobody.ask("PUT", path, body=b"bytes").status >= 400
+
+
+def test_strangers_give_metrics_no_names(hosting: Server):
+    def counts() -> set[bytes]:
+        return set(re.findall(rb'operation="([^"]*)"', fetch(f"{hosting.url}/metrics")[1]))
+
+    with Wire(hosting) as nobody:
+        for number in range(50):
+            nobody.ask("POST", f"/-/batch/v1/{number}")
+            nobody.ask(f"M{number}", f"/b{number}/k", f"q{number}")
+        nobody.ask("POST", "/-/batch/v1/read")
+    wait_until(lambda: {b"batch", b"batch-read", b"unknown"} <= counts())
+    assert len(counts()) < 20
 
 
 @pytest.fixture(scope="module")

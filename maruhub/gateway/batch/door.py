@@ -32,6 +32,7 @@ FRAMES: Final = "application/vnd.maruhub.frames"
 ARROW: Final = "application/vnd.apache.arrow.stream"
 TAR: Final = "application/x-tar"
 JSON: Final = "application/json"
+_KINDS: Final = frozenset({"read", "write", "call"})
 
 
 class BatchDoor:
@@ -53,6 +54,12 @@ class BatchDoor:
     def handles(path: str) -> bool:
         """Whether requests for ``path`` are this door's."""
         return path.startswith(PREFIX)
+
+    @staticmethod
+    def name_of(path: str) -> str:
+        """What a request for ``path`` is counted as: one of a few names, whatever strangers ask for."""
+        what = path.removeprefix(PREFIX)
+        return f"batch-{what}" if what in _KINDS else "batch"
 
     def answer(self, head: Head, body: bytes, allowed: Allowed, *, actor: str = "") -> Answer:
         """The answer to a request whose signature and body were checked.

@@ -124,7 +124,7 @@ class Exchange:
         if isinstance(error, MaruError):
             return failure_of(error)
         # A bug of ours: the client gets S3's word for it, the log the rest.
-        _log.error("request %s: %s %s", self._id, self._head.method, self._head.path, exc_info=error)
+        _log.error("request %s: %.16s %.1024r", self._id, self._head.method, self._head.path, exc_info=error)
         return S3Failure("InternalError")
 
     def _decide(self) -> Step:
@@ -244,7 +244,7 @@ class Exchange:
     async def _batch(self, head: Head) -> Answer:
         """Many things named by one request; its body is small, its answer is a stream."""
         desk = self._desk
-        self._name = "batch-" + head.path.rpartition("/")[2][:8]
+        self._name = desk.batch.name_of(head.path)
         passed = desk.gate.passed(head, now_s=time.time())
         self._user = passed.caller.access_key
         raw = desk.gate.document(head, passed, await self._body.whole(_BATCH_BYTES))
