@@ -93,7 +93,7 @@ def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
             for each, name in zip(candidates, names, strict=True)
             if name is not None and _is_same(name, wanted)
         }
-        return next(iter(known.values())).dup() if len(known) == 1 else None
+        return _duplicate(next(iter(known.values())).fileno()) if len(known) == 1 else None
     return None
 
 
@@ -112,6 +112,7 @@ def _name(number: int) -> Name | None:
 
 def _duplicate(number: int) -> socket.socket:
     """Raises OSError where that can't be, or is no socket any more."""
+    # A socket's own dup() sets whether it blocks, and so would the runtime's: that is one state for both.
     own = os.dup(number)
     try:
         return socket.socket(fileno=own)

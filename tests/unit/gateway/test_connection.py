@@ -68,6 +68,17 @@ def test_one_that_is_there_is_found_and_no_other(ends: Ends) -> None:
     assert local("127.0.0.1:1") is local("") is local("nobody") is None
 
 
+@pytest.mark.parametrize("surely", [False, True])
+def test_the_server_never_waits_in_one_that_was_found(ends: Ends, surely: bool) -> None:
+    client = ends.add("127.0.0.1")
+    ends.near[0].setblocking(False)
+    found = connection_of(client, surely=surely)
+    assert found is not None
+    with found:
+        assert not os.get_blocking(found.fileno())
+        assert not os.get_blocking(ends.near[0].fileno())
+
+
 def test_an_address_may_be_spelled_in_other_ways() -> None:
     with (
         socket.create_server(("::1", 0), family=socket.AF_INET6) as listener,
