@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from maruhub.errors import InvalidName, MaruError, NoSuchBucket
+from maruhub.gateway.batch.rights import ADMIN
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import READS
 from maruhub.gateway.s3.permission import Need, canned_acl_statements, needs, policy_keys
@@ -81,6 +82,8 @@ class Authority:
         caller = self._request.caller
         if caller.admin and caller.key_policy is None:
             return True
+        if need.action == ADMIN and not caller.admin:
+            return False  # whatever a policy says of all actions, or of all but some
         bucket = self._bucket(need)
         if caller.key_policy is not None:
             own = _policy(caller.key_policy, None).statements

@@ -11,9 +11,10 @@ import pytest
 import maruhub
 from maruhub.api import Hub
 from maruhub.gateway.head import Head
+from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.permission import Need
-from maruhub.gateway.s3.route import route
-from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.s3.route import Asked, route
+from maruhub.gateway.service.authority import Authority, Rights
 from maruhub.gateway.service.request import Caller, Request
 
 ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}
@@ -62,3 +63,23 @@ def test_a_users_conditions_count_beside_a_bucket_that_has_none(hub: Hub):
     user = json.loads(document({k: v for k, v in DENY_SECRETS.items() if k != "Principal"}))
     assert may_read(hub, "plain", policy=document(ALLOW), user_policy=json.dumps(user))
     assert not may_read(hub, "tagged", policy=document(ALLOW), user_policy=json.dumps(user))
+
+
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+ALL_BUT_ONE = {"Effect": "Allow", "NotAction": "s3:DeleteObject", "Resource": "*"}
+
+
+@pytest.mark.parametrize("statement", [EVERYTHING, ALL_BUT_ONE])
+@pytest.mark.parametrize("whose", ["key_policy", "user_policy"])
+def test_no_policy_makes_an_admin(hub: Hub, whose: str, statement: object):
+    head = Head("POST", "/", "", (("host", "h"),), "http", "127.0.0.1:1")
+    asked = Asked(Operation.GET_OBJECT, "", "", {}, {})
+
+    def may(action: str, *, admin: bool) -> bool:
+        caller = Caller("ann", "A" * 20, admin=admin, **{whose: document(statement)})
+        rights = Rights(Request(asked, head, caller, hub.namespace, now_us=1, id="1"))
+        return rights(action, "", "")
+
+    assert may("s3:ListAllMyBuckets", admin=False)
+    assert not may("maru:Admin", admin=False)
+    assert may("maru:Admin", admin=True)
