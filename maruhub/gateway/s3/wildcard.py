@@ -1,44 +1,61 @@
 """Patterns with ``*`` (any text) and ``?`` (any one character), matched in bounded time.
 
-One pass with a single place to go back to: at most pattern × text steps, no recursion, no regular
-expression whose time a stranger could choose.
+Each piece between stars is looked for once, behind the one before: no recursion, no regular
+expression whose time a stranger could choose. Policies are strangers' too, and are asked before an
+answer where no request may wait.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 
 def matches(pattern: str, text: str) -> bool:
     """Whether the whole text fits the pattern."""
-    if "?" not in pattern:
-        return _matches_stars(pattern, text)
-    at, place, star, resume = 0, 0, -1, 0
-    while place < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, resume = at, place
-            at += 1
-        elif at < len(pattern) and pattern[at] in ("?", text[place]):
-            at += 1
-            place += 1
-        elif star >= 0:
-            at, resume = star + 1, resume + 1
-            place = resume
-        else:
-            return False
-    return not pattern[at:].strip("*")
-
-
-def _matches_stars(pattern: str, text: str) -> bool:
-    """The same without ``?``: each piece between stars at its first occurrence, the last at the end."""
     first, *rest = pattern.split("*")
     if not rest:
-        return pattern == text
+        return len(text) == len(first) and _fits(first, text)
     last = rest.pop()
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
     place, end = len(first), len(text) - len(last)
+    if end < place or not _fits(first, text[:place]) or not _fits(last, text[end:]):
+        return False
     for piece in rest:
-        found = text.find(piece, place, end)
+        found = _find(piece, text, place, end)
         if found < 0:
             return False
         place = found + len(piece)
     return True
+
+
+def _fits(piece: str, text: str) -> bool:
+    """Whether a text of the same length is the piece, but for its ``?``."""
+    if "?" not in piece:
+        return piece == text
+    return all(one in ("?", other) for one, other in zip(piece, text, strict=True))
+
+
+def _find(piece: str, text: str, place: int, end: int) -> int:
+    """Where a piece occurs first within ``text[place:end]``; -1: nowhere.
+
+    With ``?`` it is looked for at all places at once: bit i of ``found`` says that it may begin at i, and
+    a character of the piece costs one step, however long the text is.
+    """
+    if "?" not in piece:
+        return text.find(piece, place, end)
+    places, last = _places(text), end - len(piece)
+    found = (1 << last + 1) - (1 << place) if last >= place else 0
+    for at, character in enumerate(piece):
+        if character != "?":
+            found &= places.get(character, 0) >> at
+        if not found:
+            return -1
+    return (found & -found).bit_length() - 1
+
+
+@lru_cache(maxsize=4)
+def _places(text: str) -> dict[str, int]:
+    """For each character of a text the places where it stands, as bits; many pieces ask for one text."""
+    marks = {character: bytearray(len(text) // 8 + 1) for character in set(text)}
+    for at, character in enumerate(text):
+        marks[character][at >> 3] |= 1 << (at & 7)
+    return {character: int.from_bytes(mark, "little") for character, mark in marks.items()}
