@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import http.client
 import json
 import secrets
 
 from maruhub.wire.signing import signature_of, signing_key
+from tests.s3_wire import Wire
 from tests.serving import Key, Server, maru
 
 BOUNDARY = "----boundary0123456789"
@@ -89,3 +91,58 @@ def test_what_the_form_does_not_let_is_refused_and_not_there(server: Server):
         assert (name, status) == (name, wanted), body
         assert code in body, name
     assert json.loads(maru(server.hub, "ls", f"maru://{bucket}", "--json")) == []
+
+
+TAGS = "<Tagging><TagSet><Tag><Key>a</Key><Value>b + c</Value></Tag></TagSet></Tagging>"
+
+
+def test_a_form_needs_the_rights_that_a_put_does(server: Server):
+    """Whoever may put may not make public, or tag, for that."""
+    ann, eve, bucket = server.key("ann"), server.key("eve"), f"forms-{secrets.token_hex(4)}"
+    asks = {"acl": "public-read", "tagging": TAGS, "x-amz-tagging": "a=b"}
+    with Wire(server, ann) as wire:
+        assert wire.ask("PUT", f"/{bucket}").status == 200
+        rights = ["s3:PutObject"]
+        for name, value in asks.items():
+            wire.ask("PUT", f"/{bucket}", "policy", body=policy(bucket, rights))
+            fields = {"key": "k", name: value, **signed(eve, bucket, {"key": "k"}, {name: value})}
+            status, _, body = post(server, bucket, fields, b"1")
+            assert (name, status, b"AccessDenied" in body) == (name, 403, True)
+            assert wire.ask("HEAD", f"/{bucket}/k").status == 404
+            more = ["s3:PutObjectAcl" if name == "acl" else "s3:PutObjectTagging"]
+            wire.ask("PUT", f"/{bucket}", "policy", body=policy(bucket, rights + more))
+            assert post(server, bucket, fields, b"1")[0] == 204
+            assert wire.ask("DELETE", f"/{bucket}/k").status == 204
+
+
+def policy(bucket: str, actions: list[str]) -> bytes:
+    allow = {"Effect": "Allow", "Principal": {"AWS": "eve"}, "Action": actions}
+    return json.dumps({"Statement": [allow | {"Resource": f"arn:aws:s3:::{bucket}/*"}]}).encode()
+
+
+def test_a_form_is_kept_as_it_asks_or_refused(server: Server):
+    """Nothing that it asks for is passed over: what we don't do, a lock, a sum."""
+    key, bucket = server.key("ann"), f"forms-{secrets.token_hex(4)}"
+    until = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    lock = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": until}
+    right = base64.b64encode(hashlib.sha256(b"1").digest()).decode()
+    wrong = base64.b64encode(hashlib.sha256(b"2").digest()).decode()
+    cases: list[tuple[dict[str, str], int, bytes]] = [
+        ({"x-amz-server-side-encryption": "AES256"}, 501, b"NotImplemented"),
+        ({"x-amz-website-redirect-location": "/elsewhere"}, 501, b"NotImplemented"),
+        ({"x-amz-checksum-sha256": wrong}, 400, b"BadDigest"),
+        ({"x-amz-checksum-sha256": right, **lock, "tagging": TAGS}, 204, b""),
+    ]
+    with Wire(server, key) as wire:
+        lockable = {"x-amz-bucket-object-lock-enabled": "true"}
+        assert wire.ask("PUT", f"/{bucket}", headers=lockable).status == 200
+        for asks, wanted, code in cases:
+            each = [{name: value} for name, value in asks.items()]
+            fields = {"key": "k", **asks, **signed(key, bucket, {"key": "k"}, *each)}
+            status, _, body = post(server, bucket, fields, b"1")
+            assert (asks, status, code in body) == (asks, wanted, True)
+            found = wire.ask("HEAD", f"/{bucket}/k", headers={"x-amz-checksum-mode": "ENABLED"})
+            assert (found.status == 200) is (wanted == 204)
+        assert found.headers["x-amz-checksum-sha256"] == right
+        assert found.headers["x-amz-object-lock-mode"] == "GOVERNANCE"
+        assert b"<Value>b + c</Value>" in wire.ask("GET", f"/{bucket}/k", "tagging").body

@@ -12,12 +12,15 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.answers import posted_object
+from maruhub.gateway.s3.checksums import Expected
 from maruhub.gateway.s3.documents import read_tagging
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.permission import Need
+from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.post_policy import PostPolicy, read_post_policy
 from maruhub.gateway.s3.properties import read_properties
+from maruhub.gateway.s3.request_headers import SIGNATURE_PARAMETERS, refuse_unknown
 from maruhub.gateway.s3.route import KEY_BYTES_MAX
+from maruhub.gateway.s3.tags import tagging_header
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.request import Caller, Request
@@ -31,8 +34,10 @@ FIELDS_BYTES_MAX: Final = 20 * 1024
 _FIELDS_MAX: Final = 200
 _HEADERS: Final = (
     "cache-control", "content-type", "content-disposition", "content-encoding", "content-language",
-    "expires", "x-amz-storage-class",
+    "content-md5", "expires",
 )  # fmt: skip
+_OF_REQUEST: Final = ("host", "referer", "user-agent")
+"""Headers of the request itself that answers tell, or policies ask about."""
 
 Sender = Callable[[Mapping[str, str]], tuple[Caller, Namespace]]
 """Who sent a form, by its fields. Raises S3Failure."""
@@ -56,6 +61,7 @@ class FormSink:
         self._upload: Upload[ObjectInfo] | None = None
         self._policy: PostPolicy | None = None
         self._bucket: Bucket | None = None
+        self._expected = Expected({})
         self._done = False
 
     def write(self, data: bytes) -> None:
@@ -71,7 +77,9 @@ class FormSink:
             raise S3Failure("IncorrectNumberOfFilesInPostRequest" if not self._upload else "IncompleteBody")
         if self._policy is not None:
             self._policy.check_size(self._upload.size_bytes, ended=True)
-        return self._answer(self._bucket, self._upload.commit())
+        sum_ = self._expected.finish({})
+        more = {"checksums": {self._expected.kind: sum_}, "checksum_type": "FULL_OBJECT"} if sum_ else {}
+        return self._answer(self._bucket, self._upload.commit(fields=more))
 
     def abort(self) -> None:
         """See :class:`Sink`."""
@@ -112,7 +120,9 @@ class FormSink:
         if self._part.name != "file":
             self._hold(data[start:end])
         elif not self._done and self._upload is not None:
-            self._upload.write(memoryview(data)[start:end])
+            view = memoryview(data)[start:end]
+            self._upload.write(view)
+            self._expected.update(view)
             if self._policy is not None:
                 self._policy.check_size(self._upload.size_bytes, ended=False)
 
@@ -141,24 +151,29 @@ class FormSink:
         if len(key.encode()) > KEY_BYTES_MAX:
             raise S3Failure("KeyTooLongError")
         caller, names = self._sender(fields)
-        headers = _headers_of(fields) | {"host": self._request.asked.headers.get("host", "")}
-        asked = dataclasses.replace(self._request.asked, key=key, headers=headers)
+        sent = self._request.asked.headers
+        headers = _headers_of(fields) | {name: sent[name] for name in _OF_REQUEST if name in sent}
+        refuse_unknown(headers)
+        # A put in all that it asks for, so that it needs what a put does.
+        asked = dataclasses.replace(
+            self._request.asked, operation=Operation.PUT_OBJECT, key=key, headers=headers
+        )
         self._request = dataclasses.replace(self._request, asked=asked, caller=caller, names=names)
         if not caller.anonymous:
             self._policy = read_post_policy(fields["policy"])
             told = fields | {"bucket": self._request.bucket, "key": key}
             self._policy.check(told, now_us=self._request.now_us)
         authority = Authority(self._request)
-        authority.require(Need("s3:PutObject", self._request.bucket, key))
+        authority.require_all()
         self._bucket = bucket = authority.bucket(self._request.bucket)
         said = read_properties(headers, now_us=self._request.now_us)
-        tags = read_tagging(fields["tagging"].encode()) if fields.get("tagging") else {}
+        self._expected = Expected(headers)
         self._upload = names.objects.upload(
             self._request.bucket,
             key,
             content_type=said.content_type or None,
             metadata=dict(said.metadata) or None,
-            fields=fields_of(self._request, bucket, dataclasses.replace(said, tags=tags)),
+            fields=fields_of(self._request, bucket, said),
         )
 
     def _answer(self, bucket: Bucket, info: ObjectInfo) -> Answer:
@@ -207,9 +222,14 @@ def _parser(content_type: str, sink: FormSink) -> MultipartParser:
 
 
 def _headers_of(fields: Mapping[str, str]) -> dict[str, str]:
-    """The fields that a put would have as headers."""
-    kept = {n: v for n, v in fields.items() if n in _HEADERS or n.startswith("x-amz-meta-")}
-    return kept | ({"x-amz-acl": fields["acl"]} if fields.get("acl") else {})
+    """The fields that a put would have as headers; those of the signature aside."""
+    kept = {n: v for n, v in fields.items() if n in _HEADERS or n.startswith("x-amz-")}
+    kept = {name: value for name, value in kept.items() if name not in SIGNATURE_PARAMETERS}
+    if fields.get("acl"):
+        kept["x-amz-acl"] = fields["acl"]
+    if fields.get("tagging"):
+        kept["x-amz-tagging"] = tagging_header(read_tagging(fields["tagging"].encode()))
+    return kept
 
 
 def _redirect(target: str, bucket: str, info: ObjectInfo) -> str:
