@@ -168,6 +168,15 @@ def test_a_key_with_a_policy_may_do_what_it_says_and_no_more(doors: Doors, admin
     assert doors.door("ann").ask("GET", f"/{bucket}/k").body == b"bytes"
 
 
+def test_to_make_a_bucket_again_takes_the_right_to_its_acl(doors: Doors):
+    bucket, public = doors.bucket("made-again"), {"x-amz-acl": "public-read"}
+    policy = {"Statement": [statement("Allow", "s3:CreateBucket", bucket, None)]}
+    with doors.door_with("ann", "maker", policy) as maker:
+        assert maker.ask("PUT", f"/{bucket}").status == 200, "it changes nothing"
+        assert maker.ask("PUT", f"/{bucket}", headers=public).code == "AccessDenied"
+    assert doors.door().ask("GET", f"/{bucket}").code == "AccessDenied"
+
+
 ACLS = {
     # ACL of the bucket: what (nobody, another user) may do of list, read, write.
     "private": ("", ""),
@@ -232,6 +241,7 @@ def test_public_access_can_be_blocked(doors: Doors):
     for refused in (
         doors.bucket_policy(bucket, everyone),
         ann.ask("PUT", f"/{bucket}", "acl", headers=public),
+        ann.ask("PUT", f"/{bucket}", headers=public),
         ann.ask("PUT", f"/{bucket}/k", "acl", headers=public),
         ann.ask("PUT", f"/{bucket}/j", body=b"x", headers=public),
         ann.ask("POST", f"/{bucket}/j", "uploads", headers=public),

@@ -10,10 +10,12 @@ from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3 import settings
 from maruhub.gateway.s3.documents import read_create_bucket, read_versioning
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.properties import canned_acl
 from maruhub.gateway.service.authority import Authority, bad_bucket_name
 from maruhub.gateway.service.listings import REGION, region_of, xml
 from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.settings import refuse_public_acl
 from maruhub.namespace.bucket import Versioning
 
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]{1,16}){1,3}-[0-9]{1,2}", re.ASCII)
@@ -57,8 +59,11 @@ def _recreate(request: Request, authority: Authority, fields: dict[str, Any]) ->
         raise S3Failure("BucketAlreadyExists", BucketName=request.bucket)
     if "region" in fields or ("lock" in fields and not bucket.locks):
         raise S3Failure("BucketAlreadyOwnedByYou", BucketName=request.bucket)
-    if bucket.owner == request.caller.user:
-        acl = fields.get("acl")
+    acl = fields.get("acl")
+    if bucket.owner == request.caller.user and acl != bucket.tail.get("acl"):
+        # As much as to put an ACL, so it takes that.
+        authority.require(Need("s3:PutBucketAcl", request.bucket))
+        refuse_public_acl(bucket, acl or "")
         request.names.buckets.edit(request.bucket, lambda _bucket: {"acl": acl})
 
 
