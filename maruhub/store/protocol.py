@@ -8,7 +8,7 @@ contract suite runs beside it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from maruhub.errors import MaruError
 from maruhub.store.format.extent import Blob, Blobs, Extent, ExtentArray
@@ -76,6 +76,20 @@ I/O, no locks, no store calls in it.
 """
 
 
+class Proposal(NamedTuple, Generic[T]):
+    """A change and who asks for it.
+
+    Args:
+        change: What is to be decided.
+        actor: Whose name its rows bear.
+        request: Names this very write in them, so that a retry can be told; at most 255 bytes.
+    """
+
+    change: Change[T]
+    actor: str = ""
+    request: bytes = b""
+
+
 class Store(Protocol):
     """Keeps bytes and rows. Safe from many threads, and from many processes at once.
 
@@ -104,6 +118,13 @@ class Store(Protocol):
 
         Whatever ``change`` raises is raised here and nothing of it is kept. All extents
         that the change names are durable too when this returns.
+        """
+
+    def commit_each(self, proposals: Sequence[Proposal[T]]) -> list[T | Exception]:
+        """Several changes of one thread, each for itself; their results in order, or what each raised.
+
+        Later ones see what earlier ones staged. One that raises leaves nothing, and the others as
+        they are. Waits once for all of them, not once for each.
         """
 
     def get_many(self, keys: Sequence[bytes]) -> RowBatch:

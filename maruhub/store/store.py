@@ -26,7 +26,7 @@ from maruhub.store.format.row import Row, RowBatch
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.format.state import decode_state
 from maruhub.store.heal import heal_copies
-from maruhub.store.protocol import Buffer, Change, T, prefix_end, scan_all
+from maruhub.store.protocol import Buffer, Change, Proposal, T, prefix_end, scan_all
 from maruhub.store.read.audit import Audit, AuditResult, BadCopy
 from maruhub.store.read.layouts import Layouts
 from maruhub.store.read.reader import ReadCounts, Reader
@@ -155,7 +155,12 @@ class PoolStore:
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
         """See ``Store.commit``."""
         with self._gate.passing():
-            return self._writer_side().turn.commit(change, actor=actor, request=request)
+            return self._writer_side().turn.commit(Proposal(change, actor, request))
+
+    def commit_each(self, proposals: Sequence[Proposal[T]]) -> list[T | Exception]:
+        """See ``Store.commit_each``."""
+        with self._gate.passing():
+            return self._writer_side().turn.commit_each(proposals)
 
     def _writer_side(self) -> WritingSide:
         side = self._writing

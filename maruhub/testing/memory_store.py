@@ -17,7 +17,7 @@ from maruhub.index.protocol import KEY_BYTES_MAX
 from maruhub.store.format.extent import EXTENT_BYTES_MAX, Blob, Blobs, Extent, ExtentArray
 from maruhub.store.format.row import Row, RowBatch, encode_row
 from maruhub.store.format.segment_class import SegmentClass
-from maruhub.store.protocol import Buffer, Change, T
+from maruhub.store.protocol import Buffer, Change, Proposal, T
 
 
 class MemoryRows:
@@ -119,6 +119,16 @@ class MemoryStore:
                 else:
                     self._rows[key] = raw
             return result
+
+    def commit_each(self, proposals: Sequence[Proposal[T]]) -> list[T | Exception]:
+        with self._lock:
+            return [self._outcome(*proposal) for proposal in proposals]
+
+    def _outcome(self, change: Change[T], actor: str, request: bytes) -> T | Exception:
+        try:
+            return self.commit(change, actor=actor, request=request)
+        except Exception as error:  # noqa: BLE001 - it is its caller's
+            return error
 
     def get_many(self, keys: Sequence[bytes]) -> RowBatch:
         with self._lock:

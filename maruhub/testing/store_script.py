@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from maruhub.errors import MaruError
-from maruhub.store.commit.job import Job
 from maruhub.store.format.extent import EXTENT_DTYPE, Blob, Blobs, ExtentArray, array_to_extents
 from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
-from maruhub.store.protocol import Rows
+from maruhub.store.protocol import Proposal, Rows
 from maruhub.store.store import PoolStore
 
 SIZES = (0, 1, 100, 4095, 4096, 4097, 9000, 20_000, 70_000)
@@ -208,14 +207,14 @@ def run_turn(store: PoolStore, edits: Sequence[Edit], model: Model) -> None:
 
 def commit_turn(store: PoolStore, edits: Sequence[Edit], blobs: Sequence[list[Blob]], model: Model) -> None:
     """The second half of ``run_turn``: the bytes have been appended."""
-    jobs = [
-        Job(lambda rows, edit=edit, own=own: _stage(rows, edit, own), "script", b"")  # type: ignore[misc]
+    proposals: list[Proposal[None]] = [
+        Proposal(lambda rows, edit=edit, own=own: _stage(rows, edit, own), "script")  # type: ignore[misc]
         for edit, own in zip(edits, blobs, strict=True)
     ]
     wanted = [edit for edit in edits if not edit.refused]
     try:
-        serve_together(store, jobs)
-        errors = [job.error for job in jobs]
+        outcomes = store.commit_each(proposals)
+        errors = [outcome if isinstance(outcome, Exception) else None for outcome in outcomes]
         failed = [error for error in errors if error is not None and not isinstance(error, Planned)]
         if failed:
             raise failed[0]
@@ -225,13 +224,6 @@ def commit_turn(store: PoolStore, edits: Sequence[Edit], blobs: Sequence[list[Bl
     if any(edit.refused != isinstance(error, Planned) for edit, error in zip(edits, errors, strict=True)):
         raise Lost("a refused change was acknowledged, or the other way round")
     model.acknowledge(wanted)
-
-
-def serve_together(store: PoolStore, jobs: Sequence[Job]) -> None:
-    """One turn for all: what the turn does for threads that wait at the same time."""
-    turn = store._writer_side().turn
-    turn._waiting += jobs
-    turn._serve_waiting()
 
 
 def _stage(rows: Rows, edit: Edit, blobs: list[Blob]) -> Any:

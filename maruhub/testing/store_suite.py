@@ -24,7 +24,7 @@ import pytest
 from maruhub.errors import InvalidInput
 from maruhub.store.format.extent import Blobs
 from maruhub.store.format.row import Row
-from maruhub.store.protocol import Rows, Store, get, read, scan_all
+from maruhub.store.protocol import Proposal, Rows, Store, get, read, scan_all
 from maruhub.testing.bytes_suite import BytesSuite, filled, plain, put
 
 
@@ -177,6 +177,27 @@ class StoreSuite(BytesSuite):
 
         commit_together(store, [change(number) for number in range(5)])
         assert [len(keys) for _, keys in sorted(seen)] == [0, 1, 2, 3, 4]
+
+    def test_several_changes_of_one_thread_are_each_for_itself(self, store: Store) -> None:
+        def change(number: int) -> Callable[[Rows], tuple[int, list[bytes]]]:
+            def work(rows: Rows) -> tuple[int, list[bytes]]:
+                rows.put(b"K%d" % number, b"")
+                if number == 1:
+                    raise Planned
+                return rows.counter, keys_of(rows.scan(b"K", b"L", 9))
+
+            return work
+
+        proposals = [Proposal(change(number), f"actor {number}", b"%d" % number) for number in range(4)]
+        first, bad, *others = store.commit_each(proposals)
+        assert isinstance(bad, Planned)
+        kept = [outcome for outcome in (first, *others) if not isinstance(outcome, Exception)]
+        assert [keys for _, keys in kept] == [[], [b"K0"], [b"K0", b"K2"]]
+        rows = store.scan(b"K", b"L", 9)
+        assert [row.counter for row in rows] == [counter for counter, _ in kept]
+        assert [(row.key, row.actor, row.request) for row in rows] == [
+            (b"K%d" % number, f"actor {number}", b"%d" % number) for number in (0, 2, 3)
+        ]
 
     def test_counters_and_clocks_rise(self, store: Store) -> None:
         def change(rows: Rows) -> tuple[int, int]:

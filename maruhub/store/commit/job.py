@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from maruhub.store.commit.apply import Record
 from maruhub.store.format.state import IndexState
-from maruhub.store.protocol import Change
+from maruhub.store.protocol import Proposal
 
 
 class Job:
-    """One writer waiting for its turn."""
+    """One change on its way through a turn, and what became of it."""
 
-    def __init__(self, change: Change[Any], actor: str, request: bytes) -> None:
-        self.change = change
-        self.actor = actor
-        self.request = request
+    def __init__(self, proposal: Proposal[Any]) -> None:
+        self.change, self.actor, self.request = proposal
         self.result: Any = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
+
+    def settled(self) -> Any:
+        """What the change returned; raises the error for which nothing of it is kept."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class Party:
+    """The jobs of one thread, which waits until all of them are through.
+
+    ``interrupt``: what ended their turn from outside; it is no error of theirs.
+    """
+
+    def __init__(self, proposals: Sequence[Proposal[Any]]) -> None:
+        self.jobs = [Job(proposal) for proposal in proposals]
+        self.interrupt: BaseException | None = None
         self.done = False
         self.leads = False
         self.wake = threading.Lock()
         self.wake.acquire()
+
+    def fail(self, error: BaseException) -> None:
+        """Says what their turn ended by; a job that had an error of its own keeps it."""
+        if isinstance(error, Exception):
+            for job in self.jobs:
+                job.error = job.error or error
+        else:
+            self.interrupt = error
+
+    def end(self) -> None:
+        """Wakes the thread: they are through."""
+        self.done = True
+        self.wake.release()
 
 
 class Batch:

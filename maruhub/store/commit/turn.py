@@ -11,7 +11,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
 
 from maruhub.errors import MaruError, Unavailable
 from maruhub.index.protocol import Index, IndexTxn
@@ -19,10 +18,11 @@ from maruhub.store.blades import Blades
 from maruhub.store.commit.apply import Record
 from maruhub.store.commit.clock import CounterMark, read_moment
 from maruhub.store.commit.durable import require_named, require_whole
-from maruhub.store.commit.job import Batch, Job
+from maruhub.store.commit.job import Batch, Job, Party
 from maruhub.store.commit.log import Log
 from maruhub.store.commit.signals import deferred_signals
 from maruhub.store.commit.staging import StagedRows, TurnRows
+from maruhub.store.commit.waiting import Take, Waiting
 from maruhub.store.commit.writer import Writer
 from maruhub.store.format.batch import BatchPlace
 from maruhub.store.format.keys import STATE_KEY, Tail, decode_tail, encode_tail, layout_key, tail_key
@@ -30,9 +30,7 @@ from maruhub.store.format.layout import encode_layout
 from maruhub.store.format.row import Row, encode_row
 from maruhub.store.format.segment_class import SegmentClass
 from maruhub.store.format.state import IndexState, Moment, decode_state, encode_state
-from maruhub.store.protocol import Change, T
-
-_CHANGES_A_TURN: Final = 1024
+from maruhub.store.protocol import Proposal, T
 
 Decide = Callable[[IndexTxn, int], Mapping[bytes, bytes | None]]
 """Decides on the store's own rows: from the transaction and their counter, payload by key (None: gone)."""
@@ -50,76 +48,48 @@ class CommitTurn:
         self._blades = blades
         self._mark = mark
         self._identity = index.identity().encode()[:32]
-        self._waiting: list[Job] = []
-        self._busy = False
-        self._queue_lock = threading.Lock()
         self._turn_lock = threading.Lock()
+        self._waiting = Waiting(self._turn)
 
-    def commit(self, change: Change[T], *, actor: str, request: bytes) -> T:
-        """Waits for a turn that carries ``change``; returns its result, durable."""
-        job = Job(change, actor, request)
-        with self._queue_lock:
-            self._waiting.append(job)
-            job.leads, self._busy = not self._busy, True
-        try:
-            if not job.leads:
-                job.wake.acquire()
-            if not job.done:
-                self._serve_waiting()
-        finally:
-            self._leave(job)
-        if job.error is not None:
-            raise job.error
-        result: T = job.result
+    def commit(self, proposal: Proposal[T]) -> T:
+        """Waits for a turn that carries a change; returns its result, durable."""
+        party = Party([proposal])
+        self._waiting.serve(party)
+        result: T = party.jobs[0].settled()
         return result
 
-    def _serve_waiting(self) -> None:
-        with self._queue_lock:
-            jobs, self._waiting = self._waiting[:_CHANGES_A_TURN], self._waiting[_CHANGES_A_TURN:]
-        try:
-            with self._turn_lock, deferred_signals():
-                self._turn(jobs)
-        except BaseException as error:  # noqa: BLE001 - every waiting thread must hear of it
-            for job in jobs:
-                job.error = job.error or error
-        for job in jobs:
-            job.done = True
-            job.wake.release()
+    def commit_each(self, proposals: Sequence[Proposal[T]]) -> list[T | Exception]:
+        """The same for several of one thread, together; each has an outcome of its own."""
+        party = Party(proposals)
+        self._waiting.serve(party)
+        return [job.result if job.error is None else job.error for job in party.jobs]
 
-    def _leave(self, job: Job) -> None:
-        """Whoever led, even if interrupted, hands over to the first that waits."""
-        with self._queue_lock:
-            if not job.done and job in self._waiting:
-                self._waiting.remove(job)
-            if job.leads:
-                self._busy = bool(self._waiting)
-                for first in self._waiting[:1]:
-                    first.leads = True
-                    first.wake.release()
+    def _turn(self, take: Take) -> None:
+        with self._turn_lock, deferred_signals():
+            with self._index.write() as txn:
+                settle = self._carry(txn, take())
+            for action in settle:
+                action()
 
-    def _turn(self, jobs: Sequence[Job]) -> None:
-        settle: list[Callable[[], None]] = []
-        with self._index.write() as txn:
-            state = self._complete_state(txn)
-            base = self._mark.draw(state.counter, len(jobs) + self._own_counters())
-            batch = Batch(state, base, len(jobs))
-            now = read_moment()
-            state = self._state_at(state, now)
-            turn = TurnRows(txn)
-            for number, job in enumerate(jobs):
-                rows = StagedRows(
-                    turn,
-                    actor=job.actor,
-                    request=job.request,
-                    counter=base + 1 + number,
-                    time_us=now.wall_us,
-                    pool_time_us=state.pool_time_us,
-                )
-                self._decide(turn, job, rows, batch)
-            if batch.records:
-                settle = self._write(txn, turn, batch, state)
-        for action in settle:
-            action()
+    def _carry(self, txn: IndexTxn, jobs: Sequence[Job]) -> list[Callable[[], None]]:
+        """Runs the changes of a turn and writes it; returns what to do once it is committed."""
+        state = self._complete_state(txn)
+        base = self._mark.draw(state.counter, len(jobs) + self._own_counters())
+        batch = Batch(state, base, len(jobs))
+        now = read_moment()
+        state = self._state_at(state, now)
+        turn = TurnRows(txn)
+        for number, job in enumerate(jobs):
+            rows = StagedRows(
+                turn,
+                actor=job.actor,
+                request=job.request,
+                counter=base + 1 + number,
+                time_us=now.wall_us,
+                pool_time_us=state.pool_time_us,
+            )
+            self._decide(turn, job, rows, batch)
+        return self._write(txn, turn, batch, state) if batch.records else []
 
     def relog(self, pick: Callable[[IndexTxn], list[Record]], flags: int) -> int:
         """A turn that logs rows as they stand, with their own counters (checkpoints).
