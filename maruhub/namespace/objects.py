@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maruhub.errors import InvalidInput, MaruError
+from maruhub.errors import InvalidInput
 from maruhub.namespace import copying
 from maruhub.namespace.deleting import delete_change
-from maruhub.namespace.digests import Digest, start_digests
+from maruhub.namespace.digests import Digest
 from maruhub.namespace.editing import Edit, edit_change
 from maruhub.namespace.fields import Fields, changed, check_fields, encode_tail, pack_tail, with_user_fields
 from maruhub.namespace.names import check_bucket_name, encode_key
 from maruhub.namespace.object import ObjectInfo, encode_payload
+from maruhub.namespace.placing import Placing, place_together
 from maruhub.namespace.put import (
     UNCONDITIONAL,
     Condition,
@@ -25,7 +26,7 @@ from maruhub.namespace.put import (
 )
 from maruhub.namespace.quotas import EARLY_BYTES, check_room
 from maruhub.namespace.reads import ObjectReads
-from maruhub.namespace.stream import NOT_A_REFUSAL, Readable, Upload, as_bytes, pour
+from maruhub.namespace.stream import Readable, Upload, as_bytes, pour
 from maruhub.namespace.tally import counted
 from maruhub.namespace.trail import Trail
 from maruhub.store.format.extent import Blob
@@ -69,12 +70,36 @@ class Objects(ObjectReads):
             fields: Further named fields of the row (``docs/format-names.md``): ``tags``, ``headers``, …
             digest: The sums of ``data``, where the caller has made them already: they are believed.
         """
-        item = PutItem(key, data, content_type, metadata, mtime_ns, fields=fields, digest=digest)
+        return self._place(
+            self.prepare(
+                bucket,
+                PutItem(key, data, content_type, metadata, mtime_ns, fields=fields, digest=digest),
+                if_match=if_match,
+                if_none_match=if_none_match,
+                request=request,
+                create_bucket=create_bucket,
+            )
+        )[0]
+
+    def prepare(
+        self,
+        bucket: str,
+        item: PutItem,
+        *,
+        if_match: str | None = None,
+        if_none_match: bool = False,
+        request: bytes = b"",
+        create_bucket: bool = False,
+    ) -> Placing:
+        """The first half of :meth:`put`: refuses what can be refused by now, writes nothing.
+
+        ``place_together`` ends it, with others that come at the same time.
+        """
         free = if_match is None and not if_none_match
         condition = UNCONDITIONAL if free else Condition(if_match, if_none_match)
-        return self._put(
+        return self._prepare(
             bucket, [item], conditions=[condition], request=request, create_bucket=create_bucket
-        )[0]
+        )
 
     def put_many(
         self, bucket: str, items: Sequence[PutItem], *, request: bytes = b"", create_bucket: bool = False
@@ -84,9 +109,12 @@ class Objects(ObjectReads):
         Keys must differ; one failed ``if_none_match`` refuses the batch.
         """
         conditions = [Condition(None, True) if item.if_none_match else UNCONDITIONAL for item in items]
-        return self._put(bucket, items, conditions=conditions, request=request, create_bucket=create_bucket)
+        put = self._prepare(
+            bucket, items, conditions=conditions, request=request, create_bucket=create_bucket
+        )
+        return self._place(put) if items else []
 
-    def _put(
+    def _prepare(
         self,
         bucket: str,
         items: Sequence[PutItem],
@@ -94,34 +122,32 @@ class Objects(ObjectReads):
         conditions: Sequence[Condition],
         request: bytes,
         create_bucket: bool,
-    ) -> list[ObjectInfo]:
+    ) -> Placing:
         check_request(request)
         raw_keys = _distinct_keys(items)
         tails = [encode_tail(item.content_type, item.metadata, item.fields) for item in items]
         self._check_early(
             bucket, raw_keys, conditions=conditions, create_bucket=create_bucket, retriable=bool(request)
         )
-        if not items:
-            return []
         data = [as_bytes(item.data) for item in items]
         self._check_room(bucket, raw_keys, sum(map(len, data)), create_bucket=create_bucket)
-        digests = start_digests(data, [item.digest for item in items])
-        blobs = self._store.append(data)
-        news = []
-        parts = zip(items, raw_keys, tails, data, digests.result(), blobs, conditions, strict=True)
-        for item, raw_key, tail, bytes_, digest, blob, condition in parts:
-            payload = encode_payload(digest, len(bytes_), mtime_ns=item.mtime_ns, tail=tail)
-            news.append(NewVersion(item.key, raw_key, payload, blob, condition))
-        change = put_change(bucket, news, request=request, create_bucket=create_bucket)
-        try:
-            infos = self._store.commit(counted(change), actor=self._actor, request=request)
-        except MaruError as error:
-            if not isinstance(error, NOT_A_REFUSAL):
-                self._store.disclaim(extent for blob in blobs for extent in blob)
-            raise
-        if request:
-            self._store.disclaim(unneeded(blobs, infos))
-        return infos
+        return Placing(
+            bucket=bucket,
+            items=items,
+            raw_keys=raw_keys,
+            tails=tails,
+            data=data,
+            conditions=conditions,
+            actor=self._actor,
+            request=request,
+            create_bucket=create_bucket,
+        )
+
+    def _place(self, put: Placing) -> list[ObjectInfo]:
+        (outcome,) = place_together(self._store, [put])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def _check_early(
         self,
