@@ -27,7 +27,8 @@ class App:
         return Exchange(self._desk, scope, protocol).begin()
 
     def flush(self) -> None:
-        """Hands over what has been counted and logged; to be called now and then."""
+        """Hands over what has been counted and logged, gives up bodies that are late; to be called now and then."""
+        self._desk.arrivals.give_up_late()
         self._desk.register.flush()
 
     def drain(self) -> None:

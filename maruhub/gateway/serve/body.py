@@ -46,6 +46,16 @@ class Body:
         """Whether there is none, as its head says."""
         return self.size_bytes == 0
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it comes in one piece: there is one, of a size that is known and small."""
+        return self.size_bytes is not None and 0 < self.size_bytes <= _SMALL_BYTES
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more of it is read."""
+        return self._ended or self.size_bytes == 0
+
     async def whole(self, most_bytes: int) -> bytes:
         """All of it.
 
@@ -57,7 +67,7 @@ class Body:
             return b""
         if self.size_bytes is not None and self.size_bytes > most_bytes:
             raise S3Failure("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(most_bytes))
-        if self.size_bytes is not None and self.size_bytes <= _SMALL_BYTES:
+        if self.is_small:
             return await self._small()
         pieces = []
         async for piece in self.pieces():
@@ -68,15 +78,33 @@ class Body:
 
     async def _small(self) -> bytes:
         """A small one in one piece: to be told of each of its packets takes longer than to sum it."""
-        self._ended = True
         try:
             async with asyncio.timeout(self._idle_s):
-                data: bytes = await self._protocol()
+                return self._whole(await self.ask())
         except TimeoutError:
             raise S3Failure("RequestTimeout") from None
         except RuntimeError:
             # Granian's word for a peer that left in mid-body.
             raise S3Failure("IncompleteBody") from None
+
+    def ask(self) -> Any:
+        """For whoever waits past the event loop: a future of the runtime of a small one, all of it.
+
+        :meth:`received` takes it when it is done.
+        """
+        self._ended = True
+        return self._protocol()
+
+    def received(self, future: Any) -> bytes:
+        """What :meth:`ask` has come to; None: it came too late. Raises S3Failure as :meth:`whole` does."""
+        if future is None:
+            raise S3Failure("RequestTimeout")
+        try:
+            return self._whole(future.result())
+        except RuntimeError:
+            raise S3Failure("IncompleteBody") from None
+
+    def _whole(self, data: bytes) -> bytes:
         self.received_bytes = len(data)
         if self.received_bytes != self.size_bytes:
             raise S3Failure("IncompleteBody")
@@ -104,7 +132,7 @@ class Body:
         Returns:
             Whether the body has been read to its end.
         """
-        if self._ended or self.size_bytes == 0:
+        if self.is_over:
             return True
         if self.size_bytes is None or self.size_bytes - self.received_bytes > _LINGER_BYTES:
             return False
@@ -116,7 +144,7 @@ class Body:
         return True
 
     async def _next(self) -> bytes | None:
-        if self._ended or self.size_bytes == 0:
+        if self.is_over:
             return None
         if self._chunks is None:
             self._chunks = aiter(self._protocol)

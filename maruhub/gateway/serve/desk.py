@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.serve.access_log import AccessLog
+from maruhub.gateway.serve.arrivals import Arrivals
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
 from maruhub.gateway.serve.metrics import Metrics
+from maruhub.gateway.serve.putting import Putting
 from maruhub.gateway.serve.register import Register
 from maruhub.gateway.service.service import Service
 
@@ -33,6 +35,8 @@ class Desk:
         self.service = Service(hub)
         self.batch = BatchDoor(hub)
         self.crossing = Crossing(options.threads, options.waiting)
+        self.putting = Putting(self.service, hub.store, options.threads + options.waiting)
+        self.arrivals = Arrivals(options.idle_s)
         self.uploads = asyncio.Semaphore(options.uploads)
         self.metrics = Metrics()
         self._access = AccessLog(options.access_log)
@@ -41,6 +45,7 @@ class Desk:
 
     def close(self) -> None:
         """Waits for what runs in threads."""
+        self.putting.close()
         self.crossing.close()
         self.register.flush()
         self._access.close()

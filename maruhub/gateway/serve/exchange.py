@@ -35,6 +35,7 @@ from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
 from maruhub.gateway.service.service import SINKS, Service
 from maruhub.gateway.service.sinks import SMALL_BYTES, Sink
+from maruhub.gateway.service.small_puts import SmallPut
 from maruhub.gateway.service.translation import failure_of
 from maruhub.namespace import Namespace
 
@@ -47,6 +48,8 @@ _OWN: Final = "/-/"
 _PLAIN: Final = ("content-type", "text/plain; charset=utf-8")
 Step = Answer | Coroutine[Any, Any, Answer]
 """An answer, or what is to be run in the event loop to have it."""
+_ELSEWHERE: Final = Answer(0, [])
+"""Stands for an answer that is on its way past the event loop."""
 
 
 class Exchange:
@@ -77,6 +80,8 @@ class Exchange:
     def begin(self) -> Coroutine[Any, Any, None] | None:
         """Answers, whatever happens; or gives what is to be run in the event loop until it has."""
         step = self._first_step()
+        if step is _ELSEWHERE:
+            return None
         if not isinstance(step, Answer) or not step.is_whole:
             return self._finish(step)
         self._delivery.send_whole(step, self._cors)
@@ -85,8 +90,7 @@ class Exchange:
 
     async def _finish(self, step: Step) -> None:
         """The same for what has to be waited for."""
-        metrics = self._desk.metrics
-        metrics.in_flight += 1
+        self._desk.metrics.waits(1)
         try:
             answer = step if isinstance(step, Answer) else await self._answer(step)
             await self._delivery.send(answer, self._cors)
@@ -99,7 +103,7 @@ class Exchange:
             _log.exception("request %s broke off", self._id)
             raise
         finally:
-            metrics.in_flight -= 1
+            self._desk.metrics.waits(-1)
             self._note()
 
     def _first_step(self) -> Step:
@@ -145,6 +149,8 @@ class Exchange:
         request = Request(asked, head, passed.caller, passed.names, now_us, self._id, at_once=at_once)
         if "origin" in head.by_name:
             return self._for_a_page(request, passed)
+        if operation is Operation.PUT_OBJECT and self._body.is_small:
+            return self._take_beside(request, passed)
         return self._do(request, passed)
 
     async def _for_a_page(self, request: Request, passed: Passed) -> Answer:
@@ -187,8 +193,35 @@ class Exchange:
         small = self._body.size_bytes is not None and self._body.size_bytes <= SMALL_BYTES
         if small:
             raw = await self._body.whole(SMALL_BYTES)
-            return await crossing.run(_put_small, desk.service, request, passed, raw)
+            return await crossing.run(_take_small, desk.service, request, passed, raw)
         return await self._pour(lambda: desk.service.sink(request, passed.payload, passed.signer))
+
+    def _take_beside(self, request: Request, passed: Passed) -> Answer:
+        """A small object: awaited past the event loop, and put together with others."""
+        desk = self._desk
+
+        def take(future: Any) -> None:
+            try:
+                raw = self._body.received(future)
+                desk.putting.put(SmallPut(request, passed.payload, passed.signer, raw), self._end)
+            except Exception as error:  # noqa: BLE001 - see _failure
+                self._end(error)
+
+        desk.metrics.waits(1)
+        desk.arrivals.expect(self._body.ask(), take)
+        return _ELSEWHERE
+
+    def _end(self, outcome: Answer | Exception) -> None:
+        """Answers, from any thread, once the body is over."""
+        try:
+            answer = self._failed(self._failure(outcome)) if isinstance(outcome, Exception) else outcome
+            assert isinstance(answer, Answer)
+            self._delivery.send_whole(answer, self._cors)
+        except Exception as error:  # noqa: BLE001 - nobody above would hear of it
+            _log.error("request %s broke off", self._id, exc_info=error)
+        finally:
+            self._desk.metrics.waits(-1)
+            self._note()
 
     async def _pour(self, make: Callable[[], Sink]) -> Answer:
         """A body of any size, piece by piece."""
@@ -262,7 +295,7 @@ class Exchange:
         waits = (
             self._head.by_name.get("expect", "").lower() == "100-continue" and not self._body.received_bytes
         )
-        if waits or self._body.is_empty:
+        if waits or self._body.is_over:
             return self._error(failure, close=waits)
         return self._behind_body(failure)
 
@@ -298,8 +331,8 @@ class Exchange:
         )
 
 
-def _put_small(service: Service, request: Request, passed: Passed, raw: bytes) -> Answer:
-    """A whole small upload, in one thread at one go."""
+def _take_small(service: Service, request: Request, passed: Passed, raw: bytes) -> Answer:
+    """A whole small body, in one thread at one go."""
     sink = service.sink(request, passed.payload, passed.signer)
     try:
         sink.write(raw)

@@ -7,6 +7,7 @@ read of 50 KB.
 from __future__ import annotations
 
 import bisect
+import threading
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Sequence
@@ -35,11 +36,10 @@ class _Times(Histogram):
 
 
 class Metrics:
-    """The counters of one worker, used by one thread at a time; ``text`` is the sum over all.
+    """The counters of one worker, used by one thread at a time but for ``waits``; ``text`` is the sum over all.
 
     Attributes:
-        in_flight: Requests that wait for something, changed from the event loop alone; the others are
-            answered before anybody could ask.
+        in_flight: Requests that wait for something; the others are answered before anybody could ask.
     """
 
     def __init__(self) -> None:
@@ -76,6 +76,12 @@ class Metrics:
             registry=own,
         )
         self.in_flight = 0
+        self._lock = threading.Lock()
+
+    def waits(self, change: int) -> None:
+        """Counts a request that begins to wait (1), or has ended (-1); from any thread."""
+        with self._lock:
+            self.in_flight += change
 
     def count(self, ended: Sequence[Ended], *, refused: int, unlogged: int) -> None:
         """Counts requests that have ended, wrong signatures and access keys, lost lines of the log."""

@@ -22,6 +22,7 @@ _rust: Any = importlib.import_module("granian._granian")
 _loops: Any = importlib.import_module("granian._loops")
 
 _HANDING: Final = "_schedule_fn"
+_TELLING: Final = "call_soon_threadsafe"
 _LOGGER: Final = "_granian.utils"
 _GIVEN_UP: Final = "\nConnectionError: "
 
@@ -48,6 +49,7 @@ class Runtime:
         self._signal.add_cb(lambda: self.loop.call_soon_threadsafe(self._stopped.set))
         self._scheduler = _rust.CallbackScheduler(self.loop, None, None, None, None)
         setattr(self._scheduler, _HANDING, _handing(answer, self.loop))
+        setattr(self.loop, _TELLING, _telling(self.loop.call_soon_threadsafe))
         self._worker = _worker(options, listener)
 
     def run(self) -> None:
@@ -66,6 +68,17 @@ def is_news(record: logging.LogRecord) -> bool:
     The server's runtime adds the whole way of each error that it is handed, in the message's own text.
     """
     return _GIVEN_UP not in record.getMessage()
+
+
+def _telling(to_loop: Callable[..., Any]) -> Callable[..., Any]:
+    """How the runtime tells of what is done: to the loop, or at once to whom any thread may tell."""
+
+    def tell(callback: Any, *arguments: Any, context: Any = None) -> Any:
+        if getattr(callback, "any_thread", False):
+            return callback(*arguments)
+        return to_loop(callback, *arguments, context=context)
+
+    return tell
 
 
 def _handing(answer: Answering, loop: asyncio.AbstractEventLoop) -> Callable[[Any], None]:

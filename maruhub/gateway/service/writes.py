@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from maruhub.errors import InvalidInput, MaruError, NoSuchKey, PreconditionFailed
 from maruhub.gateway.answer import Answer
@@ -31,10 +32,14 @@ from maruhub.gateway.service.translation import failure_of
 from maruhub.namespace.bucket import Bucket, Versioning
 from maruhub.namespace.deleting import Deleted
 from maruhub.namespace.object import ObjectInfo
+from maruhub.namespace.placing import Placing, place_together
+from maruhub.namespace.put import PutItem
 from maruhub.namespace.stream import Upload
 from maruhub.namespace.versions import Version
 from maruhub.store.format.row import Row
 from maruhub.wire.signing import Signer
+
+T = TypeVar("T")
 
 
 def fields_of(request: Request, bucket: Bucket, said: Properties) -> dict[str, Any]:
@@ -96,12 +101,11 @@ class PutSink:
         self._bucket = bucket
         self._intake = Intake(request.headers, payload, signer)
         self._conditions, condition = condition_of(request)
-        self._how: dict[str, Any] = {
+        self._kind: dict[str, Any] = {
             "content_type": said.content_type or None,
             "metadata": dict(said.metadata) or None,
-            "request": request.retry_id,
-            **condition,
         }
+        self._how: dict[str, Any] = {"request": request.retry_id, **condition}
         self._fields = fields_of(request, bucket, said)
         self._held: memoryview | bytearray = memoryview(b"")
         self._upload: Upload[ObjectInfo] | None = None
@@ -115,10 +119,11 @@ class PutSink:
             self._request.key,
             fields=self._fields,
             size_bytes=self._intake.size_bytes,
+            **self._kind,
             **self._how,
         )
 
-    def _put(self, call: Any) -> Any:
+    def _put(self, call: Callable[[], T]) -> T:
         try:
             return call()
         except PreconditionFailed as failure:
@@ -141,15 +146,39 @@ class PutSink:
 
     def finish(self) -> Answer:
         """See :class:`Sink`."""
+        if self._upload is None:
+            (outcome,) = place_together(self._request.names.store, [self.placing()])
+            return self.answer(outcome)
+        fields, upload = self._summed(), self._upload
+        return self._answer(self._put(lambda: upload.commit(fields=fields)))
+
+    def placing(self) -> Placing:
+        """What is left to do once a small body has ended: several are placed together.
+
+        Raises:
+            S3Failure, MaruError: The body is not what was promised, or its condition fails already.
+        """
+        fields, data = self._fields | self._summed(), memoryview(self._held)
+        item = PutItem(self._request.key, data, **self._kind, fields=fields, digest=self._intake.digest(data))
+        objects = self._request.names.objects
+        return self._put(lambda: objects.prepare(self._request.bucket, item, **self._how))
+
+    def answer(self, outcome: list[ObjectInfo] | Exception) -> Answer:
+        """What to say of what :meth:`placing` has come to. Raises S3Failure, MaruError."""
+
+        def info() -> ObjectInfo:
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome[0]
+
+        return self._answer(self._put(info))
+
+    def _summed(self) -> dict[str, Any]:
+        """The body has ended: its checksum, as fields of the object."""
         sums = self._intake.finish()
-        more = {"checksums": sums, "checksum_type": "FULL_OBJECT"} if sums else {}
-        request, upload = self._request, self._upload
-        if upload is not None:
-            info = self._put(lambda: upload.commit(fields=more))
-        else:
-            data = memoryview(self._held)
-            how = {**self._how, "fields": self._fields | more, "digest": self._intake.digest(data)}
-            info = self._put(lambda: request.names.objects.put(request.bucket, request.key, data, **how))
+        return {"checksums": sums, "checksum_type": "FULL_OBJECT"} if sums else {}
+
+    def _answer(self, info: ObjectInfo) -> Answer:
         return Answer(200, written_headers(self._bucket, info))
 
     def abort(self) -> None:

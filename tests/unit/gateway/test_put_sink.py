@@ -6,8 +6,6 @@ import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
 from maruhub.gateway.s3.signature import Payload, PayloadMode
 from maruhub.gateway.service.writes import PutSink
 
@@ -23,18 +21,17 @@ def sink_of(payload: Payload | None, **headers: str) -> PutSink:
     return PutSink(request, SimpleNamespace(bucket=lambda _: bucket), payload, None)  # type: ignore[arg-type]
 
 
-def stored(sink: PutSink, monkeypatch: pytest.MonkeyPatch) -> bytes:
+def stored(sink: PutSink) -> bytes:
     """What is put when the body ends."""
     put: list[bytes] = []
     sink._request.names.objects = SimpleNamespace(  # type: ignore[misc]
-        put=lambda bucket, key, data, **how: put.append(bytes(data))
+        prepare=lambda bucket, item, **how: put.append(bytes(item.data))
     )
-    monkeypatch.setattr("maruhub.gateway.service.writes.written_headers", lambda *_: [])
-    sink.finish()
+    sink.placing()
     return put[0]
 
 
-def test_many_tiny_chunks_are_held_as_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_tiny_chunks_are_held_as_one_buffer() -> None:
     sink = sink_of(Payload(PayloadMode.UNSIGNED_TRAILER, ""))
     body = b"1\r\nx\r\n" * SIZE + b"0\r\n\r\n"
     tracemalloc.start()
@@ -45,12 +42,12 @@ def test_many_tiny_chunks_are_held_as_one_buffer(monkeypatch: pytest.MonkeyPatch
     finally:
         tracemalloc.stop()
     assert held < 5 * SIZE
-    assert stored(sink, monkeypatch) == b"x" * SIZE
+    assert stored(sink) == b"x" * SIZE
 
 
-def test_one_piece_is_held_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_piece_is_held_as_it_came() -> None:
     sink, body = sink_of(None), b"y" * SIZE
     sink.write(body)
     assert isinstance(sink._held, memoryview)
     assert sink._held.obj is body
-    assert stored(sink, monkeypatch) == body
+    assert stored(sink) == body

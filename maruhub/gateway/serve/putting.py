@@ -1,0 +1,104 @@
+"""Small uploads of a worker: those that wait at the same time are put together.
+
+A put mostly waits: for its worker's turn, for another process's, for the drive. In a thread of its
+own each one woke three others on its way, and all of them took the interpreter from the thread that
+led the turn for which the whole pool waited. So two threads do it by turns: while one has what it
+took made durable, the other checks and sums what has come since.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Final, NamedTuple
+
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.service.service import Service
+from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
+from maruhub.store.protocol import Store
+
+_THREADS: Final = 2
+_TOGETHER_BYTES: Final = (1 << 20) - 1
+"""Of bodies that are put together: what the store takes for bulk has to be patient."""
+
+Answered = Callable[[Answer | Exception], None]
+"""Hears what to answer to a put that is durable, or what is wrong with it, in one of the threads; raises nothing."""
+
+
+class _Waiting(NamedTuple):
+    put: SmallPut
+    answered: Answered
+
+
+class Putting:
+    """Puts small bodies. Safe from many threads.
+
+    Args:
+        service: Whose rules they go by.
+        store: Where to.
+        most: How many may be under way; more are told to slow down.
+    """
+
+    def __init__(self, service: Service, store: Store, most: int) -> None:
+        self._service = service
+        self._store = store
+        self._most = most
+        self._pending = 0
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._left: _Waiting | None = None
+        self._taking = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, name="maru-put", daemon=True) for _ in range(_THREADS)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, put: SmallPut, answered: Answered) -> None:
+        """Begins one. Raises ``SlowDown`` if too many are under way."""
+        with self._lock:
+            if self._pending >= self._most:
+                raise S3Failure("SlowDown")
+            self._pending += 1
+        self._queue.put(_Waiting(put, answered))
+
+    def close(self) -> None:
+        """Waits for what is under way; nothing may be begun any more."""
+        self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    # ------------------------------------------------------------ in the threads
+
+    def _work(self) -> None:
+        while True:
+            with self._taking:
+                waiting = self._take()
+                if not waiting:
+                    return
+                checked = SmallPuts(self._service, [one.put for one in waiting])
+            outcomes = checked.finish(self._store)
+            with self._lock:
+                self._pending -= len(waiting)
+            for (_, answered), outcome in zip(waiting, outcomes, strict=True):
+                answered(outcome)
+
+    def _take(self) -> list[_Waiting]:
+        """What waits, up to a bound; waits for the first. Nothing: it is over."""
+        taken: list[_Waiting] = []
+        room_bytes = _TOGETHER_BYTES
+        one, self._left = self._left or self._queue.get(), None
+        while one is not None:
+            room_bytes -= len(one.put.body)
+            if taken and room_bytes < 0:
+                self._left = one
+                return taken
+            taken.append(one)
+            if self._queue.empty():
+                return taken
+            one = self._queue.get()
+        # For the other thread too, and for this one once it has put what it took.
+        self._queue.put(None)
+        return taken

@@ -1,0 +1,77 @@
+"""Whole small uploads that came at the same time: checked each by itself, put on record together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from typing import NamedTuple
+
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.service.request import Request
+from maruhub.gateway.service.service import Service
+from maruhub.gateway.service.writes import PutSink
+from maruhub.namespace.object import ObjectInfo
+from maruhub.namespace.placing import Placing, place_together
+from maruhub.store.protocol import Store
+from maruhub.wire.signing import Signer
+
+
+class SmallPut(NamedTuple):
+    """A PutObject with its body, at most ``SMALL_BYTES`` long.
+
+    Args:
+        request: What is asked.
+        payload: What its signature says of the body; None without a signature.
+        signer: Who signed, for the chain of chunks.
+        body: As it came over the wire.
+    """
+
+    request: Request
+    payload: Payload | None
+    signer: Signer | None
+    body: bytes
+
+
+class SmallPuts:
+    """Some of them on their way. What is wrong with one is told of that one alone.
+
+    Making it checks them: who may, whether the bodies are what was promised; nothing is written yet.
+
+    Args:
+        service: Whose rules they go by.
+        puts: In the order of :meth:`finish`.
+    """
+
+    def __init__(self, service: Service, puts: Sequence[SmallPut]) -> None:
+        self._going: list[tuple[PutSink, Placing] | Exception] = [_checked(service, put) for put in puts]
+
+    def finish(self, store: Store) -> list[Answer | Exception]:
+        """Writes them; for each its answer, durable, or why nothing of it is kept."""
+        placings = [going[1] for going in self._going if not isinstance(going, Exception)]
+        placed: Iterator[list[ObjectInfo] | Exception]
+        try:
+            placed = iter(place_together(store, placings) if placings else ())
+        except Exception as error:  # noqa: BLE001 - whoever waits for an answer must have one
+            placed = repeat(error)
+        return [
+            going if isinstance(going, Exception) else _answered(going[0], next(placed))
+            for going in self._going
+        ]
+
+
+def _checked(service: Service, put: SmallPut) -> tuple[PutSink, Placing] | Exception:
+    try:
+        sink = service.sink(put.request, put.payload, put.signer)
+        assert isinstance(sink, PutSink)
+        sink.write(put.body)
+        return sink, sink.placing()
+    except Exception as error:  # noqa: BLE001 - it is that one's answer
+        return error
+
+
+def _answered(sink: PutSink, outcome: list[ObjectInfo] | Exception) -> Answer | Exception:
+    try:
+        return sink.answer(outcome)
+    except Exception as error:  # noqa: BLE001 - it is that one's answer
+        return error

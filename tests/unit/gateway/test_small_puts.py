@@ -1,0 +1,172 @@
+"""Small uploads that are put together, in the hub and in a worker's threads."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import maruhub
+from maruhub.api import Hub
+from maruhub.errors import NoSpace
+from maruhub.gateway.answer import Answer
+from maruhub.gateway.head import Head
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.route import route
+from maruhub.gateway.s3.signature import Payload, PayloadMode
+from maruhub.gateway.serve.putting import Putting
+from maruhub.gateway.service.request import Caller, Request
+from maruhub.gateway.service.service import Service
+from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
+from maruhub.store.protocol import Proposal
+
+CHIEF = Caller("chief", "MARUCHIEF", admin=True)
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    with maruhub.create(tmp_path / "hub", blades=1) as made:
+        made.bucket("photos").put_many({"there": b"before"})
+        yield made
+
+
+def put_of(
+    hub: Hub, path: str, body: bytes, *, caller: Caller = CHIEF, sha256: str = "", **headers: str
+) -> SmallPut:
+    sent = {
+        "host": "h",
+        "content-length": str(len(body)),
+        **{k.replace("_", "-"): v for k, v in headers.items()},
+    }
+    head = Head("PUT", path, "", tuple(sent.items()), "http", "127.0.0.1:1")
+    payload = Payload(PayloadMode.SIGNED, sha256) if sha256 else None
+    return SmallPut(Request(route(head), head, caller, hub.namespace, now_us=1, id="1"), payload, None, body)
+
+
+def told(outcome: Answer | Exception) -> int | str:
+    """A status, or the code of an error."""
+    return outcome.status if isinstance(outcome, Answer) else getattr(outcome, "code", repr(outcome))
+
+
+def test_what_is_wrong_with_one_is_told_of_that_one(hub: Hub) -> None:
+    puts = [
+        put_of(hub, "/photos/a", b"first"),
+        put_of(hub, "/photos/b", b"nobody's", caller=Caller()),
+        put_of(hub, "/photos/c", b"not what was signed", sha256="0" * 64),
+        put_of(hub, "/photos/there", b"again", if_none_match="*"),
+        put_of(hub, "/films/a", b"no bucket"),
+        put_of(hub, "/photos/d", b"one", if_none_match="*"),
+        put_of(hub, "/photos/d", b"two", if_none_match="*"),
+        put_of(hub, "/photos/e", b"e", content_md5="AAAAAAAAAAAAAAAAAAAAAA=="),
+        put_of(hub, "/photos/f", b"last", sha256=hashlib.sha256(b"last").hexdigest()),
+    ]
+    outcomes = SmallPuts(Service(hub), puts).finish(hub.store)
+    assert [told(outcome) for outcome in outcomes] == [
+        200, "AccessDenied", "XAmzContentSHA256Mismatch", "PreconditionFailed", "NoSuchBucket", 200,
+        "PreconditionFailed", "BadDigest", 200,
+    ]  # fmt: skip
+    held = hub.bucket("photos")
+    assert {key: bytes(held[key]) for key in sorted(held)} == {
+        "a": b"first", "d": b"one", "f": b"last", "there": b"before",
+    }  # fmt: skip
+
+
+def test_bytes_that_cannot_be_written_leave_nobody_without_an_answer(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise NoSpace("no room.")
+
+    puts = [put_of(hub, "/photos/a", b"first"), put_of(hub, "/films/a", b"no bucket")]
+    checked = SmallPuts(Service(hub), puts)
+    monkeypatch.setattr(hub.store, "append", full)
+    failed, refused = checked.finish(hub.store)
+    assert isinstance(failed, NoSpace)
+    assert told(refused) == "NoSuchBucket"
+
+
+class Answers:
+    """Hears outcomes from any thread."""
+
+    def __init__(self, count: int) -> None:
+        self.heard: list[int | str] = []
+        self._left = threading.Semaphore(0)
+        self._count = count
+
+    def __call__(self, outcome: Answer | Exception) -> None:
+        self.heard.append(told(outcome))
+        self._left.release()
+
+    def wait(self) -> list[int | str]:
+        for _ in range(self._count):
+            assert self._left.acquire(timeout=PATIENCE_S)
+        return self.heard
+
+
+class Commits:
+    """How many changes came at a time; none ends before ``go``."""
+
+    def __init__(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: list[int] = []
+        self.begun, self.go = threading.Semaphore(0), threading.Event()
+        self._commit: Any = hub.store.commit_each
+        monkeypatch.setattr(hub.store, "commit_each", self)
+
+    def __call__(self, proposals: Sequence[Proposal[Any]]) -> Any:
+        self.sizes.append(len(proposals))
+        self.begun.release()
+        assert self.go.wait(PATIENCE_S)
+        return self._commit(proposals)
+
+
+def busy(hub: Hub, monkeypatch: pytest.MonkeyPatch, answers: Answers, most: int) -> tuple[Putting, Commits]:
+    """Threads that each have a put on hand which waits for ``go``."""
+    commits = Commits(hub, monkeypatch)
+    putting = Putting(Service(hub), hub.store, most)
+    for key in ("first", "second"):
+        putting.put(put_of(hub, f"/photos/{key}", b"x"), answers)
+        assert commits.begun.acquire(timeout=PATIENCE_S)
+    return putting, commits
+
+
+def test_what_comes_while_others_are_put_goes_together(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Answers(33)
+    putting, commits = busy(hub, monkeypatch, answers, most=100)
+    for number in range(31):
+        putting.put(put_of(hub, f"/photos/{number:02}", b"%d" % number), answers)
+    commits.go.set()
+    assert answers.wait() == [200] * 33
+    putting.close()
+    assert commits.sizes == [1, 1, 31]
+    assert [bytes(hub.bucket("photos")[f"{number:02}"]) for number in range(31)] == [
+        b"%d" % number for number in range(31)
+    ]
+
+
+def test_no_more_than_a_bound_is_put_together(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Answers(11)
+    putting, commits = busy(hub, monkeypatch, answers, most=100)
+    for number in range(9):
+        putting.put(put_of(hub, f"/photos/{number}", bytes(300_000)), answers)
+    commits.go.set()
+    assert answers.wait() == [200] * 11
+    putting.close()
+    assert commits.sizes == [1, 1, 3, 3, 3]
+
+
+def test_too_many_are_told_to_slow_down_and_the_others_put(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Answers(2)
+    putting, commits = busy(hub, monkeypatch, answers, most=2)
+    with pytest.raises(S3Failure) as caught:
+        putting.put(put_of(hub, "/photos/third", b"x"), answers)
+    assert caught.value.code == "SlowDown"
+    commits.go.set()
+    # Closing waits for what is under way.
+    putting.close()
+    assert answers.heard == [200, 200]
+    assert "third" not in hub.bucket("photos")
