@@ -120,3 +120,41 @@ def test_what_is_said_of_the_body(hello: Bucket):
     assert (wrong.status, wrong.code) == (400, "XAmzContentSHA256Mismatch")
     assert hello.get("k").body == b"hello"
     assert hello.put("k", b"x", x_amz_content_sha256=UNSIGNED).status == 200
+
+
+FRAMED = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
+OF_FRAMES = {
+    "content-encoding": "aws-chunked",
+    "x-amz-decoded-content-length": "5",
+    "x-amz-trailer": "x-amz-checksum-crc32",
+}
+SAYS_SO = OF_FRAMES | {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}
+IS_UNSIGNED = OF_FRAMES | {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+
+
+@pytest.mark.parametrize("headers", [OF_FRAMES, SAYS_SO, IS_UNSIGNED])
+def test_a_framed_body_is_kept_without_its_frames_whoever_sends_it(
+    hello: Bucket, anyone: S3Client, headers: dict[str, str]
+):
+    """SDKs frame bodies also where nobody signs, over TLS by default."""
+    assert hello.ask("PUT", query="acl", headers={"x-amz-acl": "public-read-write"}).status == 200
+    nobody = hello.by(anyone)
+    assert nobody.ask("PUT", "k", headers=headers, body=FRAMED).status == 200
+    assert hello.get("k").body == b"hello"
+    wrong = nobody.ask("PUT", "k", headers=headers, body=FRAMED.replace(b"hello", b"Hello"))
+    assert (wrong.status, wrong.code) == (400, "BadDigest")
+    bare = {name: value for name, value in headers.items() if name != "x-amz-trailer"}
+    assert nobody.ask("PUT", "k", headers=bare, body=b"5\r\nagain\r\n0\r\n\r\n").status == 200
+    assert hello.get("k").body == b"again"
+
+
+def test_what_nobody_says_of_a_body_counts_too(hello: Bucket, anyone: S3Client):
+    assert hello.ask("PUT", query="acl", headers={"x-amz-acl": "public-read-write"}).status == 200
+    nobody = hello.by(anyone)
+    for said, code in (
+        ("0" * 64, "XAmzContentSHA256Mismatch"),
+        ("anything", "InvalidArgument"),
+        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "InvalidRequest"),
+    ):
+        assert nobody.ask("PUT", "k", headers={"x-amz-content-sha256": said}, body=b"x").code == code
+    assert hello.get("k").body == b"hello"

@@ -7,7 +7,7 @@ access key that nobody has costs the same work as a wrong secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -111,6 +111,19 @@ def payload_of(value: str) -> Payload:
         )
     text = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, a STREAMING mode, or 64 hex digits of a SHA-256."
     raise S3Failure("InvalidArgument", text, ArgumentName="x-amz-content-sha256", ArgumentValue=value[:200])
+
+
+def unsigned_payload(headers: Mapping[str, str]) -> Payload | None:
+    """What a request that nobody signed says of its body; None if it says nothing.
+
+    Raises:
+        S3Failure: ``InvalidRequest`` for chunks that would be signed; as :func:`payload_of`.
+    """
+    said = headers.get("x-amz-content-sha256")
+    payload = payload_of(said) if said else None
+    if payload is not None and payload.mode in (PayloadMode.CHUNKS, PayloadMode.CHUNKS_TRAILER):
+        raise S3Failure("InvalidRequest", "Chunks are signed where the request is signed by its header.")
+    return payload
 
 
 def verify_header(head: Head, *, now: float, secrets: Secrets, regions: Collection[str] = ()) -> Verified:

@@ -14,7 +14,14 @@ from maruhub.gateway.identity import Keyring
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.post_signature import is_signed, verify_form
 from maruhub.gateway.s3.presigned import is_presigned, verify_query
-from maruhub.gateway.s3.signature import Payload, PayloadMode, Secrets, Verified, verify_header
+from maruhub.gateway.s3.signature import (
+    Payload,
+    PayloadMode,
+    Secrets,
+    Verified,
+    unsigned_payload,
+    verify_header,
+)
 from maruhub.gateway.s3.signature_v2 import is_link_v2, verify_link_v2
 from maruhub.gateway.service.request import Caller
 from maruhub.gateway.service.sinks import Intake
@@ -75,7 +82,7 @@ class Gate:
         if "authorization" in head.by_name:
             return self._checked(head.client, lambda find: verify_header(head, now=now_s, secrets=find))
         if not head.query:
-            return self._nobody
+            return self._unsigned(head)
         if is_presigned(head):
             return self._checked(head.client, lambda find: verify_query(head, now=now_s, secrets=find))
         if is_link_v2(head):
@@ -84,7 +91,13 @@ class Gate:
                 return verify_link_v2(head, now=now_s, secrets=find, virtual_bucket=virtual_bucket)
 
             return self._checked(head.client, verify)
-        return self._nobody
+        return self._unsigned(head)
+
+    def _unsigned(self, head: Head) -> Passed:
+        payload = unsigned_payload(head.by_name)
+        if payload is None:
+            return self._nobody
+        return Passed(self._nobody.caller, self._nobody.names, payload)
 
     def sender(self, head: Head, fields: Mapping[str, str]) -> tuple[Caller, Namespace]:
         """Who signed a form upload; nobody, if it isn't signed. Safe from many threads.

@@ -49,14 +49,14 @@ class Intake:
     """
 
     def __init__(self, headers: Mapping[str, str], payload: Payload | None, signer: Signer | None) -> None:
-        self.size_bytes = _size(headers, payload)
+        mode = _mode(headers, payload)
+        self.size_bytes = _size(headers, chunked=mode.is_chunked)
         self.expected = Expected(headers)
         self._chunks: Chunks | None = None
         self._sha256 = None
         self._wanted = ""
         self._kind = ""
         self._extra = new_sum("crc32")
-        mode = PayloadMode.UNSIGNED if payload is None else payload.mode
         if mode.is_chunked:
             signed = mode in (PayloadMode.CHUNKS, PayloadMode.CHUNKS_TRAILER)
             trailer = mode in (PayloadMode.CHUNKS_TRAILER, PayloadMode.UNSIGNED_TRAILER)
@@ -126,9 +126,18 @@ def base64_of(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _size(headers: Mapping[str, str], payload: Payload | None) -> int:
+def _mode(headers: Mapping[str, str], payload: Payload | None) -> PayloadMode:
+    """How the body comes. SDKs frame it, to send a checksum behind it, also where nobody signs and says so."""
+    mode = PayloadMode.UNSIGNED if payload is None else payload.mode
+    if mode is PayloadMode.UNSIGNED and "x-amz-decoded-content-length" in headers:
+        codings = headers.get("content-encoding", "").lower().split(",")
+        if "aws-chunked" in map(str.strip, codings):
+            return PayloadMode.UNSIGNED_TRAILER
+    return mode
+
+
+def _size(headers: Mapping[str, str], *, chunked: bool) -> int:
     """The payload's promised size."""
-    chunked = payload is not None and payload.mode.is_chunked
     name = "x-amz-decoded-content-length" if chunked else "content-length"
     text = headers.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) < 20):
