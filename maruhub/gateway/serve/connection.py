@@ -10,11 +10,13 @@ import contextlib
 import fcntl
 import functools
 import os
+import select
 import socket
 import struct
 import termios
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from maruhub.gateway.serve.crossing import Crossing
@@ -27,6 +29,8 @@ _CLOSED: Final = 7
 
 Name = tuple[str, int]
 """Address and port."""
+Key = tuple[bytes | str, int]
+"""The same, however it is spelled."""
 _RESET: Final = ("", 0)
 _LOOKING: Final = threading.Lock()
 """One at a time: threads that look together take the interpreter from each other, and from the event loop."""
@@ -42,10 +46,13 @@ class Connection:
     Args:
         client: Address and port of the peer.
         crossing: To the threads: among thousands of connections it takes a while.
+
+    Attributes:
+        client: The same.
     """
 
     def __init__(self, client: str, crossing: Crossing) -> None:
-        self._client = client
+        self.client = client
         self._crossing = crossing
         self._found: socket.socket | None = None
 
@@ -55,7 +62,7 @@ class Connection:
         ``surely`` as in ``connection_of``; later calls may ask for less.
         """
         if self._found is None:
-            looked = functools.partial(connection_of, self._client, surely=surely)
+            looked = functools.partial(connection_of, self.client, surely=surely)
             self._found = await self._crossing.finish(looked)
         return self._found
 
@@ -73,28 +80,50 @@ def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
     end another may have come instead: to write into it, ask ``surely``, and go on only if the runtime
     has it still. Then one that was reset and is still held counts too: it doesn't say whose it was.
     """
-    host, _, port = client.rpartition(":")
-    wanted = host.strip("[]"), int(port) if port.isdigit() else -1
-    candidates: list[socket.socket] = []
+    with contextlib.suppress(OSError), contextlib.ExitStack() as ours:
+        found, reset = _among([client], ours)
+        if len(found[client]) == 1 and not (surely and reset):
+            return _duplicate(found[client][0].fileno())
+    return None
+
+
+@contextlib.contextmanager
+def connections_of(clients: Sequence[str]) -> Iterator[dict[str, list[socket.socket]]]:
+    """All of this process's connections with some peers, as duplicates that are closed behind the block.
+
+    Raises:
+        OSError: It can't be said.
+    """
+    with contextlib.ExitStack() as ours:
+        yield _among(clients, ours)[0]
+
+
+def _among(clients: Sequence[str], ours: contextlib.ExitStack) -> tuple[dict[str, list[socket.socket]], bool]:
+    """By client; and whether there is one that was reset."""
+    wanted = {_named(client): client for client in clients}
+    ports = {port for _, port in wanted}
+    found: dict[str, dict[int, socket.socket]] = {client: {} for client in clients}
     reset = False
-    with _LOOKING, contextlib.ExitStack() as ours, contextlib.suppress(OSError):
+    with _LOOKING:
         for looked, number in enumerate(map(int, os.listdir("/proc/self/fd")), 1):
             if not looked % _A_STRETCH:
                 time.sleep(_BREATH_S)
             name = _name(number)
             reset = reset or name is _RESET
-            if name is not None and _is_same(name, wanted):
-                candidates.append(ours.enter_context(_duplicate(number)))
-        names = [_peer(each) for each in candidates]
-        if surely and (reset or _RESET in names):
-            return None
-        known = {
-            os.fstat(each.fileno()).st_ino: each
-            for each, name in zip(candidates, names, strict=True)
-            if name is not None and _is_same(name, wanted)
-        }
-        return _duplicate(next(iter(known.values())).fileno()) if len(known) == 1 else None
-    return None
+            if name is None or name[1] not in ports or _key(name) not in wanted:
+                continue
+            own = ours.enter_context(_duplicate(number))
+            name = _peer(own)
+            reset = reset or name is _RESET
+            client = None if name is None else wanted.get(_key(name))
+            if client is not None:
+                found[client][os.fstat(own.fileno()).st_ino] = own
+    return {client: list(known.values()) for client, known in found.items()}, reset
+
+
+def _named(client: str) -> Key:
+    host, _, port = client.rpartition(":")
+    return _key((host.strip("[]"), int(port) if port.isdigit() else -1))
 
 
 def _name(number: int) -> Name | None:
@@ -132,8 +161,8 @@ def _peer(connection: socket.socket) -> Name | None:
     return None
 
 
-def _is_same(name: Name, other: Name) -> bool:
-    return name[1] == other[1] and _packed(name[0]) == _packed(other[0])
+def _key(name: Name) -> Key:
+    return _packed(name[0]), name[1]
 
 
 def _packed(host: str) -> bytes | str:
@@ -161,3 +190,10 @@ def written_bytes(connection: socket.socket) -> int:
     acknowledged = acknowledged_bytes(connection)
     (queued,) = _COUNT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(_COUNT.size)))
     return (acknowledged or 0) + int(queued)
+
+
+def takes_more(connection: socket.socket) -> bool:
+    """Whether the kernel would take more at this moment: whoever has something for it is about to give it."""
+    asked = select.poll()
+    asked.register(connection, select.POLLOUT)
+    return bool(asked.poll(0))

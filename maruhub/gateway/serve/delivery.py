@@ -88,7 +88,7 @@ class Delivery:
         A client that leaves in the midst of it ends it, and is nothing to report.
         """
         connection = Connection(self._head.client, self._desk.crossing)
-        outflow = Outflow(connection, self._head.scheme, self._desk.options.idle_s)
+        outflow = Outflow(connection, self._head.scheme, self._desk.options.idle_s, self._desk.allowance)
         try:
             if isinstance(pieces, Gathered):
                 await self._gather(status, headers, pieces, outflow)
@@ -97,11 +97,13 @@ class Delivery:
                 piece = at_once()
                 if piece is None:
                     piece = await self._desk.crossing.run(next, pieces, b"")
+                await outflow.begin(_size_bytes(headers))
                 transport = self._protocol.response_stream(status, headers)
                 await self._pour(transport, piece or b"", pieces, outflow)
         except ProtocolClosed:
             return
         finally:
+            outflow.end(self.sent_bytes)
             connection.close()
             close = getattr(pieces, "close", None)
             if close is not None:
@@ -110,7 +112,7 @@ class Delivery:
     async def _pour(self, transport: Any, piece: bytes | bytearray, pieces: Pieces, outflow: Outflow) -> None:
         """``piece`` and all others, by the runtime."""
         at_once: Callable[[], bytes | bytearray | None] = getattr(pieces, "at_once", _never)
-        while piece and await outflow.room(self.sent_bytes):
+        while piece and await outflow.room(self.sent_bytes, len(piece)):
             # The runtime takes a copy; others get their turn.
             await transport.send_bytes(piece)
             self.sent_bytes += len(piece)
@@ -149,6 +151,11 @@ def _beginning(pieces: Gathered) -> list[list[Buffer]]:
 
 def _is_large(piece: list[Buffer]) -> bool:
     return sum(map(len, piece)) >= LEAST_BYTES
+
+
+def _size_bytes(headers: list[tuple[str, str]]) -> int:
+    """Of the body, where that is said; else 0."""
+    return int(next((value for name, value in headers if name == "content-length"), "0"))
 
 
 def _never() -> None:

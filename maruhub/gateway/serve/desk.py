@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.serve.access_log import AccessLog
+from maruhub.gateway.serve.allowance import Allowance
 from maruhub.gateway.serve.arrivals import Arrivals
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
@@ -24,6 +25,7 @@ class Desk:
     """The worker's one of each.
 
     Attributes:
+        allowance: What the runtime may hold of answers; of the event loop.
         uploads: How many large bodies may be taken in at a time; of the event loop.
         draining: Whether each answer shall be the last on its connection.
     """
@@ -37,6 +39,7 @@ class Desk:
         self.crossing = Crossing(options.threads, options.waiting)
         self.putting = Putting(self.service, hub.store, options.threads + options.waiting)
         self.arrivals = Arrivals(options.idle_s)
+        self.allowance = Allowance(self.crossing, options.idle_s)
         self.uploads = asyncio.Semaphore(options.uploads)
         self.metrics = Metrics()
         self._access = AccessLog(options.access_log)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import socket
@@ -11,44 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from maruhub.gateway.serve.connection import Connection, connection_of
-from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.outflow import UNTOLD_BYTES, Outflow
-
-
-class Ends:
-    """Connections of clients with one address and port, each to another address of a server."""
-
-    def __init__(self) -> None:
-        self.far: list[socket.socket] = []
-        self.near: list[socket.socket] = []
-        self._listener = socket.create_server(("0.0.0.0", 0))
-
-    def add(self, address: str) -> str:
-        """The client's address and port."""
-        far = socket.socket()
-        far.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        far.bind(self.far[0].getsockname() if self.far else ("127.0.0.1", 0))
-        far.connect((address, self._listener.getsockname()[1]))
-        self.far.append(far)
-        self.near.append(self._listener.accept()[0])
-        return "{}:{}".format(*far.getsockname())
-
-    def close(self) -> None:
-        for each in [self._listener, *self.far, *self.near]:
-            each.close()
+from maruhub.gateway.serve.connection import connection_of, connections_of
+from tests.unit.gateway.ends import Ends
 
 
 @pytest.fixture
 def ends() -> Iterator[Ends]:
     made = Ends()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def crossing() -> Iterator[Crossing]:
-    made = Crossing(2, 8)
     yield made
     made.close()
 
@@ -123,27 +91,10 @@ def test_without_a_descriptor_to_look_with_none_is_known(ends: Ends) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_no_more_is_queued_for_one_that_is_not_known(ends: Ends, crossing: Crossing) -> None:
+def test_all_of_some_peers_are_found_and_closed_again(ends: Ends) -> None:
     client = ends.add("127.0.0.1")
-    ends.add("127.0.0.2")
-
-    async def wait(idle_s: float) -> bool:
-        connection = Connection(client, crossing)
-        outflow = Outflow(connection, "http", idle_s)
-        try:
-            assert await outflow.room(UNTOLD_BYTES)
-            return await outflow.room(UNTOLD_BYTES + 1)
-        finally:
-            connection.close()
-
-    with pytest.raises(ConnectionError, match="can't be said"):
-        asyncio.run(wait(0.1))
-
-    async def until_the_other_ends() -> bool:
-        waiting = asyncio.ensure_future(wait(60))
-        await asyncio.sleep(0.1)
-        assert not waiting.done()
-        ends.near[1].close()
-        return await waiting
-
-    assert asyncio.run(until_the_other_ends())
+    assert ends.add("127.0.0.2") == client
+    with connections_of([client, "127.0.0.1:1"]) as found:
+        assert {each.getsockname() for each in found[client]} == {each.getsockname() for each in ends.near}
+        assert found["127.0.0.1:1"] == []
+    assert all(each.fileno() == -1 for each in found[client])
