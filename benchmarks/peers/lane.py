@@ -117,7 +117,7 @@ class Lane:
 
         self._crew.each(look)
         if report:
-            title = f"Shuffle of {self._samples.title} stored class by class: classes of a batch"
+            title = f"Shuffle of {self._samples.title}, stored by class: classes of a batch"
             self._bench.group(title, "× a true shuffle's variance", variances, "lower")
 
     def _lap(self, side: Side) -> float:
