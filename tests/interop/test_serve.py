@@ -14,6 +14,8 @@ import pytest
 from tests.s3_wire import Wire
 from tests.serving import Server, fetch, serving, wait_until
 
+REQUESTS = 200
+
 
 def test_it_says_how_it_is(server: Server):
     assert fetch(f"{server.url}/-/health") == (200, b"ok\n")
@@ -27,6 +29,23 @@ def test_it_says_how_it_is(server: Server):
         return b"maru_http_requests_total{" in text and b"# HELP maru_http_request_seconds" in text
 
     wait_until(counted)
+
+
+def test_metrics_are_the_sum_of_all_workers(tmp_path: Path):
+    with serving(tmp_path, "--workers", "2", "--no-care") as server:
+        for _ in range(REQUESTS):
+            assert fetch(f"{server.url}/nobody-has-this-bucket/key")[0] == 404
+
+        def counted() -> float:
+            found = re.search(
+                rb'maru_http_requests_total\{operation="GetObject",status="404"\} (\S+)',
+                fetch(f"{server.url}/metrics")[1],
+            )
+            return float(found[1]) if found else 0
+
+        wait_until(lambda: counted() >= REQUESTS)
+        # Each comes from the worker that the kernel deals the connection to.
+        assert {counted() for _ in range(20)} == {REQUESTS}
 
 
 @pytest.mark.parametrize("key", ["-/health", "-/ready", "metrics", "-/batch/v1/read"])

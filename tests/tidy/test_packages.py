@@ -47,6 +47,11 @@ def test_importing_the_hub_imports_nothing_heavy():
     assert loaded.stdout.split() == []
 
 
+def test_a_worker_says_where_counts_are_shared_before_anything_imports_what_counts():
+    code = "import sys, maruhub.gateway.serve.worker; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 @functools.cache
 def _protocol_methods() -> set[str]:
     """Names of the documented methods of every base class here; who fulfils them need not repeat."""

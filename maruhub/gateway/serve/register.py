@@ -7,46 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
-if TYPE_CHECKING:
-    # Not before a worker has said where counts are shared, and it takes FLUSH_S from here first.
-    from maruhub.gateway.serve.access_log import AccessLog
-    from maruhub.gateway.serve.metrics import Metrics
+from maruhub.gateway.serve.access_log import AccessLog
+from maruhub.gateway.serve.ended import Ended
+from maruhub.gateway.serve.metrics import Metrics
 
-FLUSH_S: Final = 0.5
-"""How often a worker hands over what is held."""
 _HELD: Final = 256
-
-
-class Ended(NamedTuple):
-    """One request that has been answered, or whose client has gone.
-
-    Attributes:
-        at_s: When it ended, seconds since 1970.
-        seconds: From its head to the end of its answer.
-        id: As its client was told.
-        client: Address and port of the peer.
-        key: The access key that signed; empty without one.
-        operation: Its name.
-        method: Of HTTP.
-        path: Without the query, which may hold a signature.
-        status: Of the answer; 0 where none was sent.
-        received: Bytes of its body.
-        sent: Bytes of the answer's body.
-    """
-
-    at_s: float
-    seconds: float
-    id: str
-    client: str
-    key: str
-    operation: str
-    method: str
-    path: str
-    status: int
-    received: int
-    sent: int
 
 
 class Register:

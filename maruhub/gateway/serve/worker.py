@@ -19,11 +19,12 @@ from typing import Any
 from maruhub import config
 from maruhub.gateway.serve.listener import stop_accepting
 from maruhub.gateway.serve.options import ServeOptions
-from maruhub.gateway.serve.register import FLUSH_S
 from maruhub.gateway.serve.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
+_FLUSH_S = 0.5
+"""How often what has been answered is handed over to the log and the counters."""
 _LINGER_TICK_S = 0.05
 _SWITCH_S = 0.001
 
@@ -76,7 +77,7 @@ class _Server:
         # The other end closes when the parent is gone, whatever became of it.
         loop.add_reader(self._alive, self._end)
         loop.call_soon(self._say_ready)
-        loop.call_later(FLUSH_S, self._flush, loop)
+        loop.call_later(_FLUSH_S, self._flush, loop)
         self._runtime.run()
 
     def _say_ready(self) -> None:
@@ -85,7 +86,7 @@ class _Server:
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         # First: one that goes wrong is logged, and must not be the last.
-        loop.call_later(FLUSH_S, self._flush, loop)
+        loop.call_later(_FLUSH_S, self._flush, loop)
         self._app.flush()
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:

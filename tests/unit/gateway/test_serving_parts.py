@@ -25,9 +25,10 @@ from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.serve.access_log import AccessLog
 from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.ended import Ended
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
-from maruhub.gateway.serve.register import Ended, Register
+from maruhub.gateway.serve.register import Register
 from maruhub.gateway.serve.runtime import is_news
 from maruhub.gateway.serve.worker import _Server
 
