@@ -8,8 +8,9 @@ took made durable, the other checks and sums what has come since.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Final, NamedTuple
 
@@ -18,6 +19,8 @@ from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.service.service import Service
 from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
 from maruhub.store.protocol import Store
+
+_log = logging.getLogger(__name__)
 
 _THREADS: Final = 2
 _TOGETHER_BYTES: Final = (1 << 20) - 1
@@ -73,32 +76,55 @@ class Putting:
     # ------------------------------------------------------------ in the threads
 
     def _work(self) -> None:
-        while True:
-            with self._taking:
-                waiting = self._take()
-                if not waiting:
-                    return
-                checked = SmallPuts(self._service, [one.put for one in waiting])
-            outcomes = checked.finish(self._store)
+        while waiting := self._put_some():
             with self._lock:
                 self._pending -= len(waiting)
-            for (_, answered), outcome in zip(waiting, outcomes, strict=True):
-                answered(outcome)
+            for one, outcome in waiting:
+                _tell(one, outcome)
 
-    def _take(self) -> list[_Waiting]:
-        """What waits, up to a bound; waits for the first. Nothing: it is over."""
-        taken: list[_Waiting] = []
+    def _put_some(self) -> list[tuple[_Waiting, Answer | Exception]]:
+        """What waited, with what to answer. Nothing: it is over.
+
+        A thread that ended here would leave whoever waits, and half of all that come, without an answer.
+        """
+        waiting: list[_Waiting] = []
+        outcomes: Sequence[Answer | Exception]
+        try:
+            with self._taking:
+                self._take(waiting)
+                checked = SmallPuts(self._service, [one.put for one in waiting])
+            outcomes = checked.finish(self._store)
+        except BaseException as error:  # noqa: BLE001 - see above; nobody interrupts this thread
+            outcomes = [_as_exception(error)] * len(waiting)
+        return list(zip(waiting, outcomes, strict=True))
+
+    def _take(self, taken: list[_Waiting]) -> None:
+        """Takes what waits, up to a bound; waits for the first. Nothing: it is over."""
         room_bytes = _TOGETHER_BYTES
         one, self._left = self._left or self._queue.get(), None
         while one is not None:
             room_bytes -= len(one.put.body)
             if taken and room_bytes < 0:
                 self._left = one
-                return taken
+                return
             taken.append(one)
             if self._queue.empty():
-                return taken
+                return
             one = self._queue.get()
         # For the other thread too, and for this one once it has put what it took.
         self._queue.put(None)
-        return taken
+
+
+def _as_exception(error: BaseException) -> Exception:
+    if isinstance(error, Exception):
+        return error
+    broken = RuntimeError("puts broke off")
+    broken.__cause__ = error
+    return broken
+
+
+def _tell(one: _Waiting, outcome: Answer | Exception) -> None:
+    try:
+        one.answered(outcome)
+    except BaseException as error:  # noqa: BLE001 - others wait for this thread
+        _log.error("nobody could be told of a put", exc_info=error)

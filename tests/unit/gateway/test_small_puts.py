@@ -170,3 +170,34 @@ def test_too_many_are_told_to_slow_down_and_the_others_put(hub: Hub, monkeypatch
     putting.close()
     assert answers.heard == [200, 200]
     assert "third" not in hub.bucket("photos")
+
+
+class Panic(BaseException):
+    """As a library in another language raises it."""
+
+
+def test_whatever_goes_wrong_everybody_has_an_answer_and_the_next_are_put(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> Any:
+        raise Panic
+
+    def deaf(_: object) -> None:
+        told_in_vain.release()
+        raise OSError("no room to count it")
+
+    told_in_vain, answers, last = threading.Semaphore(0), Answers(4), Answers(1)
+    putting = Putting(Service(hub), hub.store, 4)
+    for number in range(4):
+        putting.put(put_of(hub, f"/photos/deaf-{number}", b"x"), deaf)
+        assert told_in_vain.acquire(timeout=PATIENCE_S)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.store, "commit_each", broken)
+        for number in range(4):
+            putting.put(put_of(hub, f"/photos/broken-{number}", b"x"), answers)
+        assert answers.wait() == ["RuntimeError('puts broke off')"] * 4
+    putting.put(put_of(hub, "/photos/last", b"x"), last)
+    assert last.wait() == [200]
+    putting.close()
+    assert sorted(hub.bucket("photos")) == [*(f"deaf-{number}" for number in range(4)), "last", "there"]
+    assert caplog.text.count("nobody could be told") == 4
