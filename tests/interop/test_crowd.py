@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -196,3 +197,38 @@ def test_slow_and_idle_clients_hold_nobody_up(alone: Server):
     print(f"{IDLE} idle, {SLOW} slow: ratios of p99 {ratios}, {held - before} MiB more")
     assert min(ratios) <= 2
     assert held - before < 100 + (IDLE + SLOW) // 20
+
+
+def test_documents_of_strangers_have_little_room_and_take_it_from_nobody_else(alone: Server):
+    """A body that is held whole costs its client nothing before anybody looks at who may what."""
+    with Wire(alone, alone.key("ann")) as ann:
+        assert ann.ask("PUT", "/box").status == 200
+        before, size = own_mib(alone), 8 << 20
+        ask = f"PUT /box?tagging HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n".encode()
+        strangers = [socket.create_connection(("127.0.0.1", alone.port), 30) for _ in range(48)]
+        try:
+            for each in strangers:
+                each.sendall(ask)
+                each.setblocking(False)
+            left = dict.fromkeys(strangers, size - 1)
+            wait_until(lambda: _send(left))
+            assert own_mib(alone) - before < 48 * 8 / 2
+            assert ann.ask("PUT", "/box/k", body=bytes(1 << 20)).status == 200
+            assert ann.ask("PUT", "/box", "policy", body=bytes(1 << 20)).code == "MalformedPolicy"
+        finally:
+            for each in strangers:
+                each.close()
+    with Wire(alone) as stranger:
+        assert stranger.ask("PUT", "/box", "tagging", body=bytes(1 << 20)).code == "AccessDenied"
+        refused = stranger.ask("POST", "/-/batch/v1/read", body=bytes(2 << 20))
+        assert refused.code == "MaxMessageLengthExceeded"
+
+
+def _send(left: dict[socket.socket, int]) -> bool:
+    """Whether nothing more can be sent of what is left to each."""
+    before = sum(left.values())
+    for each in left:
+        with contextlib.suppress(BlockingIOError):
+            while left[each]:
+                left[each] -= each.send(bytes(min(left[each], 1 << 20)))
+    return sum(left.values()) == before

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.serve.room import Room
 
 _SMALL_BYTES = 128 << 10
 _GATHER_BYTES = 1 << 20
@@ -38,6 +39,8 @@ class Body:
         self._waited_s = 0.0
         self._chunks: AsyncIterator[bytes] | None = None
         self._ended = False
+        self._room: Room | None = None
+        self._taken_bytes = 0
         self.size_bytes = _length(head)
         self.received_bytes = 0
 
@@ -56,8 +59,8 @@ class Body:
         """Whether nothing more of it is read."""
         return self._ended or self.size_bytes == 0
 
-    async def whole(self, most_bytes: int) -> bytes:
-        """All of it.
+    async def whole(self, most_bytes: int, room: Room | None = None) -> bytes:
+        """All of it; a large one once there is ``room`` for it, which is held until :meth:`let_go`.
 
         Raises:
             S3Failure: ``MaxMessageLengthExceeded`` beyond ``most_bytes``; ``RequestTimeout``,
@@ -69,12 +72,24 @@ class Body:
             raise S3Failure("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(most_bytes))
         if self.is_small:
             return await self._small()
+        if room is not None:
+            await self._take(room, most_bytes if self.size_bytes is None else self.size_bytes)
         pieces = []
         async for piece in self.pieces():
             if self.received_bytes > most_bytes:
                 raise S3Failure("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(most_bytes))
             pieces.append(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _take(self, room: Room, size_bytes: int) -> None:
+        await room.take(size_bytes)
+        self._room, self._taken_bytes = room, size_bytes
+
+    def let_go(self) -> None:
+        """Nobody needs it any more."""
+        if self._room is not None:
+            self._room.give(self._taken_bytes)
+            self._room = None
 
     async def _small(self) -> bytes:
         """A small one in one piece: to be told of each of its packets takes longer than to sum it."""
@@ -167,7 +182,8 @@ class Body:
         self.received_bytes += len(chunk)
         self._waited_s += time.monotonic() - began_s
         too_slow = self._waited_s > _GRACE_S and self.received_bytes < self._waited_s * _LEAST_BYTES_S
-        if too_slow and self._crowded():
+        crowded = self._crowded() or (self._room is not None and self._room.is_crowded)
+        if too_slow and crowded:
             self._ended = True
             raise S3Failure("RequestTimeout")
         return chunk

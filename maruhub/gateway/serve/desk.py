@@ -14,6 +14,7 @@ from maruhub.gateway.serve.gate import Gate
 from maruhub.gateway.serve.metrics import Metrics
 from maruhub.gateway.serve.putting import Putting
 from maruhub.gateway.serve.register import Register
+from maruhub.gateway.serve.room import SIGNED_BYTES, STRANGERS_BYTES, Room
 from maruhub.gateway.service.service import Service
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Desk:
 
     Attributes:
         allowance: What the runtime may hold of answers; of the event loop.
+        room: For bodies of those who have signed that are held whole; of the event loop.
+        strangers_room: The same for all others.
         uploads: How many large bodies may be taken in at a time; of the event loop.
         draining: Whether each answer shall be the last on its connection.
     """
@@ -40,6 +43,8 @@ class Desk:
         self.putting = Putting(self.service, hub.store, options.threads + options.waiting)
         self.arrivals = Arrivals(options.idle_s)
         self.allowance = Allowance(self.crossing, options.idle_s)
+        self.room = Room(SIGNED_BYTES)
+        self.strangers_room = Room(STRANGERS_BYTES)
         self.uploads = asyncio.Semaphore(options.uploads)
         self.metrics = Metrics()
         self._access = AccessLog(options.access_log)

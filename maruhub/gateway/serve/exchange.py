@@ -30,6 +30,7 @@ from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.ended import Ended
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
+from maruhub.gateway.serve.room import Room
 from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
@@ -43,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 _DOCUMENT_BYTES: Final = 8 << 20
 _BATCH_BYTES: Final = 64 << 20
+_STRANGERS_BATCH_BYTES: Final = 1 << 20
 _RETRY: Final = ("retry-after", "1")
 _OWN: Final = "/-/"
 _PLAIN: Final = ("content-type", "text/plain; charset=utf-8")
@@ -104,6 +106,7 @@ class Exchange:
             raise
         finally:
             self._desk.metrics.waits(-1)
+            self._body.let_go()
             self._note()
 
     def _first_step(self) -> Step:
@@ -180,19 +183,22 @@ class Exchange:
     async def _with_document(self, request: Request, passed: Passed) -> Answer:
         """An operation with a document, or a body that it does not need."""
         desk = self._desk
-        raw = await self._body.whole(_DOCUMENT_BYTES)
+        raw = await self._body.whole(_DOCUMENT_BYTES, self._room_for(passed))
         document = desk.gate.document(self._head, passed, raw)
         request = dataclasses.replace(request, body=document, at_once=None)
         return await desk.crossing.run(desk.service.answer, request)
 
     # ------------------------------------------------------------ bodies
 
+    def _room_for(self, passed: Passed) -> Room:
+        return self._desk.strangers_room if passed.caller.anonymous else self._desk.room
+
     async def _take_in(self, request: Request, passed: Passed) -> Answer:
         """A body that is an object's bytes: begun before it is read, so that no byte is sent in vain."""
         desk, crossing = self._desk, self._desk.crossing
         small = self._body.size_bytes is not None and self._body.size_bytes <= SMALL_BYTES
         if small:
-            raw = await self._body.whole(SMALL_BYTES)
+            raw = await self._body.whole(SMALL_BYTES, self._room_for(passed))
             return await crossing.run(_take_small, desk.service, request, passed, raw)
         return await self._pour(lambda: desk.service.sink(request, passed.payload, passed.signer))
 
@@ -280,7 +286,8 @@ class Exchange:
         self._name = desk.batch.name_of(head.path)
         passed = desk.gate.passed(head, now_s=time.time())
         self._user = passed.caller.access_key
-        raw = desk.gate.document(head, passed, await self._body.whole(_BATCH_BYTES))
+        most = _STRANGERS_BATCH_BYTES if passed.caller.anonymous else _BATCH_BYTES
+        raw = desk.gate.document(head, passed, await self._body.whole(most, self._room_for(passed)))
         asked = Asked(Operation.GET_OBJECT, "", "", {}, head.by_name)
         request = Request(asked, head, passed.caller, passed.names, time.time_ns() // 1000, self._id)
         answer = functools.partial(desk.batch.answer, actor=passed.caller.user)

@@ -29,6 +29,7 @@ from maruhub.gateway.serve.ended import Ended
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
 from maruhub.gateway.serve.register import Register
+from maruhub.gateway.serve.room import Room
 from maruhub.gateway.serve.runtime import is_news
 from maruhub.gateway.serve.worker import _Server
 
@@ -325,3 +326,51 @@ def test_a_client_that_was_given_up_is_not_told_of_twice(error: str, news: bool)
     text = f"Application callable raised an exception\nTraceback (most recent call last):\n  ...\n{error}\n"
     record = logging.LogRecord("_granian.utils", logging.ERROR, "", 0, text, (), None)
     assert is_news(record) is news
+
+
+def test_room_is_lent_in_the_order_in_which_it_is_asked_for():
+    async def lend() -> list[str]:
+        room, told = Room(10), list[str]()
+
+        async def use(name: str, size: int) -> None:
+            await room.take(size)
+            told.append(name)
+
+        await use("large", 9)
+        tasks = [asyncio.create_task(use(name, size)) for name, size in (("six", 6), ("two", 2), ("five", 5))]
+        await asyncio.sleep(0)
+        assert (told, room.is_crowded) == (["large"], True)
+        tasks[0].cancel()
+        await asyncio.gather(tasks[0], return_exceptions=True)
+        room.give(9)
+        await asyncio.sleep(0)
+        assert (told, room.is_crowded) == (["large", "two", "five"], False)
+        room.give(2)
+        room.give(5)
+        await asyncio.wait_for(use("larger than all", 11), 5)
+        waiting = asyncio.create_task(use("one", 1))
+        await asyncio.sleep(0)
+        # Given in the same moment in which the one that waits is given up.
+        room.give(11)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.wait_for(use("ten", 10), 5)
+        return told
+
+    assert asyncio.run(lend())[3:] == ["larger than all", "ten"]
+
+
+def test_a_large_body_waits_for_room_and_gives_it_back():
+    async def take() -> None:
+        room, size = Room(1 << 20), 1 << 20
+        first, second = (body(Wire(bytes(size)), size) for _ in range(2))
+        assert len(await first.whole(size, room)) == size
+        waiting = asyncio.create_task(second.whole(size, room))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        first.let_go()
+        first.let_go()
+        assert len(await asyncio.wait_for(waiting, 5)) == size
+        assert await body(Wire(b"small"), 5).whole(size, room) == b"small"
+
+    asyncio.run(take())
