@@ -20,10 +20,11 @@ PAGE_MAX: Final = 1000
 
 
 def names(hub: Hub, fields: Fields, allowed: Allowed) -> list[str]:
-    """Every bucket's name."""
+    """The names of the buckets that the caller may list."""
     fields.done()
     require(allowed, "s3:ListAllMyBuckets")
-    return [bucket.name for bucket in hub.namespace.buckets.all()]
+    everything = [bucket.name for bucket in hub.namespace.buckets.all()]
+    return [name for name in everything if allowed("s3:ListBucket", name, "")]
 
 
 def page(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:

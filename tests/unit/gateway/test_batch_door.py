@@ -427,6 +427,18 @@ def test_what_is_denied_below_a_prefix_is_not_copied_with_it(hub: Hub, door: Bat
     assert len(hub.bucket("photos")) == 60
 
 
+def test_buckets_are_named_to_whoever_may_list_them(hub: Hub, door: BatchDoor) -> None:
+    hub.bucket("secret-plans").put("x", b"x")
+
+    def one_bucket(_action: str, bucket: str, _key: str) -> bool:
+        return bucket in ("", "photos")
+
+    for allowed, names in ((one_bucket, ["photos"]), (anyone, ["photos", "secret-plans"])):
+        answer = post(door, "call", {"call": "bucket.names"}, allowed)
+        assert isinstance(answer.body, bytes)
+        assert json.loads(answer.body) == {"result": names}
+
+
 HALF = "\ud800"
 
 
