@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.policy_condition import Condition
-from maruhub.gateway.s3.wildcard import matches
+from maruhub.gateway.s3.wildcard import matches, meets
 
 ARN = "arn:aws:s3:::"
 ANYONE = "*"
@@ -81,14 +81,17 @@ class Statement:
         return (
             (self.principals is None or ANYONE in self.principals or request.user in self.principals)
             and any(matches(a, request.action.lower()) for a in self.actions) is not self.not_actions
-            and self._names(request.resource) is not self.not_resources
+            and self._names(request) is not self.not_resources
             and all(condition.holds(request.keys) for condition in self.conditions)
         )
 
-    def _names(self, resource: str) -> bool:
-        return (
-            resource in self.resources if self.literal else any(matches(r, resource) for r in self.resources)
-        )
+    def _names(self, request: PolicyRequest) -> bool:
+        resource = request.resource
+        if self.literal:
+            return resource in self.resources
+        if request.whole and not self.allow and not self.not_resources:
+            return any(meets(r, resource) for r in self.resources)
+        return any(matches(r, resource) for r in self.resources)
 
 
 @dataclass(frozen=True)
@@ -130,12 +133,14 @@ class PolicyRequest:
         action: As in ``ACTIONS``.
         resource: ``arn:aws:s3:::bucket`` or ``arn:aws:s3:::bucket/key``.
         keys: Condition keys in lower case (but for the names of tags), by ``policy_keys``.
+        whole: Whether all that begins with the resource is asked for: who denies a part of it denies that.
     """
 
     user: str
     action: str
     resource: str
     keys: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 def arn(bucket: str, key: str = "") -> str:

@@ -27,6 +27,11 @@ def matches(pattern: str, text: str) -> bool:
     return True
 
 
+def meets(pattern: str, beginning: str) -> bool:
+    """Whether some text that begins so fits the pattern."""
+    return any(matches(pattern[:end], beginning) for end in range(len(pattern) + 1))
+
+
 def _fits(piece: str, text: str) -> bool:
     """Whether a text of the same length is the piece, but for its ``?``."""
     if "?" not in piece:

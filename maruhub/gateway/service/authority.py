@@ -99,13 +99,25 @@ class Authority:
             return False
         return need.action in _EVERY_USER or (bucket is not None and bucket.owner == caller.user)
 
+    def denies(self, need: Need) -> bool:
+        """Whether a policy denies a right, whatever others allow."""
+        caller = self._request.caller
+        if caller.key_policy is not None:
+            own = _policy(caller.key_policy, None).statements
+            if self._decision(own, need) is Decision.DENY:
+                return True
+        if caller.admin:
+            return False
+        return self._decision(self._statements(self._bucket(need), need), need) is Decision.DENY
+
     def _decision(self, given: Iterable[Statement], need: Need) -> Decision:
         statements = tuple(given)
         if not statements:
             # What policies may ask about a request takes time to say; most buckets have none.
             return Decision.NONE
         user = self._request.caller.user
-        return evaluate(statements, PolicyRequest(user, need.action, need.resource, self._keys(need)))
+        keys, whole = self._keys(need), _is_version(need)
+        return evaluate(statements, PolicyRequest(user, need.action, need.resource, keys, whole=whole))
 
     def bucket(self, name: str) -> Bucket:
         """A bucket; raises NoSuchBucket, S3Failure for what can't name one."""
@@ -222,6 +234,11 @@ class Rights:
     def __call__(self, action: str, bucket: str, key: str) -> bool:
         """Raises NoSuchBucket."""
         return self._authority.allows(Need(action, bucket, key))
+
+
+def _is_version(need: Need) -> bool:
+    """Whether a dataset's version is asked for at once, with all its samples."""
+    return need.bucket == "dataset" and need.key.endswith("/") and need.key.count("/") == 2
 
 
 def bad_bucket_name(name: str, wrong: InvalidName) -> S3Failure:

@@ -19,6 +19,7 @@ from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing_answers import ListedObject
 from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.properties import DEFAULT_TYPE, response_overrides
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
@@ -64,13 +65,13 @@ class FrozenDoor:
 
     # ------------------------------------------------------------ objects
 
-    def _get(self, request: Request, _authority: Authority) -> Answer:
-        return self._read(request, with_body=True)
+    def _get(self, request: Request, authority: Authority) -> Answer:
+        return self._read(request, authority, with_body=True)
 
-    def _head(self, request: Request, _authority: Authority) -> Answer:
-        return self._read(request, with_body=False)
+    def _head(self, request: Request, authority: Authority) -> Answer:
+        return self._read(request, authority, with_body=False)
 
-    def _read(self, request: Request, *, with_body: bool) -> Answer:
+    def _read(self, request: Request, authority: Authority, *, with_body: bool) -> Answer:
         overrides = response_overrides(request.asked, anonymous=request.caller.anonymous)
         name, version, path = (*request.key.split("/", 2), "", "")[:3]
         if not path:
@@ -79,6 +80,9 @@ class FrozenDoor:
         if request.at_once is not None:
             raise Unready
         bucket = self._version(name, version)
+        # A tag, or latest, is another name of what may be denied by its own.
+        if authority.denies(Need("s3:GetObject", BUCKET, f"{name}/{bucket.version.version_name}/{path}")):
+            raise S3Failure("AccessDenied")
         found = bucket.stat(path)
         etag, modified_us = found.sha256.hex(), found.created_us or 0
         headers = [("etag", f'"{etag}"'), ("last-modified", to_http_date(modified_us))]

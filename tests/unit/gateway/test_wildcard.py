@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import re
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maruhub.gateway.s3.wildcard import matches
+from maruhub.gateway.s3.wildcard import matches, meets
 
 
 def _model(pattern: str, text: str) -> bool:
@@ -27,6 +28,12 @@ def test_it_is_what_the_model_says(pattern: str, text: str):
 @given(st.text("ab?", min_size=1, max_size=4), st.text("ab", max_size=80))
 def test_a_long_text_is_looked_through_to_its_end(piece: str, text: str):
     assert matches(f"*{piece}*{piece}a*", text) is _model(f"*{piece}*{piece}a*", text)
+
+
+@given(st.text("ab*?", max_size=5), st.text("ab", max_size=4))
+def test_a_pattern_meets_a_beginning_where_some_text_behind_it_fits(pattern: str, beginning: str):
+    behind = ("".join(text) for size in range(6) for text in itertools.product("ab", repeat=size))
+    assert meets(pattern, beginning) is any(_model(pattern, beginning + text) for text in behind)
 
 
 @given(st.text("ab*", max_size=9), st.text("ab", max_size=12))
