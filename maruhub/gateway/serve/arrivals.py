@@ -23,19 +23,26 @@ class Arrival:
     def __init__(self, arrivals: Arrivals, future: Any, then: Then, until_s: float) -> None:
         self._arrivals = arrivals
         self._future = future
-        self._then = then
+        self._then: Then | None = then
         self.until_s = until_s
 
     def __call__(self, future: Any) -> None:
         """It is there, or never will be."""
         if self._arrivals.settle(self):
-            self._then(future)
+            self._tell(future)
 
     def give_up(self) -> None:
         """It came too late."""
         if self._arrivals.settle(self):
             self._future.cancel()
-            self._then(None)
+            self._tell(None)
+
+    def _tell(self, future: Any) -> None:
+        # The runtime's future keeps whom it has told, and is nothing that the search for garbage sees
+        # into: whatever went on to name it would stay for ever, with the request and its body.
+        then, self._then, self._future = self._then, None, None
+        if then is not None:
+            then(future)
 
 
 class Arrivals:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -70,6 +72,24 @@ def test_of_two_threads_one_tells() -> None:
         promise.come()
         late.join()
         assert len(heard) == 1
+
+
+def test_a_body_that_was_told_of_is_kept_by_nobody() -> None:
+    for idle_s, come in ((3600.0, Promise.come), (0.0, None)):
+        arrivals, heard, promise = Arrivals(idle_s), [], Promise()
+        arrivals.expect(promise, lambda future, heard=heard: heard.append(future is None))
+        if come is not None:
+            come(promise)
+        arrivals.give_up_late()
+        assert heard == [come is None]
+        # The runtime's is no object that would be found as a part of a circle.
+        gone = weakref.ref(promise)
+        gc.disable()
+        try:
+            del promise
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 def received(data: bytes | Exception | None, size: int = 4) -> bytes:
