@@ -98,17 +98,20 @@ class _Attempt:
 
     def _assemble(self, window: Window) -> Parts:
         parts: Parts = []
-        for part, more in zip(window.parts, window.more, strict=True):
+        first = 0
+        for i, (part, more) in enumerate(zip(window.parts, window.more, strict=True)):
             if isinstance(part, MaruError):
                 self._held = []
                 parts.append(part)
-            elif more or self._held:
-                self._held.append(part)
-                if not more:
-                    parts.append(memoryview(b"".join(self._held)))
-                    self._held = []
+            elif more and i + 1 < len(window.parts):
+                continue
             else:
-                parts.append(part)
+                self._held.append(window.together(first, i + 1))
+                if not more:
+                    # Only what came in several frames is put together.
+                    parts.append(self._held[0] if len(self._held) == 1 else memoryview(b"".join(self._held)))
+                    self._held = []
+            first = i + 1
         return parts
 
     def _describe(self, arrow: bytes) -> None:

@@ -69,7 +69,7 @@ class Run:
         """A blob a row: an extent, or nothing."""
         counts = np.diff(self.blobs.starts)
         has_bytes = np.ones(int(self.rows_of_item.sum()), np.int64)
-        first = np.cumsum(self.rows_of_item) - self.rows_of_item
+        first = self.item_ends - self.rows_of_item
         has_bytes[first[counts == 0]] = 0
         return Blobs(self.blobs.extents, np.concatenate(([0], np.cumsum(has_bytes))))
 
@@ -78,13 +78,18 @@ class Run:
         """How many rows each item has, at least one."""
         return np.maximum(np.diff(self.blobs.starts), 1)
 
+    @cached_property
+    def item_ends(self) -> npt.NDArray[np.int64]:
+        """Behind which row each item ends."""
+        return np.cumsum(self.rows_of_item)
+
     def table(self, base: int) -> RowTable:
         """Item, sum and flags of every row; ``base`` is the number of the first item."""
         counts = self.rows_of_item
         table = np.zeros(len(self.rows), ROW_DTYPE)
         table["item"] = np.repeat(np.arange(base, base + len(counts), dtype=np.uint64), counts)
         table["flags"] = MORE
-        table["flags"][np.cumsum(counts) - 1] = 0
+        table["flags"][self.item_ends - 1] = 0
         has_bytes = np.diff(self.rows.starts) > 0
         table["sum"] = _EMPTY_SUM
         table["sum"][has_bytes] = self.rows.extents["checksum"]
@@ -112,6 +117,7 @@ class Pieces:
     """Cuts runs into pieces, lazily, and numbers their items.
 
     The first pieces are small: so something comes soon, and over a line that breaks again and again too.
+    One ends where an item does, if any does: whoever receives it has that in one piece, and copies nothing.
     """
 
     runs: Iterator[Run]
@@ -122,22 +128,26 @@ class Pieces:
         base = 0
         for run in self.runs:
             table = run.table(base)
-            for lo, hi in self._cut(run.rows):
+            for lo, hi in self._cut(run):
                 yield Piece(run, table[lo:hi], lo, hi, base)
             base += len(run)
 
-    def _cut(self, rows: Blobs) -> Iterator[tuple[int, int]]:
-        lo = 0
-        while lo < len(rows) and self._reach_bytes < self.window.piece_bytes:
-            _, count = next(cut(_behind(rows, lo), replace(self.window, piece_bytes=self._reach_bytes)))
-            yield lo, lo + count
-            lo, self._reach_bytes = lo + count, 2 * self._reach_bytes
-        yield from ((lo + start, lo + stop) for start, stop in cut(_behind(rows, lo), self.window))
+    def _cut(self, run: Run) -> Iterator[tuple[int, int]]:
+        rows, lo = run.rows, 0
+        while lo < len(rows):
+            window = replace(self.window, piece_bytes=min(self._reach_bytes, self.window.piece_bytes))
+            hi = lo + next(cut(_some(rows, lo, window.piece_extents), window))[1]
+            ended = int(np.searchsorted(run.item_ends, hi, side="right"))
+            whole = int(run.item_ends[ended - 1]) if ended else 0
+            hi = whole if whole > lo else hi
+            yield lo, hi
+            lo, self._reach_bytes = hi, min(2 * self._reach_bytes, self.window.piece_bytes)
 
 
-def _behind(rows: Blobs, lo: int) -> Blobs:
-    starts = rows.starts[lo:]
-    return Blobs(rows.extents[starts[0] :], starts - starts[0])
+def _some(rows: Blobs, lo: int, count: int) -> Blobs:
+    """At most so many from ``lo`` on."""
+    starts = rows.starts[lo : lo + count + 1]
+    return Blobs(rows.extents[starts[0] : starts[-1]], starts - starts[0])
 
 
 def object_runs(ns: Namespace, request: ReadObjects, allowed: Allowed) -> Iterator[Run]:

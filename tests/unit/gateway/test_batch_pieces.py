@@ -24,3 +24,16 @@ def test_pieces_grow_from_a_small_one_over_runs_and_hold_every_row_once() -> Non
     offsets = [offset for piece in pieces for offset in piece.blobs().extents["offset"].tolist()]
     assert offsets == [i * 100_000 for i in range(305)]
     assert [item for piece in pieces for item in piece.table["item"].tolist()] == list(range(305))
+
+
+def test_a_piece_ends_where_an_item_does_if_any_does() -> None:
+    sizes = [3, 1, 5, 4, 2, 9, 1, 7, 20, 3, 3, 3]
+    blobs = Blobs.of([[Extent(1, i * MIB, MIB, i) for i in range(size)] for size in sizes])
+    pieces = list(Pieces(iter([Run(blobs, {}, list)])))
+    ends = blobs.starts[1:].tolist()
+    assert [piece.lo for piece in pieces[1:]] == [piece.hi for piece in pieces[:-1]]
+    assert (pieces[0].lo, pieces[-1].hi) == (0, sum(sizes))
+    for piece in pieces:
+        assert (piece.hi - piece.lo) * MIB <= WINDOW.piece_bytes
+        within = [end for end in ends if piece.lo < end <= piece.hi]
+        assert piece.hi in ends or not within
