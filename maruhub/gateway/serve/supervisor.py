@@ -108,36 +108,40 @@ class Supervisor:
 
     def _start(self, places: Iterable[int]) -> list[_Worker]:
         """Starts workers for these places and waits until each serves; on a failure none of them is left."""
-        pairs = [self._spawn(place) for place in places]
-        workers = [worker for worker, _ in pairs]
+        pairs: list[tuple[_Worker, int]] = []
         try:
-            for worker, ready in pairs:
-                self._wait_ready(worker, ready)
+            for place in places:
+                pairs.append(self._spawn(place))  # noqa: PERF401 - those before one that fails must be known
+            for _, ready in pairs:
+                _wait_ready(ready)
         except BaseException:
-            for worker in workers:
+            for worker, _ in pairs:
                 worker.process.kill()
                 worker.process.wait()
             raise
-        return workers
+        finally:
+            for _, ready in pairs:
+                os.close(ready)
+        return [worker for worker, _ in pairs]
 
     def _spawn(self, place: int) -> tuple[_Worker, int]:
-        ready_end, ready = os.pipe()
-        descriptors = (self._listeners[place].fileno(), ready, self._alive_end)
         command = [sys.executable, "-m", "maruhub.gateway.serve.worker", self._options.to_json()]
-        command += [*map(str, descriptors), self._metrics]
-        process = subprocess.Popen(
-            command, pass_fds=descriptors, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-        os.close(ready)
-        return _Worker(process), ready_end
-
-    def _wait_ready(self, worker: _Worker, ready: int) -> None:
         try:
-            readable, _, _ = select.select([ready], [], [], _READY_S)
-            if not readable or os.read(ready, 1) != b"r":
-                raise Unavailable("a worker did not start.", hint="Its own message is above this one.")
+            ready_end, ready = os.pipe()
+        except OSError as error:
+            raise _unstarted(error) from error
+        descriptors = (self._listeners[place].fileno(), ready, self._alive_end)
+        command += [*map(str, descriptors), self._metrics]
+        try:
+            process = subprocess.Popen(
+                command, pass_fds=descriptors, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        except OSError as error:
+            os.close(ready_end)
+            raise _unstarted(error) from error
         finally:
             os.close(ready)
+        return _Worker(process), ready_end
 
     def _look_after(self) -> None:
         """Starts anew what died, kills what does not end in its time."""
@@ -212,3 +216,14 @@ class Supervisor:
         if select.select([self._wake_end], [], [], _TICK_S)[0]:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._wake_end, 4096)
+
+
+def _unstarted(error: OSError) -> Unavailable:
+    """Of processes, memory or descriptors there are none just now; those who serve go on."""
+    return Unavailable(f"a worker can't be started: {error.strerror}.", hint="It is tried again.")
+
+
+def _wait_ready(ready: int) -> None:
+    readable, _, _ = select.select([ready], [], [], _READY_S)
+    if not readable or os.read(ready, 1) != b"r":
+        raise Unavailable("a worker did not start.", hint="Its own message is above this one.")
