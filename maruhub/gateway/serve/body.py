@@ -116,7 +116,9 @@ class Body:
             raise S3Failure("RequestTimeout")
         try:
             return self._whole(future.result())
-        except RuntimeError:
+        except RuntimeError as error:
+            # The future keeps it, and with its way so far this body, and whoever reads it, for ever.
+            error.__traceback__ = None
             raise S3Failure("IncompleteBody") from None
 
     def _whole(self, data: bytes) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -74,6 +76,22 @@ def test_of_two_threads_one_tells() -> None:
         assert len(heard) == 1
 
 
+@contextlib.contextmanager
+def let_go_of(thing: object) -> Iterator[None]:
+    """The block lets go of the last name of ``thing``.
+
+    The runtime's future is nothing in which the search for garbage would find a part of a circle.
+    """
+    gone = weakref.ref(thing)
+    del thing
+    gc.disable()
+    try:
+        yield
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_a_body_that_was_told_of_is_kept_by_nobody() -> None:
     for idle_s, come in ((3600.0, Promise.come), (0.0, None)):
         arrivals, heard, promise = Arrivals(idle_s), [], Promise()
@@ -82,14 +100,19 @@ def test_a_body_that_was_told_of_is_kept_by_nobody() -> None:
             come(promise)
         arrivals.give_up_late()
         assert heard == [come is None]
-        # The runtime's is no object that would be found as a part of a circle.
-        gone = weakref.ref(promise)
-        gc.disable()
-        try:
+        with let_go_of(promise):
             del promise
-            assert gone() is None
-        finally:
-            gc.enable()
+
+
+def test_a_body_that_broke_off_is_kept_by_nobody() -> None:
+    broken = RuntimeError()
+    promise = Promise(broken)
+    body = Body(Head("PUT", "/b/k", "", (("content-length", "4"),)), lambda: promise, 30.0)
+    with pytest.raises(S3Failure):
+        body.received(body.ask())
+    # The future keeps its error for as long as somebody keeps the future: so the error must not.
+    with let_go_of(body):
+        del body
 
 
 def received(data: bytes | Exception | None, size: int = 4) -> bytes:
