@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 from maruhub.store.protocol import Buffer
 
 _THREADS: Final = min(4, os.cpu_count() or 1)
-_INLINE_BYTES: Final = 128 * 1024
+INLINE_BYTES: Final = 128 * 1024
+"""Up to here a hand-over to another thread costs more than hashing."""
 _pool: tuple[int, ThreadPoolExecutor] | None = None
 
 
@@ -72,7 +73,7 @@ def start_digests(blobs: Sequence[Buffer], known: Sequence[Digest | None] = ()) 
     if len(made) == len(blobs):
         return Pending(made)
     total = sum(map(len, blobs))
-    if total <= _INLINE_BYTES or _THREADS == 1:
+    if total <= INLINE_BYTES or _THREADS == 1:
         return Pending(_digest_run(blobs))
     threads = executor()
     return Pending([], [threads.submit(_digest_run, run) for run in _even_runs(blobs, total)])

@@ -40,12 +40,13 @@ class Authority:
 
     Args:
         request: The request.
+        buckets: Those that were read at this moment for others, by name; more are added.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, buckets: dict[str, Bucket] | None = None) -> None:
         self._request = request
         self._names: Namespace = request.names
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = {} if buckets is None else buckets
         self._current: tuple[Bucket, ObjectInfo | None] | None = None
 
     def require_all(self) -> None:

@@ -31,6 +31,7 @@ from maruhub.gateway.service.frozen import BUCKET, FrozenDoor
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import Sink
 from maruhub.gateway.service.translation import refusal_of
+from maruhub.namespace.bucket import Bucket
 from maruhub.wire.signing import Signer
 
 if TYPE_CHECKING:
@@ -131,9 +132,19 @@ class Service:
         except MaruError as error:
             raise refusal_of(error, request.asked) from error
 
-    def sink(self, request: Request, payload: Payload | None, signer: Signer | None) -> Sink:
-        """Where the body of an upload goes. Raises S3Failure before a byte of it is read."""
-        authority = Authority(request)
+    def sink(
+        self,
+        request: Request,
+        payload: Payload | None,
+        signer: Signer | None,
+        *,
+        buckets: dict[str, Bucket] | None = None,
+    ) -> Sink:
+        """Where the body of an upload goes. Raises S3Failure before a byte of it is read.
+
+        ``buckets`` are shared by requests that are looked at in the same moment.
+        """
+        authority = Authority(request, buckets)
         try:
             authority.require_all()
             if request.bucket == BUCKET:

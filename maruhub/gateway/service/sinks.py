@@ -15,7 +15,7 @@ from maruhub.gateway.s3.checksums import Expected, new_sum
 from maruhub.gateway.s3.chunks import Chunks
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.signature import Payload, PayloadMode
-from maruhub.namespace.digests import Digest
+from maruhub.namespace.digests import INLINE_BYTES, Digest
 from maruhub.wire.signing import Signer
 
 OBJECT_BYTES_MAX: Final = 5 << 40
@@ -108,14 +108,14 @@ class Intake:
         return {}
 
     def digest(self, data: bytes | memoryview) -> Digest | None:
-        """The sums that an object is kept under, of its whole payload ``data``, if one of them is made here.
+        """The sums that an object is kept under, of its whole payload ``data``, if they are made here.
 
-        None: whoever keeps it makes both, beside writing it.
+        None: it is large, and none of them was promised; whoever keeps it makes both, beside writing it.
         """
         md5, sha256 = self.expected.made("md5"), self.expected.made("sha256")
         if self._sha256 is not None:
             sha256 = self._sha256.digest()
-        if md5 is None and sha256 is None:
+        if md5 is None and sha256 is None and len(data) > INLINE_BYTES:
             return None
         md5 = hashlib.md5(data, usedforsecurity=False).digest() if md5 is None else md5
         return Digest(md5, hashlib.sha256(data).digest() if sha256 is None else sha256)

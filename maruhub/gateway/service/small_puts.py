@@ -11,6 +11,7 @@ from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.service import Service
 from maruhub.gateway.service.writes import PutSink
+from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.placing import Placing, place_together
 from maruhub.store.protocol import Store
@@ -44,7 +45,10 @@ class SmallPuts:
     """
 
     def __init__(self, service: Service, puts: Sequence[SmallPut]) -> None:
-        self._going: list[tuple[PutSink, Placing] | Exception] = [_checked(service, put) for put in puts]
+        buckets: dict[str, Bucket] = {}
+        self._going: list[tuple[PutSink, Placing] | Exception] = [
+            _checked(service, put, buckets) for put in puts
+        ]
 
     def finish(self, store: Store) -> list[Answer | Exception]:
         """Writes them; for each its answer, durable, or why nothing of it is kept."""
@@ -60,9 +64,11 @@ class SmallPuts:
         ]
 
 
-def _checked(service: Service, put: SmallPut) -> tuple[PutSink, Placing] | Exception:
+def _checked(
+    service: Service, put: SmallPut, buckets: dict[str, Bucket]
+) -> tuple[PutSink, Placing] | Exception:
     try:
-        sink = service.sink(put.request, put.payload, put.signer)
+        sink = service.sink(put.request, put.payload, put.signer, buckets=buckets)
         assert isinstance(sink, PutSink)
         sink.write(put.body)
         return sink, sink.placing()

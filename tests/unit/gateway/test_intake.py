@@ -10,6 +10,7 @@ import pytest
 from maruhub.errors import MaruError
 from maruhub.gateway.s3.signature import Payload, PayloadMode
 from maruhub.gateway.service.sinks import Intake
+from maruhub.namespace.digests import INLINE_BYTES
 
 DATA = b"the hall" * 1000
 SHA256 = hashlib.sha256(DATA)
@@ -45,10 +46,15 @@ def test_sums_that_a_request_brings_are_the_objects_own(payload: Payload | None,
     assert intake.digest(DATA) == (MD5.digest(), SHA256.digest())
 
 
-def test_where_it_brings_none_nothing_is_summed_here():
+def test_where_it_brings_none_what_is_small_is_summed_here_and_what_is_large_by_whoever_keeps_it():
     intake = taken(DATA, None)
     intake.finish()
-    assert intake.digest(DATA) is None
+    assert intake.digest(DATA) == (MD5.digest(), SHA256.digest())
+    large = DATA * 17
+    assert len(large) > INLINE_BYTES
+    intake = taken(large, None)
+    intake.finish()
+    assert intake.digest(large) is None
 
 
 @pytest.mark.parametrize(

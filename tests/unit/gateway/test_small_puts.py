@@ -22,6 +22,7 @@ from maruhub.gateway.serve.putting import Putting
 from maruhub.gateway.service.request import Caller, Request
 from maruhub.gateway.service.service import Service
 from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
+from maruhub.namespace.buckets import Buckets
 from maruhub.store.protocol import Proposal
 
 CHIEF = Caller("chief", "MARUCHIEF", admin=True)
@@ -74,6 +75,27 @@ def test_what_is_wrong_with_one_is_told_of_that_one(hub: Hub) -> None:
     assert {key: bytes(held[key]) for key in sorted(held)} == {
         "a": b"first", "d": b"one", "f": b"last", "there": b"before",
     }  # fmt: skip
+
+
+def test_a_bucket_is_read_once_for_all_and_anew_for_the_next(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    get = Buckets.get
+    monkeypatch.setattr(Buckets, "get", lambda self, name: (read.append(name), get(self, name))[1])
+    hub.bucket("films").put_many({"a": b"x"})
+    read.clear()
+    paths = ["/photos/a", "/films/a", "/photos/b", "/films/b"]
+
+    def statuses() -> list[int | str]:
+        puts = [put_of(hub, path, b"x") for path in paths]
+        return [told(outcome) for outcome in SmallPuts(Service(hub), puts).finish(hub.store)]
+
+    assert statuses() == [200] * 4
+    assert sorted(read) == ["films", "photos"]
+    hub.namespace.objects.delete_many("films", ["a", "b"])
+    hub.namespace.buckets.delete("films")
+    assert statuses() == [200, "NoSuchBucket"] * 2
 
 
 def test_bytes_that_cannot_be_written_leave_nobody_without_an_answer(
