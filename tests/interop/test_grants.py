@@ -296,3 +296,34 @@ def test_a_disabled_and_a_rotated_key_are_refused(doors: Doors):
     wait_until(lambda: ida.ask("GET", f"/{bucket}/k").status == 200)
     maru(doors.server.hub, "key", "rotate", key.access_key)
     wait_until(lambda: ida.ask("GET", f"/{bucket}/k").code == "SignatureDoesNotMatch")
+
+
+def test_a_deny_by_tag_is_of_the_version_that_is_asked_for(doors: Doors):
+    """However it is named: in an address, as the source of a copy, in a list of deletes, in a batch."""
+    bucket, ann, bob = doors.bucket("tagged-versions"), doors.door("ann"), doors.door("bob")
+    enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    assert ann.ask("PUT", f"/{bucket}", "versioning", body=enabled).status == 200
+    tagged = ann.ask("PUT", f"/{bucket}/k", body=b"secret", headers={"x-amz-tagging": "kind=secret"})
+    version = tagged.headers["x-amz-version-id"]
+    current = ann.ask("PUT", f"/{bucket}/k", body=b"open").headers["x-amz-version-id"]
+    secret = {"StringEquals": {"s3:ExistingObjectTag/kind": "secret"}}
+    everything = statement("Allow", "s3:*", f"{bucket}/*", {"AWS": "bob"})
+    actions = ["s3:GetObjectVersion", "s3:DeleteObjectVersion"]
+    deny = statement("Deny", actions, f"{bucket}/*", {"AWS": "bob"}) | {"Condition": secret}
+    assert doors.bucket_policy(bucket, everything, deny).status == 204
+    assert bob.ask("PUT", "/of-bob-for-versions").status == 200
+
+    def read(version: str) -> bytes:
+        named = [{"bucket": bucket, "keys": ["k"], "version_ids": [version]}]
+        return bob.ask(
+            "POST", "/-/batch/v1/read", body=json.dumps({"format": 1, "objects": named}).encode()
+        ).body
+
+    source = {"x-amz-copy-source": f"/{bucket}/k?versionId={version}"}
+    doomed = f"<Delete><Object><Key>k</Key><VersionId>{version}</VersionId></Object></Delete>".encode()
+    assert bob.ask("GET", f"/{bucket}/k", f"versionId={version}").code == "AccessDenied"
+    assert bob.ask("PUT", "/of-bob-for-versions/k", headers=source).code == "AccessDenied"
+    assert b"AccessDenied" in bob.ask("POST", f"/{bucket}", "delete", body=doomed).body
+    assert b"secret" not in read(version)
+    assert b"open" in read(current)
+    assert ann.ask("GET", f"/{bucket}/k", f"versionId={version}").body == b"secret"

@@ -201,7 +201,7 @@ def _locate_versions(ns: Namespace, part: Keys, allowed: Allowed) -> tuple[Blobs
         raw = b""
         action = "s3:GetObjectVersion" if version_id else "s3:GetObject"
         try:
-            if not allowed(action, part.bucket, key):
+            if not allowed(action, part.bucket, key, version_id or None):
                 raise refusal(action, part.bucket, key)
             raw = _version_extents(ns, part.bucket, key, version_id)
         except MaruError as error:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from maruhub.errors import NoSuchBucket, Refused
 
 if TYPE_CHECKING:
     from maruhub.namespace import Namespace
 
-Allowed = Callable[[str, str, str], bool]
-"""(action, bucket, key) → whether the caller may; NoSuchBucket where there is none.
 
-Actions are S3's, ``maru:Train`` and ``maru:Admin``."""
+class Allowed(Protocol):
+    """Whether the caller may; NoSuchBucket where there is none.
+
+    Actions are S3's, ``maru:Train`` and ``maru:Admin``.
+    """
+
+    def __call__(self, action: str, bucket: str, key: str, version_id: str | None = None, /) -> bool: ...
+
 
 ADMIN: Final = "maru:Admin"
 TRAIN: Final = "maru:Train"

@@ -39,11 +39,12 @@ _PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
 
 
 class Need(NamedTuple):
-    """A right that a request needs, on a bucket or, with a key, on an object."""
+    """A right that a request needs, on a bucket or, with a key, on an object, or on a version of it."""
 
     action: str
     bucket: str
     key: str = ""
+    version_id: str | None = None
 
     @property
     def resource(self) -> str:
@@ -63,15 +64,17 @@ def needs(asked: Asked) -> tuple[Need, ...]:
     operation = asked.operation
     if operation in _BY_BODY:
         return ()
-    own = Need(_of(operation.action, asked.version_id), asked.bucket, asked.key)
+    version = asked.version_id
+    own = Need(_of(operation.action, version), asked.bucket, asked.key, version)
     if operation in READS:
         return (own,)
     found = [own]
     if operation is Operation.GET_OBJECT_ATTRIBUTES:
-        found.append(Need(_of("s3:GetObject", asked.version_id), asked.bucket, asked.key))
+        found.append(Need(_of("s3:GetObject", version), asked.bucket, asked.key, version))
     if operation in (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY):
         source = read_copy_source(asked.headers["x-amz-copy-source"])
-        found.append(Need(_of("s3:GetObject", source.version_id), source.bucket, source.key))
+        action = _of("s3:GetObject", source.version_id)
+        found.append(Need(action, source.bucket, source.key, source.version_id))
     if operation in _WRITES:
         found += [
             Need(action, asked.bucket, asked.key)
@@ -83,7 +86,7 @@ def needs(asked: Asked) -> tuple[Need, ...]:
 
 def deletion_need(bucket: str, doomed: ObjectToDelete) -> Need:
     """The right that one key of DeleteObjects needs."""
-    return Need(_of("s3:DeleteObject", doomed.version_id), bucket, doomed.key)
+    return Need(_of("s3:DeleteObject", doomed.version_id), bucket, doomed.key, doomed.version_id)
 
 
 def bypasses_governance(headers: Mapping[str, str]) -> bool:

@@ -193,7 +193,7 @@ class Authority:
         if need.key and any(policy.reads_object_tags for policy in policies):
             tags = self._object_field(need, "tags")
         given = request.asked.headers.get("x-amz-tagging")
-        return policy_keys(
+        keys = policy_keys(
             request.asked,
             user=request.caller.user,
             client_address=request.head.client.rpartition(":")[0].strip("[]"),
@@ -202,6 +202,7 @@ class Authority:
             object_tags=tags,
             request_tags=read_tagging_header(given) if given else None,
         )
+        return keys if need.version_id is None else keys | {"s3:versionid": need.version_id}
 
     def _policies(self, need: Need) -> list[Policy]:
         """Those that may have a say: the key's, the user's, the bucket's."""
@@ -211,11 +212,12 @@ class Authority:
         return found if text is None or bucket is None else [*found, _policy(text, bucket.name)]
 
     def _object_field(self, need: Need, name: str) -> Any:
+        """A named field of the version that a right is about; None where there is none."""
+        version = need.version_id
+        info = self._current_of(need.bucket, need.key)
+        if version is None or (info is not None and version == info.version_id):
+            return None if info is None else info.tail.get(name)
         try:
-            version = self._request.asked.version_id if need.key == self._request.key else None
-            if version is None:
-                info = self._current_of(need.bucket, need.key)
-                return None if info is None else info.tail.get(name)
             return self._names.versions.head(need.bucket, need.key, version).info.tail.get(name)
         except NoSuchBucket:
             raise
@@ -224,7 +226,7 @@ class Authority:
 
 
 class Rights:
-    """The same question as other doors ask it: (action, bucket, key) → whether the caller may.
+    """The same question as other doors ask it: (action, bucket, key, version) → whether the caller may.
 
     One decides for all of a request, from one thread at a time.
     """
@@ -232,9 +234,9 @@ class Rights:
     def __init__(self, request: Request) -> None:
         self._authority = Authority(request)
 
-    def __call__(self, action: str, bucket: str, key: str) -> bool:
+    def __call__(self, action: str, bucket: str, key: str, version_id: str | None = None, /) -> bool:
         """Raises NoSuchBucket."""
-        return self._authority.allows(Need(action, bucket, key))
+        return self._authority.allows(Need(action, bucket, key, version_id))
 
 
 def _is_version(need: Need) -> bool:
