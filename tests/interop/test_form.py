@@ -40,7 +40,9 @@ def post(server: Server, bucket: str, fields: dict[str, str], data: bytes, filen
         for n, v in fields.items()
     ]
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{filename}"\r\n\r\n'
-    body = "".join([*parts, head]).encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+    body = (
+        "".join([*parts, head]).encode(errors="surrogateescape") + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+    )
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     connection.request("POST", f"/{bucket}", body, kind)
@@ -146,3 +148,13 @@ def test_a_form_is_kept_as_it_asks_or_refused(server: Server):
         assert found.headers["x-amz-checksum-sha256"] == right
         assert found.headers["x-amz-object-lock-mode"] == "GOVERNANCE"
         assert b"<Value>b + c</Value>" in wire.ask("GET", f"/{bucket}/k", "tagging").body
+
+
+def test_a_key_that_is_no_text_is_refused(server: Server):
+    key, bucket = server.key("ann"), f"forms-{secrets.token_hex(4)}"
+    with Wire(server, key) as wire:
+        assert wire.ask("PUT", f"/{bucket}").status == 200
+        fields = {"key": "\udcff", **signed(key, bucket, ["starts-with", "$key", ""])}
+        status, _, body = post(server, bucket, fields, b"1")
+        assert (status, b"MalformedPOSTRequest" in body) == (400, True)
+        assert wire.ask("GET", f"/{bucket}").body.count(b"<Key>") == 0

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.s3_client import UNSIGNED, Bucket, S3Client
+from tests.s3_wire import exchange
 from tests.serving import Key, Server
 
 
@@ -158,3 +159,24 @@ def test_what_nobody_says_of_a_body_counts_too(hello: Bucket, anyone: S3Client):
     ):
         assert nobody.ask("PUT", "k", headers={"x-amz-content-sha256": said}, body=b"x").code == code
     assert hello.get("k").body == b"hello"
+
+
+def test_two_keys_that_are_no_text_are_not_one(hello: Bucket, anyone: S3Client):
+    assert hello.ask("PUT", query="acl", headers={"x-amz-acl": "public-read-write"}).status == 200
+    where = {"host": anyone.host, "content-length": "1"}
+    for key in ("%ff", "%fe", "%ef%bf%bd"):
+        assert anyone.send("PUT", f"/{hello.name}/{key}", where, b"x").code == "InvalidURI"
+    assert hello.put("\ufffd", b"signed").status == 200
+    assert hello.get("\ufffd").body == b"signed"
+    assert hello.ask("GET").texts("Contents/Key") == ["k", "\ufffd"]
+
+
+@pytest.mark.parametrize("hosts", [[], ["a", "b"]])
+def test_a_request_has_one_host(server: Server, hosts: list[str]):
+    said = "".join(f"host: {host}\r\n" for host in hosts)
+    told = exchange(server.port, f"GET /-/health HTTP/1.1\r\n{said}\r\n".encode())
+    assert told is not None
+    assert (told.status, told.code) == (400, "BadRequest")
+    told = exchange(server.port, b"GET /-/health HTTP/1.0\r\n\r\n")
+    assert told is not None
+    assert told.status == 200

@@ -94,6 +94,10 @@ class Gate:
         return self._unsigned(head)
 
     def _unsigned(self, head: Head) -> Passed:
+        # The server's runtime puts this in the place of bytes that are no text, so that two keys would
+        # be one. A signature is of the bytes themselves, and says which were meant.
+        if "\ufffd" in head.path:
+            raise S3Failure("InvalidURI", "The path must be UTF-8, and hold no U+FFFD where nobody signs.")
         payload = unsigned_payload(head.by_name)
         if payload is None:
             return self._nobody

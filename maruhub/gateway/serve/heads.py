@@ -21,10 +21,15 @@ def check_head(head: Head, sent: Any, bytes_max: int) -> None:
         bytes_max: Of all names and values.
 
     Raises:
-        S3Failure: ``RequestHeaderSectionTooLarge``, or ``InvalidArgument``, which names the header.
+        S3Failure: ``RequestHeaderSectionTooLarge``, ``BadRequest`` for none or several hosts, or
+            ``InvalidArgument``, which names the header.
     """
     if sum(map(len, itertools.chain.from_iterable(head.headers))) > bytes_max:
         raise S3Failure("RequestHeaderSectionTooLarge")
+    host = head.by_name.get("host")
+    if (host is None and head.version == "1.1") or (host is not None and "," in host):
+        # RFC 9112, 3.2: whoever stands between might take another one of them.
+        raise S3Failure("BadRequest", "A request of HTTP/1.1 has one header Host.")
     if len(sent) != len(head.by_name):
         lost = min(set(sent.keys()).difference(head.by_name))
         raise S3Failure(

@@ -111,9 +111,9 @@ class FormSink:
         disposition, options = parse_options_header(self._part.headers.get(b"content-disposition", b""))
         if disposition != b"form-data" or b"name" not in options:
             raise S3Failure("MalformedPOSTRequest")
-        self._part.name = options[b"name"].decode(errors="replace").lower()
+        self._part.name = _text(options[b"name"]).lower()
         if self._part.name == "file" and self._upload is None:
-            self._begin(options.get(b"filename", b"").decode(errors="replace"))
+            self._begin(options.get(b"filename", b""))
 
     def data(self, data: bytes, start: int, end: int) -> None:
         """Some bytes of a part's content."""
@@ -132,7 +132,7 @@ class FormSink:
             self._done = True
         elif self._upload is None:
             # What stands behind the file is passed over, as in S3.
-            self._fields.setdefault(self._part.name, self._part.content.decode(errors="replace"))
+            self._fields.setdefault(self._part.name, _text(self._part.content))
 
     def _hold(self, data: bytes) -> None:
         self._fields_bytes += len(data)
@@ -142,10 +142,12 @@ class FormSink:
 
     # ------------------------------------------------------------ the upload
 
-    def _begin(self, filename: str) -> None:
+    def _begin(self, filename: bytes) -> None:
         fields = self._fields
-        name = filename.replace("\\", "/").rpartition("/")[2]
-        key = fields.get("key", "").replace("${filename}", name)
+        key = fields.get("key", "")
+        if "${filename}" in key:
+            name = _text(filename).replace("\\", "/").rpartition("/")[2]
+            key = key.replace("${filename}", name)
         if not key:
             raise S3Failure("UserKeyMustBeSpecified", "Bucket POST must contain a field named 'key'.")
         if len(key.encode()) > KEY_BYTES_MAX:
@@ -186,6 +188,14 @@ class FormSink:
         if status == "201":
             return xml(posted_object(location, bucket.name, info.key, info.etag), *headers, status=201)
         return Answer(200 if status == "200" else 204, headers)
+
+
+def _text(raw: bytes | bytearray) -> str:
+    """Raises S3Failure for what is no text: with something in its place two keys would be one."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise S3Failure("MalformedPOSTRequest", "Fields and names of a form must be UTF-8.") from None
 
 
 class _Part:
