@@ -109,6 +109,25 @@ def test_many_large_transfers_take_bounded_memory(alone: Server):
     wait_until(lambda: descriptors(alone) < open_before + TRANSFERS)
 
 
+def test_memory_of_an_answer_serves_the_next_one(alone: Server):
+    """Few pages are new to the worker, of the 256 that an answer's bytes take."""
+    key, times = alone.key("ann"), 50
+
+    def faults() -> int:
+        return int(Path(f"/proc/{alone.workers()[0]}/stat").read_text().rpartition(")")[2].split()[7])
+
+    with Wire(alone, key) as wire:
+        assert wire.ask("PUT", "/crowd").status == 200
+        assert wire.ask("PUT", "/crowd/object", body=os.urandom(3 << 20)).status == 200
+        asked = {"range": f"bytes={1 << 19}-{(3 << 19) - 1}"}
+        for _ in range(times):
+            assert wire.ask("GET", "/crowd/object", headers=asked).status == 206
+        before = faults()
+        for _ in range(times):
+            assert wire.ask("GET", "/crowd/object", headers=asked).status == 206
+        assert (faults() - before) / times < 64
+
+
 def _rounds(server: Server, key: Key, seconds: float) -> list[float]:
     """How long each of a few clients' reads took."""
     taken: list[float] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -27,6 +28,9 @@ _FLUSH_S = 0.5
 """How often what has been answered is handed over to the log and the counters."""
 _LINGER_TICK_S = 0.05
 _SWITCH_S = 0.001
+# Of mallopt in malloc.h: their numbers, and bytes.
+_TRIM_THRESHOLD = -1, 8 << 20
+_MMAP_THRESHOLD = -3, 4 << 20
 
 
 def main(arguments: list[str]) -> int:
@@ -55,6 +59,11 @@ def _settle() -> None:
     # Whoever gives the interpreter up for a call, as each read of bytes does, waits so long to have it
     # back from a thread of the background that computes.
     sys.setswitchinterval(_SWITCH_S)
+    # An answer's memory serves the next one. By itself the allocator gives a MiB back to the kernel and takes
+    # it anew: to have it cleared and mapped again costs more than all else that an answer of a MiB does.
+    with contextlib.suppress(AttributeError):  # another C library keeps memory as it will
+        for setting in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
+            ctypes.CDLL(None).mallopt(*setting)
 
 
 class _Server:
