@@ -2,8 +2,10 @@
 
 A put mostly waits: for its worker's turn, for another process's, for the drive. In a thread of its
 own each one woke three others on its way, and all of them took the interpreter from the thread that
-led the turn for which the whole pool waited. So two threads do it by turns: while one has what it
-took made durable, the other checks and sums what has come since.
+led the turn for which the whole pool waited. So a few threads do it by turns: one takes all that has
+come, checks and sums it, and then waits for a commit turn; meanwhile the next takes what has come
+since. There are some more than two, for a turn takes along whoever waits when it begins, and who is
+not yet checked by then waits for another process's turn too.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from maruhub.store.protocol import Store
 
 _log = logging.getLogger(__name__)
 
-_THREADS: Final = 2
+THREADS: Final = 6
 _TOGETHER_BYTES: Final = (1 << 20) - 1
 """Of bodies that are put together: what the store takes for bulk has to be patient."""
 
@@ -54,7 +56,7 @@ class Putting:
         self._left: _Waiting | None = None
         self._taking = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._work, name="maru-put", daemon=True) for _ in range(_THREADS)
+            threading.Thread(target=self._work, name="maru-put", daemon=True) for _ in range(THREADS)
         ]
         for thread in self._threads:
             thread.start()

@@ -18,7 +18,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.route import route
 from maruhub.gateway.s3.signature import Payload, PayloadMode
-from maruhub.gateway.serve.putting import Putting
+from maruhub.gateway.serve.putting import THREADS, Putting
 from maruhub.gateway.service.request import Caller, Request
 from maruhub.gateway.service.service import Service
 from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
@@ -150,48 +150,48 @@ def busy(hub: Hub, monkeypatch: pytest.MonkeyPatch, answers: Answers, most: int)
     """Threads that each have a put on hand which waits for ``go``."""
     commits = Commits(hub, monkeypatch)
     putting = Putting(Service(hub), hub.store, most)
-    for key in ("first", "second"):
-        putting.put(put_of(hub, f"/photos/{key}", b"x"), answers)
+    for number in range(THREADS):
+        putting.put(put_of(hub, f"/photos/busy-{number}", b"x"), answers)
         assert commits.begun.acquire(timeout=PATIENCE_S)
     return putting, commits
 
 
 def test_what_comes_while_others_are_put_goes_together(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = Answers(33)
+    answers = Answers(THREADS + 31)
     putting, commits = busy(hub, monkeypatch, answers, most=100)
     for number in range(31):
         putting.put(put_of(hub, f"/photos/{number:02}", b"%d" % number), answers)
     commits.go.set()
-    assert answers.wait() == [200] * 33
+    assert answers.wait() == [200] * (THREADS + 31)
     putting.close()
-    assert commits.sizes == [1, 1, 31]
+    assert commits.sizes == [1] * THREADS + [31]
     assert [bytes(hub.bucket("photos")[f"{number:02}"]) for number in range(31)] == [
         b"%d" % number for number in range(31)
     ]
 
 
 def test_no_more_than_a_bound_is_put_together(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = Answers(11)
+    answers = Answers(THREADS + 9)
     putting, commits = busy(hub, monkeypatch, answers, most=100)
     for number in range(9):
         putting.put(put_of(hub, f"/photos/{number}", bytes(300_000)), answers)
     commits.go.set()
-    assert answers.wait() == [200] * 11
+    assert answers.wait() == [200] * (THREADS + 9)
     putting.close()
-    assert commits.sizes == [1, 1, 3, 3, 3]
+    assert commits.sizes == [1] * THREADS + [3, 3, 3]
 
 
 def test_too_many_are_told_to_slow_down_and_the_others_put(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = Answers(2)
-    putting, commits = busy(hub, monkeypatch, answers, most=2)
+    answers = Answers(THREADS)
+    putting, commits = busy(hub, monkeypatch, answers, most=THREADS)
     with pytest.raises(S3Failure) as caught:
-        putting.put(put_of(hub, "/photos/third", b"x"), answers)
+        putting.put(put_of(hub, "/photos/more", b"x"), answers)
     assert caught.value.code == "SlowDown"
     commits.go.set()
     # Closing waits for what is under way.
     putting.close()
-    assert answers.heard == [200, 200]
-    assert "third" not in hub.bucket("photos")
+    assert answers.heard == [200] * THREADS
+    assert "more" not in hub.bucket("photos")
 
 
 class Panic(BaseException):
@@ -208,18 +208,19 @@ def test_whatever_goes_wrong_everybody_has_an_answer_and_the_next_are_put(
         told_in_vain.release()
         raise OSError("no room to count it")
 
-    told_in_vain, answers, last = threading.Semaphore(0), Answers(4), Answers(1)
-    putting = Putting(Service(hub), hub.store, 4)
-    for number in range(4):
+    count = THREADS + 2
+    told_in_vain, answers, last = threading.Semaphore(0), Answers(count), Answers(1)
+    putting = Putting(Service(hub), hub.store, count)
+    for number in range(count):
         putting.put(put_of(hub, f"/photos/deaf-{number}", b"x"), deaf)
         assert told_in_vain.acquire(timeout=PATIENCE_S)
     with monkeypatch.context() as patch:
         patch.setattr(hub.store, "commit_each", broken)
-        for number in range(4):
+        for number in range(count):
             putting.put(put_of(hub, f"/photos/broken-{number}", b"x"), answers)
-        assert answers.wait() == ["RuntimeError('puts broke off')"] * 4
+        assert answers.wait() == ["RuntimeError('puts broke off')"] * count
     putting.put(put_of(hub, "/photos/last", b"x"), last)
     assert last.wait() == [200]
     putting.close()
-    assert sorted(hub.bucket("photos")) == [*(f"deaf-{number}" for number in range(4)), "last", "there"]
-    assert caplog.text.count("nobody could be told") == 4
+    assert sorted(hub.bucket("photos")) == [*(f"deaf-{number}" for number in range(count)), "last", "there"]
+    assert caplog.text.count("nobody could be told") == count
