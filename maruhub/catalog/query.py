@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,6 +33,7 @@ _LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "temp_directory": "",
     "lock_configuration": True,
 }
+_LIMIT_S: Final[ContextVar[float | None]] = ContextVar("limit_s", default=None)
 _ROW: Final = "__row"
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)"')
 _BARE: Final = re.compile(r"[^\W\d]\w*")
@@ -41,6 +45,39 @@ def connect() -> Any:
     import duckdb
 
     return duckdb.connect(":memory:", config={**_LOCKED, "memory_limit": _memory_limit()})
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """In this thread a query takes so long at most, or is InvalidInput; for text that strangers send."""
+    before = _LIMIT_S.set(seconds)
+    try:
+        yield
+    finally:
+        _LIMIT_S.reset(before)
+
+
+@contextmanager
+def _in_time(connection: Any) -> Iterator[None]:
+    """Ends what runs on a connection when its time is over; raises InvalidInput then."""
+    import duckdb
+
+    limit_s = _LIMIT_S.get()
+    if limit_s is None:
+        yield
+        return
+    timer = threading.Timer(limit_s, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise InvalidInput(
+            f"the query takes longer than {limit_s:g} s.", hint="Ask for less at a time."
+        ) from error
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 def _memory_limit() -> str:
@@ -63,7 +100,7 @@ def matching(table: pa.Table, expression: str, columns: Sequence[str]) -> npt.ND
 
     numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
     try:
-        with connect() as connection:
+        with connect() as connection, _in_time(connection):
             connection.register("samples", numbered)
             found = connection.table("samples").filter(expression).project(_ROW).to_arrow_table()
     except (duckdb.Error, pa.ArrowException) as error:
@@ -100,7 +137,7 @@ def select(query: str, tables: Mapping[str, pa.Table]) -> pa.Table:
     import pyarrow as pa
 
     try:
-        with connect() as connection:
+        with connect() as connection, _in_time(connection):
             statements = connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise InvalidInput("only one SELECT can be asked.", hint="Datasets are read-only here.")

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
+from maruhub.catalog import query
 from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, StateMismatch
 from maruhub.gateway.batch.request import Source
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from maruhub.api.hub import Hub
 
 DATASET: Final = "dataset"
+QUERY_S: Final = 30.0
+"""A filter that a client sends takes so long at most: it holds a thread of all, and the machine's cores."""
 _KEPT: Final = 64
 
 
@@ -73,8 +76,9 @@ class Sources:
                 self._kept.move_to_end(fixed)
                 return known
         view = base
-        for operation in source.operations:
-            view = apply(view, operation)
+        with query.within(QUERY_S):
+            for operation in source.operations:
+                view = apply(view, operation)
         with self._lock:
             self._kept[fixed] = view
             while len(self._kept) > _KEPT:
