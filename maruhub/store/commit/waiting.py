@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from maruhub.store.commit.job import Job, Party
+from maruhub.store.commit.signals import deferred_signals
 
 _CHANGES_A_TURN: Final = 1024
 
@@ -32,17 +33,24 @@ class Waiting:
         self._lock = threading.Lock()
 
     def serve(self, party: Party) -> None:
-        """Waits for, or leads, a turn that carries a party's jobs; their outcomes stand in them."""
-        with self._lock:
-            self._parties.append(party)
-            party.leads, self._busy = not self._busy, True
+        """Waits for, or leads, a turn that carries a party's jobs; their outcomes stand in them.
+
+        A signal ends the wait of the thread in which it is handled, and of no other.
+        """
         try:
+            with self._lock:
+                self._parties.append(party)
+                party.leads, self._busy = not self._busy, True
             if not party.leads:
                 party.wake.acquire()
-            if not party.done:
-                self._lead()
-        finally:
-            self._leave(party)
+            with deferred_signals():
+                if not party.done:
+                    self._lead()
+                self._leave(party)
+        except BaseException:
+            with deferred_signals():
+                self._leave(party)
+            raise
         if party.interrupt is not None:
             raise party.interrupt
 
@@ -78,11 +86,12 @@ class Waiting:
         return taken
 
     def _leave(self, party: Party) -> None:
-        """Whoever led, even if interrupted, hands over to the first that waits."""
+        """Whoever led, even if interrupted, hands over to the first that waits; once."""
         with self._lock:
             if not party.done and party in self._parties:
                 self._parties.remove(party)
             if party.leads:
+                party.leads = False
                 self._busy = bool(self._parties)
                 for first in self._parties[:1]:
                     first.leads = True
