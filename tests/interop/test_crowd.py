@@ -251,3 +251,16 @@ def _send(left: dict[socket.socket, int]) -> bool:
             while left[each]:
                 left[each] -= each.send(bytes(min(left[each], 1 << 20)))
     return sum(left.values()) == before
+
+
+def test_forms_of_strangers_hold_up_no_upload(alone: Server):
+    """Who sends a form is known from its fields, which may never come."""
+    head = "POST /box HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
+    begun = f"{head}content-length: 10000000\r\n\r\n--b\r\n".encode()
+    with Wire(alone, alone.key("ann"), timeout_s=20) as ann, contextlib.ExitStack() as strangers:
+        assert ann.ask("PUT", "/box").status == 200
+        for _ in range(200):
+            each = strangers.enter_context(socket.create_connection(("127.0.0.1", alone.port), 30))
+            each.sendall(begun)
+        time.sleep(0.5)
+        assert ann.ask("PUT", "/box/k", body=bytes(2 << 20)).status == 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.serve.access_log import AccessLog
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from maruhub.api import Hub
     from maruhub.gateway.serve.options import ServeOptions
 
+_FORMS: Final = 16
+
 
 class Desk:
     """The worker's one of each.
@@ -30,6 +32,7 @@ class Desk:
         room: For bodies of those who have signed that are held whole; of the event loop.
         strangers_room: The same for all others.
         uploads: How many large bodies may be taken in at a time; of the event loop.
+        forms: The same for forms: who sends one is known only from its fields.
         draining: Whether each answer shall be the last on its connection.
     """
 
@@ -46,10 +49,15 @@ class Desk:
         self.room = Room(SIGNED_BYTES)
         self.strangers_room = Room(STRANGERS_BYTES)
         self.uploads = asyncio.Semaphore(options.uploads)
+        self.forms = asyncio.Semaphore(_FORMS)
         self.metrics = Metrics()
         self._access = AccessLog(options.access_log)
         self.register = Register(self.metrics, self._access)
         self.draining = False
+
+    def is_crowded(self) -> bool:
+        """Whether there is no place for one more large body."""
+        return self.uploads.locked() or self.forms.locked()
 
     def close(self) -> None:
         """Waits for what runs in threads."""

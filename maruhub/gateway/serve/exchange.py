@@ -73,7 +73,7 @@ class Exchange:
         self._sent = sent
         # It need not be unguessable: it names this request in answers and logs.
         self._id = f"{random.getrandbits(64):016X}"
-        self._body = body_of(head, protocol, desk.options.idle_s, desk.uploads.locked)
+        self._body = body_of(head, protocol, desk.options.idle_s, desk.is_crowded)
         self._delivery = Delivery(desk, protocol, head, self._id)
         self._name = "unknown"
         self._user = ""
@@ -200,7 +200,8 @@ class Exchange:
         if small:
             raw = await self._body.whole(SMALL_BYTES, self._room_for(passed))
             return await crossing.run(_take_small, desk.service, request, passed, raw)
-        return await self._pour(lambda: desk.service.sink(request, passed.payload, passed.signer))
+        make = functools.partial(desk.service.sink, request, passed.payload, passed.signer)
+        return await self._pour(make, desk.uploads)
 
     def _take_beside(self, request: Request, passed: Passed) -> Answer:
         """A small object: awaited past the event loop, and put together with others."""
@@ -229,10 +230,10 @@ class Exchange:
             self._desk.metrics.waits(-1)
             self._note()
 
-    async def _pour(self, make: Callable[[], Sink]) -> Answer:
+    async def _pour(self, make: Callable[[], Sink], places: asyncio.Semaphore) -> Answer:
         """A body of any size, piece by piece."""
         crossing = self._desk.crossing
-        async with self._desk.uploads:
+        async with places:
             sink = await crossing.run(make)
             try:
                 async for piece in self._body.pieces():
@@ -246,7 +247,7 @@ class Exchange:
         def sender(fields: Mapping[str, str]) -> tuple[Caller, Namespace]:
             return self._desk.gate.sender(self._head, fields)
 
-        return await self._pour(lambda: FormSink(request, sender))
+        return await self._pour(lambda: FormSink(request, sender), self._desk.forms)
 
     def _own(self, head: Head) -> Step | None:
         """What is no bucket's: health, readiness, metrics, the batch door."""
