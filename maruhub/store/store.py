@@ -148,8 +148,8 @@ class PoolStore:
 
     def disclaim(self, extents: Iterable[Extent]) -> None:
         """See ``Store.disclaim``."""
-        if self._writing is not None:
-            with self._gate.passing():
+        with self._gate.passing():
+            if self._writing is not None:
                 self._writing.writer.settled(extents)
 
     def commit(self, change: Change[T], *, actor: str = "", request: bytes = b"") -> T:
