@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from maruhub.wire.frame import Buffer
+
+_TOGETHER_BYTES: Final = 1 << 20
 
 
 class Gathered(Iterator[bytes]):
@@ -18,13 +22,25 @@ class Gathered(Iterator[bytes]):
 
     def __init__(self, pieces: Iterator[list[Buffer]]) -> None:
         self._pieces = pieces
+        self._begun: deque[Buffer] = deque()
 
     def __next__(self) -> bytes:
-        return b"".join(next(self._pieces))
+        """What follows, put together: about a MiB at a time, for which no memory need be new."""
+        if not self._begun:
+            self._begun.extend(next(self._pieces))
+        together, size = [], 0
+        while self._begun and size < _TOGETHER_BYTES:
+            together.append(self._begun.popleft())
+            size += len(together[-1])
+        return b"".join(together)
 
     def gather(self) -> list[Buffer]:
         """The next piece as buffers; none at the end."""
         return next(self._pieces, [])
+
+    def put_back(self, buffers: list[Buffer]) -> None:
+        """A piece that was gathered, and is to be put together after all."""
+        self._begun.extend(buffers)
 
     def close(self) -> None:
         """Nothing more is needed."""

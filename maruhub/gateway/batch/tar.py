@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from maruhub.errors import Corrupt, MaruError
+from maruhub.gateway.answer import Gathered
 from maruhub.gateway.batch.framing import Parts, read_pieces
 from maruhub.gateway.batch.located import Piece, Run
 from maruhub.namespace.paths import key_to_path
 from maruhub.wire import fault
-from maruhub.wire.frame import MORE, RowTable
+from maruhub.wire.frame import MORE, Buffer, RowTable
 
 if TYPE_CHECKING:
     from maruhub.store.protocol import Store
@@ -20,18 +21,30 @@ if TYPE_CHECKING:
 FAILED: Final = ".maruhub-failed.jsonl"
 
 
-def archive(store: Store, runs: Iterator[Run], *, mtime: int) -> Iterator[bytes]:
+def archive(store: Store, runs: Iterator[Run], *, mtime: int) -> Gathered:
     """The answer to a read as an archive; ``mtime`` is every member's, seconds since 1970.
 
     A member's size stands before its bytes: an item that fails behind its beginning ends the
     connection, since nothing in an archive could say so.
     """
-    members = _Members(mtime)
+    return Gathered(_archive(store, runs, _Members(mtime)))
+
+
+def _archive(store: Store, runs: Iterator[Run], members: _Members) -> Iterator[list[Buffer]]:
+    """Heads and padding between bytes that are sent from where they lie.
+
+    The first head comes alone: what goes straight does so behind something small.
+    """
+    has_begun = False
     for piece, table, parts in read_pieces(store, runs):
-        data = b"".join(members.of(piece, table, parts))
-        if data:
-            yield data
-    yield members.end()
+        buffers = [each for each in members.of(piece, table, parts) if each]
+        if buffers and not has_begun:
+            has_begun = True
+            yield buffers[:1]
+            buffers = buffers[1:]
+        if buffers:
+            yield buffers
+    yield [members.end()]
 
 
 class _Members:
@@ -46,7 +59,7 @@ class _Members:
         self._left = 0
         self._padding = 0
 
-    def of(self, piece: Piece, table: RowTable, parts: Parts) -> Iterator[bytes | memoryview]:
+    def of(self, piece: Piece, table: RowTable, parts: Parts) -> Iterator[Buffer]:
         """The bytes of a piece's rows, with the heads of the members that begin in it."""
         if piece.run is not self._run:
             self._run, self._names, self._sizes = (

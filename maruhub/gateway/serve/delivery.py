@@ -138,7 +138,8 @@ class Delivery:
             await straight.send(crossing, piece, pieces, self._desk.options.idle_s)
             self.sent_bytes += straight.sent_bytes
             return
-        await self._pour(transport, b"".join(piece), pieces, outflow)
+        pieces.put_back(piece)
+        await self._pour(transport, next(pieces, b""), pieces, outflow)
 
 
 def _beginning(pieces: Gathered) -> list[list[Buffer]]:
