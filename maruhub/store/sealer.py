@@ -40,13 +40,21 @@ class Sealer:
                 self._fewer.wait_for(lambda: len(self._waiting) <= most, patience_s)
 
     def add(self, segment: int) -> None:
-        """A segment that is on record as closed; returns at once."""
+        """A segment that is on record as closed; returns at once.
+
+        Raises nothing where no thread can be had: those who wrote it are about to be acknowledged.
+        """
         with self._lock:
-            self._waiting.append(segment)
             if self._thread is None:
                 # Not a daemon: a process that ends first finishes what it has filled.
-                self._thread = threading.Thread(target=self._work, name="maruhub-seal")
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="maruhub-seal")
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    _log.warning("segment %016x stays in full copies for now: %s", segment, error)
+                    return
+                self._thread = thread
+            self._waiting.append(segment)
 
     def _work(self) -> None:
         while True:

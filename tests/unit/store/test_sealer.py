@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from maruhub.store.sealer import Sealer
 
 
@@ -47,3 +49,21 @@ def test_a_fault_ends_neither_the_sealing_nor_the_wait():
     sealer.add(3)
     sealer.wait()
     assert sealed == [2, 3]
+
+
+def test_who_was_made_durable_hears_nothing_of_a_thread_that_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    sealed: list[int] = []
+    sealer = Sealer(sealed.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        sealer.add(1)
+    assert "0000000000000001 stays in full copies" in caplog.text
+    # Care seals the first; the others are sealed here, and nobody waits for a thread that never was.
+    sealer.add(2)
+    sealer.wait()
+    assert sealed == [2]
