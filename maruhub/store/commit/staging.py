@@ -35,7 +35,8 @@ class TurnRows:
 
     def _fetch(self, keys: Iterable[bytes]) -> None:
         missing = [key for key in keys if key not in self._held]
-        self._held.update(zip(missing, self._txn.get_many(missing), strict=True))
+        if missing:
+            self._held.update(zip(missing, self._txn.get_many(missing), strict=True))
 
     def scan(self, start: bytes, stop: bytes, limit: int, *, reverse: bool) -> list[tuple[bytes, bytes]]:
         """A range of the index, with everything set so far."""
