@@ -327,3 +327,25 @@ def test_a_deny_by_tag_is_of_the_version_that_is_asked_for(doors: Doors):
     assert b"secret" not in read(version)
     assert b"open" in read(current)
     assert ann.ask("GET", f"/{bucket}/k", f"versionId={version}").body == b"secret"
+
+
+def test_a_condition_on_a_prefix_is_the_same_in_both_doors(doors: Doors):
+    bucket, bob = doors.bucket("listed-by-prefix"), doors.door("bob")
+    allow = statement("Allow", "s3:ListBucket", bucket, {"AWS": "bob"})
+
+    def may_list(prefix: str) -> tuple[bool, bool]:
+        call = {"call": "bucket.page", "arguments": {"bucket": bucket, "prefix": prefix}}
+        paged = bob.ask("POST", "/-/batch/v1/call", body=json.dumps(call).encode())
+        listed = bob.ask("GET", f"/{bucket}", f"list-type=2&prefix={prefix}&max-keys=1000")
+        return listed.status == 200, paged.status == 200
+
+    def like(pattern: str) -> dict[str, Any]:
+        return {"Condition": {"StringLike": {"s3:prefix": pattern}}}
+
+    assert doors.bucket_policy(bucket, allow, {**allow, "Effect": "Deny", **like("secret/*")}).status == 204
+    assert (may_list("secret/"), may_list("open/")) == ((False, False), (True, True))
+    assert doors.bucket_policy(bucket, {**allow, **like("home/*")}).status == 204
+    assert (may_list("home/bob/"), may_list("other/")) == ((True, True), (False, False))
+    few = {"Condition": {"NumericLessThanEquals": {"s3:max-keys": "10"}}}
+    assert doors.bucket_policy(bucket, {**allow, **few}).status == 204
+    assert may_list("home/") == (False, False)

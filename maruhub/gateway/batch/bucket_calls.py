@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from maruhub import argument
 from maruhub.errors import Corrupt, InvalidInput
 from maruhub.gateway.batch.fields import I63_MAX, Fields
-from maruhub.gateway.batch.rights import ADMIN, Allowed, make_bucket, require
+from maruhub.gateway.batch.rights import ADMIN, Allowed, make_bucket, refusal, require
 from maruhub.gateway.batch.told import event_to_json, moment, object_to_json
 from maruhub.ingest import Report, Reports
 from maruhub.ingest.destination import Update, update_all
@@ -37,7 +37,10 @@ def page(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     }
     limit = fields.whole("limit", PAGE_MAX, high=PAGE_MAX)
     fields.done()
-    require(allowed, "s3:ListBucket", bucket)
+    told = {"s3:prefix": asked["prefix"], "s3:delimiter": asked["delimiter"], "s3:max-keys": str(limit)}
+    parameters = tuple((name, value) for name, value in told.items() if value)
+    if not allowed("s3:ListBucket", bucket, "", None, parameters):
+        raise refusal("s3:ListBucket", bucket)
     found = hub.namespace.listing.page(bucket, **asked, limit=limit)  # type: ignore[arg-type]
     return {
         "objects": [object_to_json(info) for info in found.objects],

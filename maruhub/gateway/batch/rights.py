@@ -13,10 +13,19 @@ if TYPE_CHECKING:
 class Allowed(Protocol):
     """Whether the caller may; NoSuchBucket where there is none.
 
-    Actions are S3's, ``maru:Train`` and ``maru:Admin``.
+    Actions are S3's, ``maru:Train`` and ``maru:Admin``. Of a listing ``parameters`` are pairs of a
+    condition key (``s3:prefix``) and its value.
     """
 
-    def __call__(self, action: str, bucket: str, key: str, version_id: str | None = None, /) -> bool: ...
+    def __call__(
+        self,
+        action: str,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        parameters: tuple[tuple[str, str], ...] = (),
+        /,
+    ) -> bool: ...
 
 
 ADMIN: Final = "maru:Admin"

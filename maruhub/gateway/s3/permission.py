@@ -45,6 +45,8 @@ class Need(NamedTuple):
     bucket: str
     key: str = ""
     version_id: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    """What else is asked that policies know, by its condition key, where it isn't in the query."""
 
     @property
     def resource(self) -> str:

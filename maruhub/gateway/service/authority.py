@@ -202,6 +202,7 @@ class Authority:
             object_tags=tags,
             request_tags=read_tagging_header(given) if given else None,
         )
+        keys |= need.parameters
         return keys if need.version_id is None else keys | {"s3:versionid": need.version_id}
 
     def _policies(self, need: Need) -> list[Policy]:
@@ -226,7 +227,7 @@ class Authority:
 
 
 class Rights:
-    """The same question as other doors ask it: (action, bucket, key, version) → whether the caller may.
+    """The same question as other doors ask it, with what they ask of a version or a page.
 
     One decides for all of a request, from one thread at a time.
     """
@@ -234,9 +235,17 @@ class Rights:
     def __init__(self, request: Request) -> None:
         self._authority = Authority(request)
 
-    def __call__(self, action: str, bucket: str, key: str, version_id: str | None = None, /) -> bool:
+    def __call__(
+        self,
+        action: str,
+        bucket: str,
+        key: str,
+        version_id: str | None = None,
+        parameters: tuple[tuple[str, str], ...] = (),
+        /,
+    ) -> bool:
         """Raises NoSuchBucket."""
-        return self._authority.allows(Need(action, bucket, key, version_id))
+        return self._authority.allows(Need(action, bucket, key, version_id, parameters))
 
 
 def _is_version(need: Need) -> bool:

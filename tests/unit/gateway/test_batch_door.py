@@ -53,7 +53,7 @@ def door(hub: Hub) -> BatchDoor:
     return BatchDoor(hub)
 
 
-def anyone(action: str, bucket: str, key: str, version_id: str | None = None) -> bool:
+def anyone(action: str, bucket: str, key: str, *_version_or_page: object) -> bool:
     return True
 
 
