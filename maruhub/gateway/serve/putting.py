@@ -78,11 +78,17 @@ class Putting:
     # ------------------------------------------------------------ in the threads
 
     def _work(self) -> None:
-        while waiting := self._put_some():
-            with self._lock:
-                self._pending -= len(waiting)
-            for one, outcome in waiting:
-                _tell(one, outcome)
+        while self._answer_some():
+            pass
+
+    def _answer_some(self) -> bool:
+        """Puts what waited; whether there was anything. What it held is let go of before more is waited for."""
+        waiting = self._put_some()
+        with self._lock:
+            self._pending -= len(waiting)
+        for one, outcome in waiting:
+            _tell(one, outcome)
+        return bool(waiting)
 
     def _put_some(self) -> list[tuple[_Waiting, Answer | Exception]]:
         """What waited, with what to answer. Nothing: it is over.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from maruhub.gateway.service.service import Service
 from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
 from maruhub.namespace.buckets import Buckets
 from maruhub.store.protocol import Proposal
+from tests.serving import wait_until
 
 CHIEF = Caller("chief", "MARUCHIEF", admin=True)
 PATIENCE_S = 30
@@ -224,3 +226,13 @@ def test_whatever_goes_wrong_everybody_has_an_answer_and_the_next_are_put(
     putting.close()
     assert sorted(hub.bucket("photos")) == [*(f"deaf-{number}" for number in range(count)), "last", "there"]
     assert caplog.text.count("nobody could be told") == count
+
+
+def test_what_was_put_is_held_no_longer_than_it_takes(hub: Hub) -> None:
+    answers, body = Answers(1), bytes(1000)
+    putting = Putting(Service(hub), hub.store, 1)
+    before = sys.getrefcount(body)
+    putting.put(put_of(hub, "/photos/a", body), answers)
+    assert answers.wait() == [200]
+    wait_until(lambda: sys.getrefcount(body) == before)
+    putting.close()
