@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from typing import Any
 
 from maruhub import config
@@ -84,7 +85,7 @@ class _Server:
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGUSR1, self._drain, loop)
         # The other end closes when the parent is gone, whatever became of it.
-        loop.add_reader(self._alive, self._end)
+        loop.add_reader(self._alive, self._orphaned)
         loop.call_soon(self._say_ready)
         loop.call_later(_FLUSH_S, self._flush, loop)
         self._runtime.run()
@@ -109,6 +110,13 @@ class _Server:
         until = loop.time() + self._options.drain_s
         while loop.time() < until:
             await asyncio.sleep(_LINGER_TICK_S)
+        self._end()
+
+    def _orphaned(self) -> None:
+        # The parent would have killed a worker that does not come to its end.
+        last = threading.Timer(self._options.stop_s, os._exit, (1,))
+        last.daemon = True
+        last.start()
         self._end()
 
     def _end(self) -> None:
