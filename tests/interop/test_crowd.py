@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -251,6 +252,21 @@ def _send(left: dict[socket.socket, int]) -> bool:
             while left[each]:
                 left[each] -= each.send(bytes(min(left[each], 1 << 20)))
     return sum(left.values()) == before
+
+
+def test_answers_that_nobody_reads_hold_no_room_of_bodies(alone: Server):
+    """A read by many names lasts as long as what it names."""
+    key = alone.key("ann")
+    with Wire(alone, key, timeout_s=20) as ann, contextlib.ExitStack() as readers:
+        assert ann.ask("PUT", "/box").status == 200
+        assert ann.ask("PUT", "/box/large", body=bytes(16 << 20)).status == 200
+        named = json.dumps({"format": 1, "objects": [{"bucket": "box", "keys": ["large"] * 20}]})
+        ask = Ask("POST", "/-/batch/v1/read", body=named.encode().ljust(60 << 20))
+        for _ in range(5):
+            peer = readers.enter_context(socket.create_connection(("127.0.0.1", alone.port), 20))
+            peer.sendall(request_bytes(ask, signed(ask, key, ann.host)[0]))
+            assert peer.recv(12) == b"HTTP/1.1 200"
+        assert ann.ask("PUT", "/box/k", body=bytes(500_000)).status == 200
 
 
 def test_forms_of_strangers_hold_up_no_upload(alone: Server):

@@ -27,15 +27,12 @@ class Body:
         head: Of the request.
         protocol: Granian's: its iteration gives the bytes as they come, a call all of them.
         idle_s: Seconds in which something must arrive, or all of a body of up to 128 KiB.
-        crowded: Whether others wait for this one to end; then it must also come at some rate.
     """
 
-    def __init__(
-        self, head: Head, protocol: Any, idle_s: float, crowded: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, head: Head, protocol: Any, idle_s: float) -> None:
         self._protocol = protocol
         self._idle_s = idle_s
-        self._crowded = crowded
+        self._crowded: Callable[[], bool] = _never
         self._waited_s = 0.0
         self._chunks: AsyncIterator[bytes] | None = None
         self._ended = False
@@ -63,8 +60,8 @@ class Body:
         """All of it; a large one once there is ``room`` for it, which is held until :meth:`let_go`.
 
         Raises:
-            S3Failure: ``MaxMessageLengthExceeded`` beyond ``most_bytes``; ``RequestTimeout``,
-                ``IncompleteBody``.
+            S3Failure: ``MaxMessageLengthExceeded`` beyond ``most_bytes``; ``SlowDown`` where there was no
+                room for too long; ``RequestTimeout``, ``IncompleteBody``.
         """
         if self.size_bytes == 0:
             return b""
@@ -82,8 +79,13 @@ class Body:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _take(self, room: Room, size_bytes: int) -> None:
-        await room.take(size_bytes)
+        try:
+            async with asyncio.timeout(self._idle_s):
+                await room.take(size_bytes)
+        except TimeoutError:
+            raise S3Failure("SlowDown") from None
         self._room, self._taken_bytes = room, size_bytes
+        self._crowded = lambda: room.is_crowded
 
     def let_go(self) -> None:
         """Nobody needs it any more."""
@@ -127,8 +129,12 @@ class Body:
             raise S3Failure("IncompleteBody")
         return data
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """What comes in, gathered to about a megabyte, so that each piece is worth a thread."""
+    async def pieces(self, *, crowded: Callable[[], bool] | None = None) -> AsyncIterator[bytes]:
+        """What comes in, gathered to about a megabyte, so that each piece is worth a thread.
+
+        While it is ``crowded``, others wait for this one to end: then it must also come at some rate.
+        """
+        self._crowded = crowded or self._crowded
         held: list[bytes] = []
         size = 0
         while True:
@@ -184,16 +190,19 @@ class Body:
         self.received_bytes += len(chunk)
         self._waited_s += time.monotonic() - began_s
         too_slow = self._waited_s > _GRACE_S and self.received_bytes < self._waited_s * _LEAST_BYTES_S
-        crowded = self._crowded() or (self._room is not None and self._room.is_crowded)
-        if too_slow and crowded:
+        if too_slow and self._crowded():
             self._ended = True
             raise S3Failure("RequestTimeout")
         return chunk
 
 
-def body_of(head: Head, protocol: Any, idle_s: float, crowded: Callable[[], bool] = lambda: False) -> Body:
+def body_of(head: Head, protocol: Any, idle_s: float) -> Body:
     """The body of a request; where there is none, one for all."""
-    return Body(head, protocol, idle_s, crowded) if _length(head) != 0 else _NOTHING
+    return Body(head, protocol, idle_s) if _length(head) != 0 else _NOTHING
+
+
+def _never() -> bool:
+    return False
 
 
 def _length(head: Head) -> int | None:

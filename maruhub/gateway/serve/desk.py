@@ -55,10 +55,6 @@ class Desk:
         self.register = Register(self.metrics, self._access)
         self.draining = False
 
-    def is_crowded(self) -> bool:
-        """Whether there is no place for one more large body."""
-        return self.uploads.locked() or self.forms.locked()
-
     def close(self) -> None:
         """Waits for what runs in threads."""
         self.putting.close()

@@ -73,7 +73,7 @@ class Exchange:
         self._sent = sent
         # It need not be unguessable: it names this request in answers and logs.
         self._id = f"{random.getrandbits(64):016X}"
-        self._body = body_of(head, protocol, desk.options.idle_s, desk.is_crowded)
+        self._body = body_of(head, protocol, desk.options.idle_s)
         self._delivery = Delivery(desk, protocol, head, self._id)
         self._name = "unknown"
         self._user = ""
@@ -95,6 +95,9 @@ class Exchange:
         self._desk.metrics.waits(1)
         try:
             answer = step if isinstance(step, Answer) else await self._answer(step)
+            if self._user:
+                # An answer may take an epoch: other bodies can't wait for that. Strangers' wait for each other.
+                self._body.let_go()
             await self._delivery.send(answer, self._cors)
         except asyncio.CancelledError:
             raise
@@ -236,7 +239,7 @@ class Exchange:
         async with places:
             sink = await crossing.run(make)
             try:
-                async for piece in self._body.pieces():
+                async for piece in self._body.pieces(crowded=places.locked):
                     await crossing.finish(sink.write, piece)
                 return await crossing.finish(sink.finish)
             except BaseException:

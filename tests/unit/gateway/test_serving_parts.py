@@ -15,6 +15,7 @@ import threading
 from collections import Counter as Tally
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from maruhub.gateway.serve.access_log import AccessLog
 from maruhub.gateway.serve.body import Body
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.ended import Ended
+from maruhub.gateway.serve.exchange import Exchange
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
 from maruhub.gateway.serve.register import Register
@@ -90,6 +92,57 @@ def test_pieces_are_worth_a_thread():
         return [len(piece) async for piece in body(Wire(*[bytes(65536)] * 40), 40 * 65536).pieces()]
 
     assert asyncio.run(sizes()) == [1 << 20, 1 << 20, 512 << 10]
+
+
+def test_who_waits_for_room_in_vain_is_told_to_slow_down():
+    async def wait() -> tuple[str, bytes]:
+        room, size = Room(1 << 20), 1 << 20
+        await room.take(1)
+        late = body(Wire(bytes(size)), size, idle_s=0.01)
+        with pytest.raises(S3Failure) as caught:
+            await late.whole(size, room)
+        late.let_go()
+        room.give(1)
+        return caught.value.code, await body(Wire(bytes(size)), size).whole(size, room)
+
+    assert asyncio.run(asyncio.wait_for(wait(), 30)) == ("SlowDown", bytes(1 << 20))
+
+
+@pytest.mark.parametrize("crowd", ["uploads", "forms"])
+def test_a_slow_body_ends_for_those_who_wait_for_its_place_and_for_no_others(
+    crowd: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("maruhub.gateway.serve.body._GRACE_S", -1.0)
+    monkeypatch.setattr("maruhub.gateway.serve.body._LEAST_BYTES_S", 1 << 60)
+
+    class Kept:
+        def write(self, _data: bytes) -> None: ...
+
+        def finish(self) -> str:
+            return "kept"
+
+        def abort(self) -> None: ...
+
+    async def pour() -> object:
+        desk = SimpleNamespace(
+            crossing=Crossing(1, 1), uploads=asyncio.Semaphore(2), forms=asyncio.Semaphore(2)
+        )
+        exchange: Any = object.__new__(Exchange)
+        exchange._desk, exchange._body = desk, body(Wire(b"ab", b"cd"), 4)
+        full = getattr(desk, crowd)
+        while not full.locked():
+            await full.acquire()
+        if crowd == "uploads":
+            # Taken by the one that is about to pour.
+            full.release()
+        return await exchange._pour(Kept, desk.uploads)
+
+    if crowd == "forms":
+        assert asyncio.run(pour()) == "kept"
+    else:
+        with pytest.raises(S3Failure) as caught:
+            asyncio.run(pour())
+        assert caught.value.code == "RequestTimeout"
 
 
 def test_a_little_of_a_refused_body_is_passed_over_and_a_lot_is_not():
