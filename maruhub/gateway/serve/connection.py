@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
 import select
 import socket
@@ -18,8 +17,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import Final
-
-from maruhub.gateway.serve.crossing import Crossing
 
 _ACKED: Final = struct.Struct("=Q")
 _ACKED_OFFSET: Final = 120
@@ -40,39 +37,6 @@ _BREATH_S: Final = 0.0005
 """Behind so many descriptors, which take as long, the event loop may have the interpreter for this time."""
 
 
-class Connection:
-    """One answer's connection, looked for when it is wanted; used from the event loop, closed at the end.
-
-    Args:
-        client: Address and port of the peer.
-        crossing: To the threads: among thousands of connections it takes a while.
-
-    Attributes:
-        client: The same.
-    """
-
-    def __init__(self, client: str, crossing: Crossing) -> None:
-        self.client = client
-        self._crossing = crossing
-        self._found: socket.socket | None = None
-
-    async def find(self, *, surely: bool = False) -> socket.socket | None:
-        """It, as this object's own duplicate; None if it isn't known. Once found it stays the same one.
-
-        ``surely`` as in ``connection_of``; later calls may ask for less.
-        """
-        if self._found is None:
-            looked = functools.partial(connection_of, self.client, surely=surely)
-            self._found = await self._crossing.finish(looked)
-        return self._found
-
-    def close(self) -> None:
-        """Lets go of it; it is the runtime's."""
-        if self._found is not None:
-            self._found.close()
-            self._found = None
-
-
 def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
     """This process's connection with a peer, duplicated and so the caller's to close.
 
@@ -80,11 +44,27 @@ def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
     end another may have come instead: to write into it, ask ``surely``, and go on only if the runtime
     has it still. Then one that was reset and is still held counts too: it doesn't say whose it was.
     """
-    with contextlib.suppress(OSError), contextlib.ExitStack() as ours:
-        found, reset = _among([client], ours)
-        if len(found[client]) == 1 and not (surely and reset):
-            return _duplicate(found[client][0].fileno())
-    return None
+    (found,), reset = sole_connections([client])
+    if found is not None and surely and reset:
+        found.close()
+        return None
+    return found
+
+
+def sole_connections(clients: Sequence[str]) -> tuple[list[socket.socket | None], bool]:
+    """As :func:`connection_of` for several, in their order; and whether one was reset that is still held."""
+    own: list[socket.socket | None] = []
+    try:
+        with contextlib.ExitStack() as ours:
+            found, reset = _among(clients, ours)
+            known = map(found.__getitem__, clients)
+            own.extend(_duplicate(each[0].fileno()) if len(each) == 1 else None for each in known)
+            return own, reset
+    except OSError:
+        for each in own:
+            if each is not None:
+                each.close()
+        return [None] * len(clients), False
 
 
 @contextlib.contextmanager

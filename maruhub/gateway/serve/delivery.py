@@ -10,9 +10,9 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is d
 
 from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connection import Connection
 from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.outflow import Outflow
+from maruhub.gateway.serve.search import Connection
 from maruhub.gateway.serve.straight import LEAST_BYTES, Straight, way_to
 from maruhub.wire.frame import Buffer
 
@@ -87,7 +87,7 @@ class Delivery:
 
         A client that leaves in the midst of it ends it, and is nothing to report.
         """
-        connection = Connection(self._head.client, self._desk.crossing)
+        connection = Connection(self._head.client, self._desk.search)
         outflow = Outflow(connection, self._head.scheme, self._desk.options.idle_s, self._desk.allowance)
         try:
             if isinstance(pieces, Gathered):

@@ -15,6 +15,7 @@ from maruhub.gateway.serve.metrics import Metrics
 from maruhub.gateway.serve.putting import Putting
 from maruhub.gateway.serve.register import Register
 from maruhub.gateway.serve.room import SIGNED_BYTES, STRANGERS_BYTES, Room
+from maruhub.gateway.serve.search import Search
 from maruhub.gateway.service.service import Service
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Desk:
     Attributes:
         allowance: What the runtime may hold of answers; of the event loop.
         room: For bodies of those who have signed that are held whole; of the event loop.
+        search: For clients' connections; of the event loop.
         strangers_room: The same for all others.
         uploads: How many large bodies may be taken in at a time; of the event loop.
         forms: The same for forms: who sends one is known only from its fields.
@@ -45,6 +47,7 @@ class Desk:
         self.crossing = Crossing(options.threads, options.waiting)
         self.putting = Putting(self.service, hub.store, options.threads + options.waiting)
         self.arrivals = Arrivals(options.idle_s)
+        self.search = Search(self.crossing)
         self.allowance = Allowance(self.crossing, options.idle_s)
         self.room = Room(SIGNED_BYTES)
         self.strangers_room = Room(STRANGERS_BYTES)

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from maruhub.gateway.serve.allowance import STEP_BYTES, Allowance
-from maruhub.gateway.serve.connection import Connection
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.outflow import FIRST_BYTES, MOST_BYTES, Outflow
+from maruhub.gateway.serve.search import Connection, Search
 from tests.unit.gateway.ends import Ends
 
 PIECE = 1 << 20
@@ -38,7 +38,7 @@ class Answer:
     """An answer's outflow, to be used in a loop."""
 
     def __init__(self, client: str, crossing: Crossing, allowance: Allowance, idle_s: float = 60) -> None:
-        self._connection = Connection(client, crossing)
+        self._connection = Connection(client, Search(crossing))
         self.outflow = Outflow(self._connection, "http", idle_s, allowance)
         self.sent_bytes = 0
 

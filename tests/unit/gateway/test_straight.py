@@ -16,8 +16,8 @@ import pytest
 from maruhub.errors import Unavailable
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connection import Connection
 from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.search import Connection, Search
 from maruhub.gateway.serve.straight import Straight, chunk, head_bytes, way_to
 from maruhub.wire.frame import Buffer
 
@@ -74,7 +74,7 @@ def pieces_of(count: int) -> Iterator[list[Buffer]]:
 
 @contextlib.asynccontextmanager
 async def way(head: Head, crossing: Crossing) -> AsyncIterator[Straight]:
-    connection = Connection(head.client, crossing)
+    connection = Connection(head.client, Search(crossing))
     try:
         yield await way_to(head, connection)
     finally:
