@@ -12,14 +12,18 @@ other debtors' connections are looked at when there is nothing left to lend.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
+import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from maruhub.gateway.serve.connection import acknowledged_bytes, connections_of, takes_more, written_bytes
 from maruhub.gateway.serve.crossing import Crossing
+
+_log = logging.getLogger(__name__)
 
 SIZE_BYTES: Final = 32 << 20
 """For all answers of a worker together."""
@@ -37,6 +41,7 @@ class _Shown(NamedTuple):
     written: int
     taken: int
     takes_more: bool
+    sockets: frozenset[int]
 
 
 class _Debt(NamedTuple):
@@ -85,11 +90,13 @@ class Allowance:
         try:
             with contextlib.suppress(OSError):
                 shown = await self._crossing.finish(_look, list(debts))
-                late = [
-                    client for client, debt in debts.items() if self._is_late(client, debt, shown[client])
-                ]
-                if late:
-                    await self._crossing.finish(_end, late)
+                late = {
+                    client: shown[client]
+                    for client, debt in debts.items()
+                    if self._is_late(client, debt, shown[client])
+                }
+                for client in await self._crossing.finish(_end, late) if late else ():
+                    _log.warning("%s does not read the end of its answer: its connection is ended", client)
         finally:
             ended_s = time.monotonic()
             self._next_look_s = ended_s + _REST_S + (ended_s - began_s) * _RESTS
@@ -99,8 +106,7 @@ class Allowance:
         if self._debts.get(client) is not debt:
             return False
         before, since_s = debt.shown, debt.since_s
-        # The runtime gives the kernel whatever it has as soon as that takes more.
-        if shown is None or (before is not None and shown.takes_more and shown.written == before.written):
+        if shown is None or (before is not None and _is_settled(before, shown)):
             self._settle(client)
             return False
         if before is None or before.taken != shown.taken:
@@ -149,6 +155,14 @@ class Loan:
         self._allowance.left_bytes -= more_bytes
 
 
+def _is_settled(before: _Shown, shown: _Shown) -> bool:
+    """Whether the runtime gives it nothing more, or the debtor's connection is no longer there."""
+    if before.sockets.isdisjoint(shown.sockets):
+        return True
+    # The runtime gives the kernel whatever it has as soon as that takes more.
+    return shown.takes_more and shown.written == before.written
+
+
 def _steps(size_bytes: float) -> int:
     return math.ceil(max(size_bytes, 0) / STEP_BYTES) * STEP_BYTES
 
@@ -165,13 +179,18 @@ def _shown(connections: Sequence[socket.socket]) -> _Shown:
         sum(map(written_bytes, connections)),
         sum(acknowledged_bytes(each) or 0 for each in connections),
         all(map(takes_more, connections)),
+        frozenset(os.fstat(each.fileno()).st_ino for each in connections),
     )
 
 
-def _end(clients: Sequence[str]) -> None:
-    """Ends the connections of those who have just one. In a thread."""
-    with connections_of(clients) as found:
-        for connections in found.values():
-            if len(connections) == 1:
+def _end(late: Mapping[str, _Shown | None]) -> list[str]:
+    """Ends the connections that show what they did, of those who have just one; of whom. In a thread."""
+    ended: list[str] = []
+    with connections_of(list(late)) as found:
+        for client, connections in found.items():
+            # Any other has taken something meanwhile, or has come in the place of the debtor's.
+            if len(connections) == 1 and _shown(connections) == late[client]:
                 with contextlib.suppress(OSError):
                     connections[0].shutdown(socket.SHUT_RDWR)
+                    ended.append(client)
+    return ended

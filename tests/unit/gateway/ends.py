@@ -18,11 +18,11 @@ class Ends:
         self.near: list[socket.socket] = []
         self._listener = socket.create_server(("0.0.0.0", 0))
 
-    def add(self, address: str, *, other: bool = False) -> str:
+    def add(self, address: str, *, other: bool = False, source: tuple[str, int] = ("127.0.0.1", 0)) -> str:
         """The client's address and port; those of ``other`` clients are their own."""
         far = socket.socket()
         far.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        far.bind(self.far[0].getsockname() if self.far and not other else ("127.0.0.1", 0))
+        far.bind(self.far[0].getsockname() if self.far and not other else source)
         far.connect((address, self._listener.getsockname()[1]))
         self.far.append(far)
         self.near.append(self._listener.accept()[0])

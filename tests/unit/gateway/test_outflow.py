@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from maruhub.gateway.serve.allowance import STEP_BYTES, Allowance
+from maruhub.gateway.serve.allowance import STEP_BYTES, Allowance, _end, _look
+from maruhub.gateway.serve.connection import acknowledged_bytes
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.outflow import FIRST_BYTES, MOST_BYTES, Outflow
 from maruhub.gateway.serve.search import Connection, Search
@@ -220,11 +222,44 @@ def test_a_debtor_whose_connection_is_quiet_has_everything(ends: Ends, crossing:
     in_loop(debt)
 
 
-def test_a_debtor_that_does_not_read_has_an_end(ends: Ends, crossing: Crossing) -> None:
-    allowance = Allowance(crossing, 0.4, STEP_BYTES)
+def test_a_debtor_whose_address_another_connection_has_now_has_gone(ends: Ends, crossing: Crossing) -> None:
+    allowance = Allowance(crossing, 60, STEP_BYTES)
 
     async def debt() -> None:
         await owed(allowance, ends.add("127.0.0.1"), STEP_BYTES)
+        filled(ends.near[0])
+        await collect(allowance, 1)
+        name = ends.far[0].getsockname()
+        # Reset, so that the address is free at once.
+        ends.near[0].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ends.near[0].close()
+        ends.far.pop(0).close()
+        ends.add("127.0.0.1", source=name)
+        filled(ends.near[1])
+        await collect(allowance, 1)
+        assert allowance.left_bytes == STEP_BYTES
+
+    in_loop(debt)
+
+
+def test_only_a_connection_that_is_still_as_it_was_seen_is_ended(ends: Ends) -> None:
+    client = ends.add("127.0.0.1")
+    filled(ends.near[0])
+    seen = _look([client])
+    ends.far[0].recv(1 << 20, socket.MSG_WAITALL)
+    assert _end(seen) == []
+    assert acknowledged_bytes(ends.near[0])
+    assert _end(_look([client])) == [client]
+
+
+def test_a_debtor_that_does_not_read_has_an_end(
+    ends: Ends, crossing: Crossing, caplog: pytest.LogCaptureFixture
+) -> None:
+    allowance = Allowance(crossing, 0.4, STEP_BYTES)
+    client = ends.add("127.0.0.1")
+
+    async def debt() -> None:
+        await owed(allowance, client, STEP_BYTES)
         filled(ends.near[0])
         await collect(allowance, 2)
         assert allowance.left_bytes == 0
@@ -234,6 +269,7 @@ def test_a_debtor_that_does_not_read_has_an_end(ends: Ends, crossing: Crossing) 
             ends.near[0].send(b"more")
 
     in_loop(debt)
+    assert client in caplog.text
 
 
 def test_no_more_is_queued_for_one_that_is_not_known(ends: Ends, crossing: Crossing) -> None:
