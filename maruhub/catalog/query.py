@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,7 +34,8 @@ _LOCKED: Final[dict[str, str | bool | int | float | list[str]]] = {
     "temp_directory": "",
     "lock_configuration": True,
 }
-_LIMIT_S: Final[ContextVar[float | None]] = ContextVar("limit_s", default=None)
+_END_S: Final[ContextVar[float | None]] = ContextVar("end_s", default=None)
+_AGAIN_S: Final = 0.05
 _ROW: Final = "__row"
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)"')
 _BARE: Final = re.compile(r"[^\W\d]\w*")
@@ -49,12 +51,12 @@ def connect() -> Any:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """In this thread a query takes so long at most, or is InvalidInput; for text that strangers send."""
-    before = _LIMIT_S.set(seconds)
+    """In this thread the queries of a block take so long together, or one is InvalidInput; for strangers' text."""
+    before = _END_S.set(time.monotonic() + seconds)
     try:
         yield
     finally:
-        _LIMIT_S.reset(before)
+        _END_S.reset(before)
 
 
 @contextmanager
@@ -62,22 +64,28 @@ def _in_time(connection: Any) -> Iterator[None]:
     """Ends what runs on a connection when its time is over; raises InvalidInput then."""
     import duckdb
 
-    limit_s = _LIMIT_S.get()
-    if limit_s is None:
+    end_s = _END_S.get()
+    if end_s is None:
         yield
         return
-    timer = threading.Timer(limit_s, connection.interrupt)
-    timer.daemon = True
-    timer.start()
+    done = threading.Event()
+    ending = threading.Thread(target=_interrupt_late, args=(connection, end_s, done), daemon=True)
+    ending.start()
     try:
         yield
     except duckdb.InterruptException as error:
-        raise InvalidInput(
-            f"the query takes longer than {limit_s:g} s.", hint="Ask for less at a time."
-        ) from error
+        raise InvalidInput("this takes longer than it may.", hint="Ask for less at a time.") from error
     finally:
-        timer.cancel()
-        timer.join()
+        done.set()
+        ending.join()
+
+
+def _interrupt_late(connection: Any, end_s: float, done: threading.Event) -> None:
+    wait_s = max(end_s - time.monotonic(), 0.0)
+    while not done.wait(wait_s):
+        # Again and again: what prepares a query passes over an interrupt, and the query then begins.
+        connection.interrupt()
+        wait_s = _AGAIN_S
 
 
 def _memory_limit() -> str:

@@ -1,0 +1,47 @@
+"""The time that queries of strangers may take: all of a block together, and an end that is one."""
+
+from __future__ import annotations
+
+import threading
+
+from maruhub.catalog import query
+
+LIMIT_S = 2.0
+DEAF = 3
+
+
+class Running:
+    """A connection that passes over some interrupts, as DuckDB does while it prepares a query."""
+
+    def __init__(self, deaf: int = 0) -> None:
+        self._deaf = deaf
+        self.ended = threading.Event()
+
+    def interrupt(self) -> None:
+        if not self._deaf:
+            self.ended.set()
+        self._deaf -= 1
+
+
+def test_an_interrupt_that_was_passed_over_is_not_the_last() -> None:
+    running = Running(DEAF)
+    with query.within(0.01), query._in_time(running):
+        assert running.ended.wait(30)
+
+
+def test_queries_of_a_block_have_their_time_together() -> None:
+    first, second = Running(), Running()
+    with query.within(LIMIT_S):
+        with query._in_time(first):
+            assert first.ended.wait(30)
+        with query._in_time(second):
+            assert second.ended.wait(LIMIT_S / 2), "it has a time of its own"
+
+
+def test_who_is_in_time_is_not_interrupted() -> None:
+    running = Running()
+    with query._in_time(running):
+        pass
+    with query.within(60), query._in_time(running):
+        pass
+    assert not running.ended.is_set()
