@@ -37,22 +37,13 @@ _BREATH_S: Final = 0.0005
 """Behind so many descriptors, which take as long, the event loop may have the interpreter for this time."""
 
 
-def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
-    """This process's connection with a peer, duplicated and so the caller's to close.
-
-    None if it isn't there, if there are others with the same peer, or if that can't be said. After its
-    end another may have come instead: to write into it, ask ``surely``, and go on only if the runtime
-    has it still. Then one that was reset and is still held counts too: it doesn't say whose it was.
-    """
-    (found,), reset = sole_connections([client])
-    if found is not None and surely and reset:
-        found.close()
-        return None
-    return found
-
-
 def sole_connections(clients: Sequence[str]) -> tuple[list[socket.socket | None], bool]:
-    """As :func:`connection_of` for several, in their order; and whether one was reset that is still held."""
+    """This process's connections with some peers, duplicated and so the caller's to close, in their order.
+
+    None for a peer that has none or several, and for all if it can't be said. After its end another may
+    have come instead: whoever writes into one goes on only if the runtime has it still. Then one that was
+    reset and is still held counts too, which doesn't say whose it was: whether there is any comes second.
+    """
     own: list[socket.socket | None] = []
     try:
         with contextlib.ExitStack() as ours:

@@ -90,7 +90,8 @@ class Connection:
     async def find(self, *, surely: bool = False) -> socket.socket | None:
         """It, as this object's own duplicate; None if it isn't known. Once found it stays the same one.
 
-        ``surely`` as in ``connection_of``; later calls may ask for less.
+        ``surely``: to write into it; then it isn't known while there is any that was reset, as
+        ``sole_connections`` says. Later calls may ask for less.
         """
         if self._found is None:
             found, reset = await self._search.find(self.client)

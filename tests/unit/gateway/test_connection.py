@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import socket
 import struct
-from collections.abc import Iterator
 
 import pytest
 
-from maruhub.gateway.serve.connection import connection_of, connections_of
+from maruhub.gateway.serve.connection import connections_of, sole_connections
+from maruhub.gateway.serve.crossing import Crossing
+from maruhub.gateway.serve.search import Connection, Search
 from tests.unit.gateway.ends import Ends
 
 
-@pytest.fixture
-def ends() -> Iterator[Ends]:
-    made = Ends()
-    yield made
-    made.close()
+def connection_of(client: str, *, surely: bool = False) -> socket.socket | None:
+    """As an answer finds it; the caller's to close."""
+
+    async def find() -> socket.socket | None:
+        crossing = Crossing(1, 1)
+        try:
+            return await Connection(client, Search(crossing)).find(surely=surely)
+        finally:
+            crossing.close()
+
+    return asyncio.run(find())
 
 
 def local(client: str, *, surely: bool = False) -> tuple[str, int] | None:
@@ -86,7 +94,7 @@ def test_without_a_descriptor_to_look_with_none_is_known(ends: Ends) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
-        assert connection_of(client) is None
+        assert sole_connections([client]) == ([None], False)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -20,20 +20,6 @@ from tests.unit.gateway.ends import Ends
 
 PIECE = 1 << 20
 LARGE = 64 << 20
-
-
-@pytest.fixture
-def ends() -> Iterator[Ends]:
-    made = Ends()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def crossing() -> Iterator[Crossing]:
-    made = Crossing(2, 8)
-    yield made
-    made.close()
 
 
 class Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,20 +17,6 @@ from maruhub.gateway.serve.search import Connection, Search
 from tests.unit.gateway.ends import Ends
 
 MANY = 40
-
-
-@pytest.fixture
-def ends() -> Iterator[Ends]:
-    made = Ends()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def crossing() -> Iterator[Crossing]:
-    made = Crossing(2, 8)
-    yield made
-    made.close()
 
 
 class Looks:

@@ -59,13 +59,6 @@ def line() -> Iterator[Line]:
     made.close()
 
 
-@pytest.fixture
-def crossing() -> Iterator[Crossing]:
-    made = Crossing(2, 8)
-    yield made
-    made.close()
-
-
 def pieces_of(count: int) -> Iterator[list[Buffer]]:
     for i in range(count):
         block = bytes([i]) * 300_000
