@@ -136,7 +136,13 @@ def _merged(old: Mapping[str, str], new: Mapping[str, str | None]) -> dict[str, 
 
 
 def copy_prefix(
-    store: Store, source: Place, target: Place, *, actor: str, create_bucket: bool, check: Check = _any_copy
+    store: Store,
+    source: Place,
+    target: Place,
+    *,
+    actor: str,
+    create_bucket: bool = False,
+    check: Check = _any_copy,
 ) -> int:
     """Copies what lies below a prefix; see ``Objects.copy_prefix``."""
     raw_source = encode_text(source[1], "prefix")

@@ -254,7 +254,6 @@ class Objects(ObjectReads):
         before the first is copied: what it raises is raised.
         """
         source, target = (src_bucket, src_prefix), (dst_bucket, dst_prefix)
-        how = {"create_bucket": False, **how}
         return copying.copy_prefix(self._store, source, target, actor=self._actor, **how)
 
     def update_metadata(self, bucket: str, key: str, **how: Any) -> ObjectInfo:
