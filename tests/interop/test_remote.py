@@ -16,7 +16,7 @@ import pytest
 
 import maruhub
 from maruhub import errors
-from maruhub.gateway.serve.straight import chunk, head_bytes
+from maruhub.gateway.serve.connections.straight import chunk, head_bytes
 from maruhub.remote import RemoteHub
 from maruhub.wire.stream import StreamReader, Window
 from tests.interop.certificate import make_certificate

@@ -30,7 +30,7 @@ def test_a_package_says_what_it_may_use_and_what_never_happens_in_it(package: Pa
 @pytest.mark.parametrize("package", [p for p in packages() if p.parent == PACKAGE], ids=name)
 def test_a_package_has_its_place_in_the_layers(package: Path):
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    layers = " ".join(next(contract["layers"] for contract in config if contract["type"] == "layers"))
+    layers = " ".join(next(contract["layers"] for contract in config if contract["id"] == "layers"))
     assert package.name == "testing" or re.search(rf"maruhub\.{package.name}\b", layers)
 
 

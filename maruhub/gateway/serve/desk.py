@@ -6,16 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from maruhub.gateway.batch.door import BatchDoor
-from maruhub.gateway.serve.access_log import AccessLog
-from maruhub.gateway.serve.allowance import Allowance
-from maruhub.gateway.serve.arrivals import Arrivals
+from maruhub.gateway.serve.bodies.arrivals import Arrivals
+from maruhub.gateway.serve.bodies.putting import Putting
+from maruhub.gateway.serve.bodies.room import SIGNED_BYTES, STRANGERS_BYTES, Room
+from maruhub.gateway.serve.connections.allowance import Allowance
+from maruhub.gateway.serve.connections.search import Search
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.gateway.serve.gate import Gate
-from maruhub.gateway.serve.metrics import Metrics
-from maruhub.gateway.serve.putting import Putting
-from maruhub.gateway.serve.register import Register
-from maruhub.gateway.serve.room import SIGNED_BYTES, STRANGERS_BYTES, Room
-from maruhub.gateway.serve.search import Search
+from maruhub.gateway.serve.telemetry.access_log import AccessLog
+from maruhub.gateway.serve.telemetry.metrics import Metrics
+from maruhub.gateway.serve.telemetry.register import Register
 from maruhub.gateway.service.service import Service
 
 if TYPE_CHECKING:

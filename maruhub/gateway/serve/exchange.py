@@ -24,13 +24,13 @@ from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import FORM, READS, Operation
 from maruhub.gateway.s3.route import Asked, bucket_of_host, route
-from maruhub.gateway.serve.body import body_of
+from maruhub.gateway.serve.bodies.body import body_of
+from maruhub.gateway.serve.bodies.room import Room
 from maruhub.gateway.serve.delivery import CLOSE, HOST_ID, Delivery
 from maruhub.gateway.serve.desk import Desk
-from maruhub.gateway.serve.ended import Ended
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
-from maruhub.gateway.serve.room import Room
+from maruhub.gateway.serve.telemetry.ended import Ended
 from maruhub.gateway.service.authority import Rights
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready

@@ -14,8 +14,8 @@ import pytest
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.serve.arrivals import Arrivals
-from maruhub.gateway.serve.body import Body
+from maruhub.gateway.serve.bodies.arrivals import Arrivals
+from maruhub.gateway.serve.bodies.body import Body
 from maruhub.gateway.serve.runtime import _telling
 
 

@@ -10,9 +10,9 @@ import struct
 
 import pytest
 
-from maruhub.gateway.serve.connection import connections_of, sole_connections
+from maruhub.gateway.serve.connections.connection import connections_of, sole_connections
+from maruhub.gateway.serve.connections.search import Connection, Search
 from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.search import Connection, Search
 from tests.unit.gateway.ends import Ends
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from maruhub.gateway.serve.ended import Ended
-from maruhub.gateway.serve.metrics import _Times
-from maruhub.gateway.serve.register import Register
 from maruhub.gateway.serve.runtime import _handing
+from maruhub.gateway.serve.telemetry.ended import Ended
+from maruhub.gateway.serve.telemetry.metrics import _Times
+from maruhub.gateway.serve.telemetry.register import Register
 
 
 class Watcher:

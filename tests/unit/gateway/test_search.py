@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from maruhub.gateway.serve import search
-from maruhub.gateway.serve.connection import sole_connections
+from maruhub.gateway.serve.connections import search
+from maruhub.gateway.serve.connections.connection import sole_connections
+from maruhub.gateway.serve.connections.search import Connection, Search
 from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.search import Connection, Search
 from tests.unit.gateway.ends import Ends
 
 MANY = 40

@@ -23,16 +23,16 @@ import pytest
 from maruhub.errors import Busy, InvalidInput
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.serve.access_log import AccessLog
-from maruhub.gateway.serve.body import Body
+from maruhub.gateway.serve.bodies.body import Body
+from maruhub.gateway.serve.bodies.room import Room
 from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.ended import Ended
 from maruhub.gateway.serve.exchange import Exchange
 from maruhub.gateway.serve.listener import open_listeners, stop_accepting
 from maruhub.gateway.serve.options import ServeOptions, listen_address
-from maruhub.gateway.serve.register import Register
-from maruhub.gateway.serve.room import Room
 from maruhub.gateway.serve.runtime import is_news
+from maruhub.gateway.serve.telemetry.access_log import AccessLog
+from maruhub.gateway.serve.telemetry.ended import Ended
+from maruhub.gateway.serve.telemetry.register import Register
 from maruhub.gateway.serve.worker import _Server
 
 
@@ -112,8 +112,8 @@ def test_who_waits_for_room_in_vain_is_told_to_slow_down():
 def test_a_slow_body_ends_for_those_who_wait_for_its_place_and_for_no_others(
     crowd: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("maruhub.gateway.serve.body._GRACE_S", -1.0)
-    monkeypatch.setattr("maruhub.gateway.serve.body._LEAST_BYTES_S", 1 << 60)
+    monkeypatch.setattr("maruhub.gateway.serve.bodies.body._GRACE_S", -1.0)
+    monkeypatch.setattr("maruhub.gateway.serve.bodies.body._LEAST_BYTES_S", 1 << 60)
 
     class Kept:
         def write(self, _data: bytes) -> None: ...

@@ -18,7 +18,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from queue import SimpleQueue
 from typing import Final
 
-from maruhub.gateway.serve.ended import Ended
+from maruhub.gateway.serve.telemetry.ended import Ended
 
 _HELD_BYTES: Final = 8 << 20
 _LINE_BYTES: Final = 256

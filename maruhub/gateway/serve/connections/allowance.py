@@ -20,7 +20,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from maruhub.gateway.serve.connection import acknowledged_bytes, connections_of, takes_more, written_bytes
+from maruhub.gateway.serve.connections.connection import (
+    acknowledged_bytes,
+    connections_of,
+    takes_more,
+    written_bytes,
+)
 from maruhub.gateway.serve.crossing import Crossing
 
 _log = logging.getLogger(__name__)

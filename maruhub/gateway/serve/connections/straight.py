@@ -23,9 +23,9 @@ from typing import Final
 
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connection import acknowledged_bytes, written_bytes
+from maruhub.gateway.serve.connections.connection import acknowledged_bytes, written_bytes
+from maruhub.gateway.serve.connections.search import Connection
 from maruhub.gateway.serve.crossing import Crossing
-from maruhub.gateway.serve.search import Connection
 from maruhub.wire.frame import Buffer
 
 LEAST_BYTES: Final = 256 << 10

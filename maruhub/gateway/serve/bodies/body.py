@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.serve.room import Room
+from maruhub.gateway.serve.bodies.room import Room
 
 _SMALL_BYTES = 128 << 10
 _GATHER_BYTES = 1 << 20

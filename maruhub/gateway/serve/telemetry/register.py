@@ -9,9 +9,9 @@ import threading
 from collections import deque
 from typing import Final
 
-from maruhub.gateway.serve.access_log import AccessLog
-from maruhub.gateway.serve.ended import Ended
-from maruhub.gateway.serve.metrics import Metrics
+from maruhub.gateway.serve.telemetry.access_log import AccessLog
+from maruhub.gateway.serve.telemetry.ended import Ended
+from maruhub.gateway.serve.telemetry.metrics import Metrics
 
 _HELD: Final = 256
 

@@ -11,7 +11,7 @@ import socket
 from collections import deque
 from typing import Final
 
-from maruhub.gateway.serve.connection import sole_connections
+from maruhub.gateway.serve.connections.connection import sole_connections
 from maruhub.gateway.serve.crossing import Crossing
 
 _TOGETHER: Final = 256
