@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 from maruhub import argument
 from maruhub.errors import Corrupt, InvalidInput
 from maruhub.gateway.batch.fields import I63_MAX, Fields
-from maruhub.gateway.batch.rights import ADMIN, Allowed, make_bucket, refusal, require
+from maruhub.gateway.batch.rights import Allowed, make_bucket, refusal, require
 from maruhub.gateway.batch.told import event_to_json, moment, object_to_json
+from maruhub.gateway.need import ADMIN, Need
 from maruhub.ingest import Report, Reports
 from maruhub.ingest.destination import Update, update_all
 
@@ -24,7 +25,7 @@ def names(hub: Hub, fields: Fields, allowed: Allowed) -> list[str]:
     fields.done()
     require(allowed, "s3:ListAllMyBuckets")
     everything = [bucket.name for bucket in hub.namespace.buckets.all()]
-    return [name for name in everything if allowed("s3:ListBucket", name, "")]
+    return [name for name in everything if allowed(Need("s3:ListBucket", name))]
 
 
 def page(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
@@ -39,8 +40,9 @@ def page(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     fields.done()
     told = {"s3:prefix": asked["prefix"], "s3:delimiter": asked["delimiter"], "s3:max-keys": str(limit)}
     parameters = tuple((name, value) for name, value in told.items() if value)
-    if not allowed("s3:ListBucket", bucket, "", None, parameters):
-        raise refusal("s3:ListBucket", bucket)
+    need = Need("s3:ListBucket", bucket, parameters=parameters)
+    if not allowed(need):
+        raise refusal(need)
     found = hub.namespace.listing.page(bucket, **asked, limit=limit)  # type: ignore[arg-type]
     return {
         "objects": [object_to_json(info) for info in found.objects],

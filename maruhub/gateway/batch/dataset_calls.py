@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.request import parse_source
-from maruhub.gateway.batch.rights import ADMIN, TRAIN, Allowed, require
+from maruhub.gateway.batch.rights import Allowed, require
 from maruhub.gateway.batch.sources import DATASET, Sources
 from maruhub.gateway.batch.told import moment, version_to_json, view_to_json
+from maruhub.gateway.need import ADMIN, TRAIN
 from maruhub.wire.table import decode_table, encode_table
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ import xxhash
 from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.batch.request import Keys, ReadEpoch, ReadObjects
 from maruhub.gateway.batch.rights import Allowed, refusal
+from maruhub.gateway.need import Need
 from maruhub.loaders.ahead import Window, cut
 from maruhub.loaders.order import rows_of
 from maruhub.loaders.plan import Place, Plan, Step, take
@@ -176,7 +177,7 @@ def locate(ns: Namespace, part: Keys, allowed: Allowed) -> tuple[Blobs, dict[int
     try:
         if part.version_ids:
             return _locate_versions(ns, part, allowed)
-        denied = [i for i, key in enumerate(keys) if not allowed("s3:GetObject", bucket, key)]
+        denied = [i for i, key in enumerate(keys) if not allowed(Need("s3:GetObject", bucket, key))]
         if not denied:
             return ns.objects.locate_many(bucket, keys)
         return _locate_but(ns, part, denied)
@@ -189,7 +190,7 @@ def _locate_but(ns: Namespace, part: Keys, denied: Sequence[int]) -> tuple[Blobs
     open_ = np.setdiff1d(np.arange(len(keys)), denied).tolist()
     found, missing = ns.objects.locate_many(part.bucket, [keys[i] for i in open_])
     counts[open_] = np.diff(found.starts)
-    faults: dict[int, MaruError] = {i: refusal("s3:GetObject", part.bucket, keys[i]) for i in denied}
+    faults: dict[int, MaruError] = {i: refusal(Need("s3:GetObject", part.bucket, keys[i])) for i in denied}
     faults |= {open_[i]: error for i, error in missing.items()}
     return Blobs(found.extents, np.concatenate(([0], np.cumsum(counts)))), faults
 
@@ -200,9 +201,10 @@ def _locate_versions(ns: Namespace, part: Keys, allowed: Allowed) -> tuple[Blobs
     for i, (key, version_id) in enumerate(zip(part.keys, part.version_ids, strict=True)):
         raw = b""
         action = "s3:GetObjectVersion" if version_id else "s3:GetObject"
+        need = Need(action, part.bucket, key, version_id or None)
         try:
-            if not allowed(action, part.bucket, key, version_id or None):
-                raise refusal(action, part.bucket, key)
+            if not allowed(need):
+                raise refusal(need)
             raw = _version_extents(ns, part.bucket, key, version_id)
         except MaruError as error:
             faults[i] = error

@@ -2,47 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from maruhub.errors import NoSuchBucket, Refused
+from maruhub.gateway.need import Need
 
 if TYPE_CHECKING:
     from maruhub.namespace import Namespace
 
-
-class Allowed(Protocol):
-    """Whether the caller may; NoSuchBucket where there is none.
-
-    Actions are S3's, ``maru:Train`` and ``maru:Admin``. Of a listing ``parameters`` are pairs of a
-    condition key (``s3:prefix``) and its value.
-    """
-
-    def __call__(
-        self,
-        action: str,
-        bucket: str,
-        key: str,
-        version_id: str | None = None,
-        parameters: tuple[tuple[str, str], ...] = (),
-        /,
-    ) -> bool: ...
-
-
-ADMIN: Final = "maru:Admin"
-TRAIN: Final = "maru:Train"
-"""To record runs over a version, and keep views of it."""
+Allowed = Callable[[Need], bool]
+"""Whether the caller may; raises NoSuchBucket where there is none."""
 
 
 def require(allowed: Allowed, action: str, bucket: str = "", key: str = "") -> None:
     """Raises Refused unless the caller may."""
-    if not allowed(action, bucket, key):
-        raise refusal(action, bucket, key)
+    need = Need(action, bucket, key)
+    if not allowed(need):
+        raise refusal(need)
 
 
-def refusal(action: str, bucket: str = "", key: str = "") -> Refused:
+def refusal(need: Need) -> Refused:
     """The error of who may not."""
-    where = f" on {bucket}/{key}".rstrip("/") if bucket else ""
-    return Refused(f"this key may not do {action}{where}.", hint="Whoever runs the hub gives rights to keys.")
+    where = f" on {need.bucket}/{need.key}".rstrip("/") if need.bucket else ""
+    return Refused(
+        f"this key may not do {need.action}{where}.", hint="Whoever runs the hub gives rights to keys."
+    )
 
 
 def make_bucket(names: Namespace, bucket: str, allowed: Allowed, owner: str) -> None:

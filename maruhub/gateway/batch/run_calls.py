@@ -13,8 +13,9 @@ from maruhub.errors import InvalidInput, NotFound, Refused
 from maruhub.gateway.batch.claims import parse_claim
 from maruhub.gateway.batch.fields import Fields
 from maruhub.gateway.batch.request import parse_source
-from maruhub.gateway.batch.rights import ADMIN, TRAIN, Allowed, require
+from maruhub.gateway.batch.rights import Allowed, require
 from maruhub.gateway.batch.sources import DATASET, Sources
+from maruhub.gateway.need import ADMIN, TRAIN, Need
 from maruhub.lab.info import RunInfo, check_end, check_name, check_parameters
 from maruhub.lab.ledger import no_such_run
 from maruhub.lab.row import encode_number, number_of
@@ -136,7 +137,7 @@ class Evaluations:
         fields.done()
         view = self._sources.open(source, allowed)
         require(allowed, TRAIN, DATASET, f"{view.dataset_name}/{view.version_name}/")
-        name_read = allowed(ADMIN, "", "")  # what was read may be of a dataset that others can't read
+        name_read = allowed(Need(ADMIN))  # what was read may be of a dataset that others can't read
         return hub.lab.evaluate(run, view, metrics, allow_leak=allow_leak, name_read=name_read).to_json()
 
 
@@ -177,7 +178,7 @@ def _reader(fields: Fields, allowed: Allowed) -> Callable[[RunInfo], bool]:
 
     @cache
     def may_read(dataset: str, version: str) -> bool:
-        return allowed("s3:GetObject", DATASET, f"{dataset}/{version}/") or allowed(ADMIN, "", "")
+        return allowed(Need("s3:GetObject", DATASET, f"{dataset}/{version}/")) or allowed(Need(ADMIN))
 
     def may_know(info: RunInfo) -> bool:
         own = bool(fields.owner) and info.actor == fields.owner

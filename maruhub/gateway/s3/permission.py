@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3.documents import ObjectToDelete
 from maruhub.gateway.s3.object_lock import HOLD, MODE, to_iso_date
 from maruhub.gateway.s3.operation import READS, Operation
@@ -36,22 +36,6 @@ _WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPA
 # Whose rights are known only when the body is: see ``deletion_need`` and the form's key.
 _BY_BODY = frozenset({Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT})
 _PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
-
-
-class Need(NamedTuple):
-    """A right that a request needs, on a bucket or, with a key, on an object, or on a version of it."""
-
-    action: str
-    bucket: str
-    key: str = ""
-    version_id: str | None = None
-    parameters: tuple[tuple[str, str], ...] = ()
-    """What else is asked that policies know, by its condition key, where it isn't in the query."""
-
-    @property
-    def resource(self) -> str:
-        """As policies name it. All buckets together are ``arn:aws:s3:::*``."""
-        return arn(self.bucket or "*", self.key)
 
 
 def needs(asked: Asked) -> tuple[Need, ...]:

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from maruhub.gateway.need import TRAIN
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.policy_condition import Condition
 from maruhub.gateway.s3.wildcard import matches, meets
@@ -33,7 +34,7 @@ OBJECT_ACTIONS = frozenset(
         "s3:GetObjectVersionTorrent",
         "s3:PutObjectVersionAcl",
         "s3:PutObjectVersionTagging",
-        "maru:Train",
+        TRAIN,
     }
 )
 # DeleteObjects and a form upload act on objects, though their address is a bucket's.

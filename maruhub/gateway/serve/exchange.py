@@ -31,7 +31,7 @@ from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
 from maruhub.gateway.serve.telemetry.ended import Ended
-from maruhub.gateway.service.authority import Rights
+from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
 from maruhub.gateway.service.service import SINKS, Service
@@ -295,7 +295,7 @@ class Exchange:
         asked = Asked(Operation.GET_OBJECT, "", "", {}, head.by_name)
         request = Request(asked, head, passed.caller, passed.names, time.time_ns() // 1000, self._id)
         answer = functools.partial(desk.batch.answer, actor=passed.caller.user)
-        return await desk.crossing.run(answer, head, raw, Rights(request))
+        return await desk.crossing.run(answer, head, raw, Authority(request).allows)
 
     # ------------------------------------------------------------ answers
 

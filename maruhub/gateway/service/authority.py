@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from maruhub.errors import InvalidName, MaruError, NoSuchBucket
-from maruhub.gateway.batch.rights import ADMIN
+from maruhub.gateway.need import ADMIN, Need
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import READS
-from maruhub.gateway.s3.permission import Need, canned_acl_statements, needs, policy_keys
-from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
+from maruhub.gateway.s3.permission import canned_acl_statements, needs, policy_keys
+from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, arn, evaluate
 from maruhub.gateway.s3.policy_document import read_policy
 from maruhub.gateway.s3.properties import read_copy_source
 from maruhub.gateway.s3.tags import read_tagging_header
@@ -117,8 +117,9 @@ class Authority:
             # What policies may ask about a request takes time to say; most buckets have none.
             return Decision.NONE
         user = self._request.caller.user
+        resource = arn(need.bucket or "*", need.key)
         keys, whole = self._keys(need), _is_version(need)
-        return evaluate(statements, PolicyRequest(user, need.action, need.resource, keys, whole=whole))
+        return evaluate(statements, PolicyRequest(user, need.action, resource, keys, whole=whole))
 
     def bucket(self, name: str) -> Bucket:
         """A bucket; raises NoSuchBucket, S3Failure for what can't name one."""
@@ -224,28 +225,6 @@ class Authority:
             raise
         except MaruError:
             return None
-
-
-class Rights:
-    """The same question as other doors ask it, with what they ask of a version or a page.
-
-    One decides for all of a request, from one thread at a time.
-    """
-
-    def __init__(self, request: Request) -> None:
-        self._authority = Authority(request)
-
-    def __call__(
-        self,
-        action: str,
-        bucket: str,
-        key: str,
-        version_id: str | None = None,
-        parameters: tuple[tuple[str, str], ...] = (),
-        /,
-    ) -> bool:
-        """Raises NoSuchBucket."""
-        return self._authority.allows(Need(action, bucket, key, version_id, parameters))
 
 
 def _is_version(need: Need) -> bool:

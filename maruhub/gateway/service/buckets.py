@@ -7,10 +7,10 @@ from typing import Any
 
 from maruhub.errors import AlreadyExists, InvalidName, Refused
 from maruhub.gateway.answer import Answer
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3 import settings
 from maruhub.gateway.s3.documents import read_create_bucket, read_versioning
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.properties import canned_acl
 from maruhub.gateway.service.authority import Authority, bad_bucket_name
 from maruhub.gateway.service.listings import REGION, region_of, xml

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 from maruhub.api.frozen import FrozenBucket, FrozenObject, frozen_bucket, version_folders
 from maruhub.errors import NotFound
 from maruhub.gateway.answer import Answer
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3 import listing, listing_answers, settings
 from maruhub.gateway.s3.byte_range import content_range, read_range
 from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing_answers import ListedObject
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.properties import DEFAULT_TYPE, response_overrides
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml

@@ -6,10 +6,11 @@ from typing import Any
 
 from maruhub.errors import Refused
 from maruhub.gateway.answer import Answer
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.documents import read_legal_hold, read_retention, read_tagging
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.permission import BYPASS, Need, bypasses_governance
+from maruhub.gateway.s3.permission import BYPASS, bypasses_governance
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import owner_of, xml
 from maruhub.gateway.service.reads import find_version, hold_of, retention_of, version_headers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from maruhub.gateway.answer import Answer
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
 from maruhub.gateway.s3.byte_range import content_range, read_range
 from maruhub.gateway.s3.checksums import unpack_sums
@@ -14,7 +15,6 @@ from maruhub.gateway.s3.listing import whole_number
 from maruhub.gateway.s3.listing_answers import ListedPart
 from maruhub.gateway.s3.object_lock import LockMode, Retention, lock_headers
 from maruhub.gateway.s3.operation import HEAD
-from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.properties import (
     DEFAULT_TYPE,
     Properties,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from maruhub.errors import InvalidInput, MaruError, NoSuchKey, PreconditionFailed
 from maruhub.gateway.answer import Answer
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3.answers import (
     DeletedObject,
     DeleteError,
@@ -15,7 +16,7 @@ from maruhub.gateway.s3.answers import (
 from maruhub.gateway.s3.conditions import Conditions, Verdict, write_conditions
 from maruhub.gateway.s3.documents import ObjectToDelete, read_delete
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.permission import BYPASS, Need, bypasses_governance, deletion_need
+from maruhub.gateway.s3.permission import BYPASS, bypasses_governance, deletion_need
 from maruhub.gateway.s3.properties import (
     Properties,
     read_properties,

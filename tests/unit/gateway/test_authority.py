@@ -11,10 +11,10 @@ import pytest
 import maruhub
 from maruhub.api import Hub
 from maruhub.gateway.head import Head
+from maruhub.gateway.need import Need
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.permission import Need
 from maruhub.gateway.s3.route import Asked, route
-from maruhub.gateway.service.authority import Authority, Rights
+from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.request import Caller, Request
 
 ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}
@@ -77,8 +77,8 @@ def test_no_policy_makes_an_admin(hub: Hub, whose: str, statement: object):
 
     def may(action: str, *, admin: bool) -> bool:
         caller = Caller("ann", "A" * 20, admin=admin, **{whose: document(statement)})
-        rights = Rights(Request(asked, head, caller, hub.namespace, now_us=1, id="1"))
-        return rights(action, "", "")
+        request = Request(asked, head, caller, hub.namespace, now_us=1, id="1")
+        return Authority(request).allows(Need(action))
 
     assert may("s3:ListAllMyBuckets", admin=False)
     assert not may("maru:Admin", admin=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from maruhub.gateway.answer import Answer
 from maruhub.gateway.batch.calls import Call, calls_of
 from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.door import BatchDoor
+from maruhub.gateway.batch.rights import Allowed
 from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
+from maruhub.gateway.need import Need
 from maruhub.store.protocol import Store
 from maruhub.wire import fault
 from maruhub.wire.frame import ROW_DTYPE
@@ -53,7 +55,7 @@ def door(hub: Hub) -> BatchDoor:
     return BatchDoor(hub)
 
 
-def anyone(action: str, bucket: str, key: str, *_version_or_page: object) -> bool:
+def anyone(_need: Need) -> bool:
     return True
 
 
@@ -61,7 +63,7 @@ def post(
     door: BatchDoor,
     what: str,
     body: object,
-    allowed: Callable[[str, str, str], bool] = anyone,
+    allowed: Allowed = anyone,
     accept: str = "",
 ) -> Answer:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -148,9 +150,9 @@ def test_an_object_may_be_asked_for_by_its_version(hub: Hub, door: BatchDoor) ->
 
 
 def test_rights_are_asked_for_every_key_and_one_refusal_spares_the_others(hub: Hub, door: BatchDoor) -> None:
-    def even(action: str, bucket: str, key: str) -> bool:
-        assert (action, bucket) == ("s3:GetObject", "photos")
-        return int(key[:3]) % 2 == 0
+    def even(need: Need) -> bool:
+        assert (need.action, need.bucket) == ("s3:GetObject", "photos")
+        return int(need.key[:3]) % 2 == 0
 
     keys = [f"{i:03}.jpg" for i in range(10)]
     _, _, items = read(post(door, "read", objects(keys), even))
@@ -231,8 +233,8 @@ def test_a_source_that_is_not_what_was_expected_is_refused(hub: Hub, door: Batch
 def test_a_version_needs_the_right_to_it_and_tells_nothing_without(hub: Hub, door: BatchDoor) -> None:
     hub.dataset("cats").commit("photos")
 
-    def only_dogs(action: str, bucket: str, key: str) -> bool:
-        return key.startswith("dogs/")
+    def only_dogs(need: Need) -> bool:
+        return need.key.startswith("dogs/")
 
     errors = [
         refused(post(door, "read", {**EPOCH, "epoch": {"dataset": name}}, only_dogs))
@@ -289,8 +291,8 @@ def test_a_write_is_all_or_nothing(hub: Hub, door: BatchDoor) -> None:
     for broken in (bytes(wrong), cut, body([good, good]), body([({"key": ""}, b"")]), b"", b"{}"):
         assert isinstance(refused(post(door, "write", broken)), InvalidInput)
 
-    def not_fine(action: str, bucket: str, key: str) -> bool:
-        return key != "fine"
+    def not_fine(need: Need) -> bool:
+        return need.key != "fine"
 
     assert isinstance(refused(post(door, "write", body([({"key": "also"}, b""), good]), not_fine)), Refused)
     assert "fine" not in hub.bucket("photos")
@@ -306,8 +308,8 @@ def test_a_write_that_comes_twice_is_stored_once(hub: Hub, door: BatchDoor) -> N
 def test_a_bucket_is_made_only_by_who_may(hub: Hub, door: BatchDoor) -> None:
     data = body([({"key": "a"}, b"1")], create_bucket=True).replace(b"photos", b"fotoss")
 
-    def no_buckets(action: str, bucket: str, key: str) -> bool:
-        return action != "s3:CreateBucket"
+    def no_buckets(need: Need) -> bool:
+        return need.action != "s3:CreateBucket"
 
     about = {"bucket": "fresh", "create_bucket": True}
     fresh = body([({"key": "a"}, b"1")], **about)
@@ -319,8 +321,8 @@ def test_a_bucket_is_made_only_by_who_may(hub: Hub, door: BatchDoor) -> None:
 def test_only_an_admin_commits(hub: Hub, door: BatchDoor) -> None:
     asked = []
 
-    def ask(action: str, bucket: str, key: str) -> bool:
-        asked.append(action)
+    def ask(need: Need) -> bool:
+        asked.append(need.action)
         return False
 
     call = {"call": "dataset.commit", "arguments": {"dataset": "cats", "source": "photos"}}
@@ -415,8 +417,8 @@ def test_a_call_asks_for_rights_before_it_says_or_does_anything(hub: Hub, door: 
 
 
 def test_what_is_denied_below_a_prefix_is_not_copied_with_it(hub: Hub, door: BatchDoor) -> None:
-    def all_but(*denied: str) -> Callable[[str, str, str], bool]:
-        return lambda action, _bucket, key: (action, key) != denied
+    def all_but(*denied: str) -> Allowed:
+        return lambda need: (need.action, need.key) != denied
 
     call = {"call": "bucket.copy_all", "arguments": {"bucket": "photos", "prefix": "04", "to": "x/"}}
     for denied in (("s3:GetObject", "047.jpg"), ("s3:PutObject", "x/7.jpg")):
@@ -430,8 +432,8 @@ def test_what_is_denied_below_a_prefix_is_not_copied_with_it(hub: Hub, door: Bat
 def test_buckets_are_named_to_whoever_may_list_them(hub: Hub, door: BatchDoor) -> None:
     hub.bucket("secret-plans").put("x", b"x")
 
-    def one_bucket(_action: str, bucket: str, _key: str) -> bool:
-        return bucket in ("", "photos")
+    def one_bucket(need: Need) -> bool:
+        return need.bucket in ("", "photos")
 
     for allowed, names in ((one_bucket, ["photos"]), (anyone, ["photos", "secret-plans"])):
         answer = post(door, "call", {"call": "bucket.names"}, allowed)

@@ -13,6 +13,7 @@ from maruhub.api.hub import Hub
 from maruhub.gateway.batch.claims import EPOCHS_MAX
 from maruhub.gateway.batch.door import PREFIX, BatchDoor
 from maruhub.gateway.head import Head
+from maruhub.gateway.need import Need
 from maruhub.lab.run import Run
 from maruhub.store.protocol import Store
 from tests.unit.gateway.test_batch_door import BarePool
@@ -28,8 +29,10 @@ class Users:
     def ask(self, actor: str, name: str, **arguments: Any) -> Any:
         """A call's result; of an error its code."""
 
-        def allowed(action: str, bucket: str, key: str) -> bool:
-            return action == "s3:ListBucket" or (action, key.split("/")[0]) in self.rights[actor]
+        def allowed(need: Need) -> bool:
+            return (
+                need.action == "s3:ListBucket" or (need.action, need.key.split("/")[0]) in self.rights[actor]
+            )
 
         request = json.dumps({"call": name, "arguments": arguments}).encode()
         answer = self.door.answer(Head("POST", f"{PREFIX}call", "", ()), request, allowed, actor=actor)

@@ -15,6 +15,7 @@ from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.request import ReadEpoch, parse_read
 from maruhub.gateway.batch.sources import Sources
+from maruhub.gateway.need import Need
 from maruhub.loaders import following
 from maruhub.loaders.following import JOINS_MAX, Course
 from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX
@@ -55,7 +56,7 @@ def epoch(**more: Any) -> ReadEpoch:
     return request
 
 
-def anyone(action: str, bucket: str, key: str) -> bool:
+def anyone(_need: Need) -> bool:
     return True
 
 

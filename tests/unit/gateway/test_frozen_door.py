@@ -16,7 +16,7 @@ from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.route import route
-from maruhub.gateway.service.authority import Rights
+from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.request import Caller, Request, Unready
 from maruhub.gateway.service.service import Service
 
@@ -78,10 +78,10 @@ def test_what_is_denied_of_a_version_is_denied_by_every_name_and_door(
         for version in ("v1", "latest", "best"):
             found = [key for key in "ab" if read(f"/dataset/pets/{version}/raw/{key}") == 200]
             assert (version, found) == (version, open_)
-            rights = Rights(asked(hub, "GET", "/", caller))
+            allowed = Authority(asked(hub, "GET", "/", caller)).allows
             source = Source("pets", version)
             if open_ == ["a", "b"]:
-                assert len(Sources(hub).open(source, rights)) == 2
+                assert len(Sources(hub).open(source, allowed)) == 2
             else:
                 with pytest.raises(Refused):
-                    Sources(hub).open(source, rights)
+                    Sources(hub).open(source, allowed)
