@@ -38,6 +38,11 @@ _BY_BODY = frozenset({Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation
 _PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
 
 
+def resource_of(need: Need) -> str:
+    """What a right is about, as policies name it. All buckets together are ``arn:aws:s3:::*``."""
+    return arn(need.bucket or "*", need.key)
+
+
 def needs(asked: Asked) -> tuple[Need, ...]:
     """The rights that a request needs, each of them.
 

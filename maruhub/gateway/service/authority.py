@@ -15,8 +15,8 @@ from maruhub.errors import InvalidName, MaruError, NoSuchBucket
 from maruhub.gateway.need import ADMIN, Need
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import READS
-from maruhub.gateway.s3.permission import canned_acl_statements, needs, policy_keys
-from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, arn, evaluate
+from maruhub.gateway.s3.permission import canned_acl_statements, needs, policy_keys, resource_of
+from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
 from maruhub.gateway.s3.policy_document import read_policy
 from maruhub.gateway.s3.properties import read_copy_source
 from maruhub.gateway.s3.tags import read_tagging_header
@@ -117,9 +117,8 @@ class Authority:
             # What policies may ask about a request takes time to say; most buckets have none.
             return Decision.NONE
         user = self._request.caller.user
-        resource = arn(need.bucket or "*", need.key)
         keys, whole = self._keys(need), _is_version(need)
-        return evaluate(statements, PolicyRequest(user, need.action, resource, keys, whole=whole))
+        return evaluate(statements, PolicyRequest(user, need.action, resource_of(need), keys, whole=whole))
 
     def bucket(self, name: str) -> Bucket:
         """A bucket; raises NoSuchBucket, S3Failure for what can't name one."""
