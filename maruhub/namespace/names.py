@@ -18,21 +18,21 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 _ADDRESS: Final = re.compile(r"\d+\.\d+\.\d+\.\d+", re.ASCII)
 _STARTS: Final = ("xn--", "sthree-", "amzn-s3-demo-")
 _ENDS: Final = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-_HINT: Final = "Use 3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends."
+_RULE: Final = "3 to 63 of a-z, 0-9, '-' and '.', with a letter or digit at both ends"
 
 
 def check_bucket_name(name: str) -> None:
     """Raises InvalidName, saying why, unless ``name`` may name a bucket."""
     reason = _bucket_fault(name)
     if reason:
-        raise InvalidName(f"{name!r} cannot name a bucket: {reason}.", hint=_HINT)
+        raise InvalidName(f"{name!r} cannot name a bucket: {reason}.", hint="Choose another name.")
 
 
 @functools.lru_cache(maxsize=1024)
 def _bucket_fault(name: str) -> str:
     """Why not, empty if nothing speaks against it."""
     if not _BUCKET.fullmatch(name):
-        return "it breaks the rule for bucket names"
+        return f"it is not {_RULE}"
     if name == "dataset":
         return "'dataset' is reserved, maru://dataset/NAME/VERSION/ addresses versions of datasets"
     if name.startswith("maru-"):

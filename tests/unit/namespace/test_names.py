@@ -18,18 +18,18 @@ def test_good_bucket_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("", "rule"),
-        ("ab", "rule"),
-        ("x" * 64, "rule"),
-        ("Photos", "rule"),
-        ("my_bucket", "rule"),
-        ("-abc", "rule"),
-        ("abc.", "rule"),
-        ("abc\n", "rule"),
-        ("a/b", "rule"),
-        ("a\0b", "rule"),
-        ("caf\u00e9", "rule"),
-        ("\u0661\u0662\u0663", "rule"),
+        ("", "3 to 63"),
+        ("ab", "3 to 63"),
+        ("x" * 64, "3 to 63"),
+        ("Photos", "3 to 63"),
+        ("my_bucket", "3 to 63"),
+        ("-abc", "3 to 63"),
+        ("abc.", "3 to 63"),
+        ("abc\n", "3 to 63"),
+        ("a/b", "3 to 63"),
+        ("a\0b", "3 to 63"),
+        ("caf\u00e9", "3 to 63"),
+        ("\u0661\u0662\u0663", "3 to 63"),
         ("a..b", "part between dots"),
         ("a.-b", "part between dots"),
         ("a-.b", "part between dots"),
@@ -47,7 +47,7 @@ def test_bad_bucket_names_say_why(name: str, why: str) -> None:
     with pytest.raises(InvalidName, match="cannot name a bucket") as caught:
         check_bucket_name(name)
     assert why in caught.value.what
-    assert "3 to 63" in caught.value.hint
+    assert "another name" in caught.value.hint
 
 
 @pytest.mark.parametrize("key", ["a", "..", "/", "//", "a/b", "\0", "한글/개.jpg", "x" * 1024, "é" * 512])
