@@ -233,7 +233,7 @@ def test_documents_of_strangers_have_little_room_and_take_it_from_nobody_else(al
             left = dict.fromkeys(strangers, size - 1)
             wait_until(lambda: _send(left))
             assert own_mib(alone) - before < 48 * 8 / 2
-            assert ann.ask("PUT", "/box/k", body=bytes(1 << 20)).status == 200
+            assert ann.ask("PUT", "/box/k", body=bytes(1 << 19)).status == 200
             assert ann.ask("PUT", "/box", "policy", body=bytes(1 << 20)).code == "MalformedPolicy"
         finally:
             for each in strangers:

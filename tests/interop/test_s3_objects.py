@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import random
+
 import pytest
 
 from tests.s3_client import Bucket, address
@@ -21,6 +25,24 @@ def test_any_key(bucket: Bucket, key: str):
     assert bucket.ask("GET", query="encoding-type=url").texts("Contents/Key") == [address(key)]
     assert bucket.delete(key).status == 204
     assert bucket.get(key).code == "NoSuchKey"
+
+
+@pytest.mark.parametrize("size", [0, 1, 128 << 10, (128 << 10) + 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_any_size_whichever_way_its_body_goes(bucket: Bucket, size: int):
+    body = random.Random(size).randbytes(size)
+    asked = bucket.put("k", body)
+    assert (asked.status, bucket.get("k").body == body) == (200, True)
+    # Whether a page of another site may see the answer is found out first, in the event loop.
+    asked = bucket.put("k", body[::-1], origin="https://page.example", content_md5=md5_of(body[::-1]))
+    assert (asked.status, bucket.get("k").body == body[::-1]) == (200, True)
+    for wrong, code in ((md5_of(body + b"x"), "BadDigest"), ("junk", "InvalidDigest")):
+        assert bucket.put("k", body, content_md5=wrong).code == code
+    assert bucket.put("k", body, if_none_match="*").code == "PreconditionFailed"
+    assert bucket.get("k").body == body[::-1]
+
+
+def md5_of(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body).digest()).decode()
 
 
 def test_keys_end(bucket: Bucket):

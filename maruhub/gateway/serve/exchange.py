@@ -34,9 +34,9 @@ from maruhub.gateway.serve.telemetry.ended import Ended
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
-from maruhub.gateway.service.service import SINKS, Service
-from maruhub.gateway.service.sinks import SMALL_BYTES, Sink
-from maruhub.gateway.service.small_puts import SmallPut
+from maruhub.gateway.service.service import SINKS
+from maruhub.gateway.service.sinks import Sink
+from maruhub.gateway.service.small_puts import SMALL_BYTES, SmallPut
 from maruhub.gateway.service.translation import failure_of
 from maruhub.namespace import Namespace
 
@@ -155,7 +155,7 @@ class Exchange:
         request = Request(asked, head, passed.caller, passed.names, now_us, self._id, at_once=at_once)
         if "origin" in head.by_name:
             return self._for_a_page(request, passed)
-        if operation is Operation.PUT_OBJECT and self._body.is_small:
+        if operation is Operation.PUT_OBJECT and self._body.is_in_one_piece:
             return self._take_beside(request, passed)
         return self._do(request, passed)
 
@@ -196,18 +196,22 @@ class Exchange:
     def _room_for(self, passed: Passed) -> Room:
         return self._desk.strangers_room if passed.caller.anonymous else self._desk.room
 
-    async def _take_in(self, request: Request, passed: Passed) -> Answer:
-        """A body that is an object's bytes: begun before it is read, so that no byte is sent in vain."""
-        desk, crossing = self._desk, self._desk.crossing
-        small = self._body.size_bytes is not None and self._body.size_bytes <= SMALL_BYTES
-        if small:
-            raw = await self._body.whole(SMALL_BYTES, self._room_for(passed))
-            return await crossing.run(_take_small, desk.service, request, passed, raw)
+    def _take_in(self, request: Request, passed: Passed) -> Coroutine[Any, Any, Answer]:
+        """A body that is an object's bytes: of a small object it is held whole, any other is poured."""
+        desk, size_bytes = self._desk, self._body.size_bytes
+        whole = size_bytes is not None and size_bytes <= SMALL_BYTES
+        if whole and request.asked.operation is Operation.PUT_OBJECT:
+            return self._take_whole(request, passed)
         make = functools.partial(desk.service.sink, request, passed.payload, passed.signer)
-        return await self._pour(make, desk.uploads)
+        return self._pour(make, desk.uploads)
+
+    async def _take_whole(self, request: Request, passed: Passed) -> Answer:
+        """A small object: put together with others, once there was room for it."""
+        raw = await self._body.whole(SMALL_BYTES, self._room_for(passed))
+        return await self._desk.putting.answer(SmallPut(request, passed.payload, passed.signer, raw))
 
     def _take_beside(self, request: Request, passed: Passed) -> Answer:
-        """A small object: awaited past the event loop, and put together with others."""
+        """The same for one in one piece: awaited, put and answered past the event loop."""
         desk = self._desk
 
         def take(future: Any) -> None:
@@ -234,7 +238,7 @@ class Exchange:
             self._note()
 
     async def _pour(self, make: Callable[[], Sink], places: asyncio.Semaphore) -> Answer:
-        """A body of any size, piece by piece."""
+        """A body of any size, piece by piece: begun before it is read, so that no byte is sent in vain."""
         crossing = self._desk.crossing
         async with places:
             sink = await crossing.run(make)
@@ -340,17 +344,3 @@ class Exchange:
                 self._delivery.sent_bytes,
             )
         )
-
-
-def _take_small(service: Service, request: Request, passed: Passed, raw: bytes) -> Answer:
-    """A whole small body, in one thread at one go."""
-    sink = service.sink(request, passed.payload, passed.signer)
-    try:
-        sink.write(raw)
-        return sink.finish()
-    except MaruError as error:
-        sink.abort()
-        raise failure_of(error) from error
-    except BaseException:
-        sink.abort()
-        raise

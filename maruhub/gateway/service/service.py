@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from maruhub.errors import MaruError
 from maruhub.gateway.answer import Answer
@@ -19,12 +19,13 @@ from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service import (
     buckets,
     copies,
+    deletes,
     listings,
     object_settings,
+    puts,
     reads,
     settings,
     uploads,
-    writes,
 )
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.frozen import BUCKET, FrozenDoor
@@ -37,6 +38,7 @@ from maruhub.wire.signing import Signer
 if TYPE_CHECKING:
     from maruhub.api import Hub
 
+T = TypeVar("T")
 Handler = Callable[[Request, Authority], Answer]
 
 HANDLERS: Final = MappingProxyType[Op, Handler](
@@ -49,7 +51,7 @@ HANDLERS: Final = MappingProxyType[Op, Handler](
         Op.LIST_OBJECTS_V2: listings.list_objects_v2,
         Op.LIST_OBJECT_VERSIONS: listings.list_object_versions,
         Op.LIST_MULTIPART_UPLOADS: listings.list_multipart_uploads,
-        Op.DELETE_OBJECTS: writes.delete_objects,
+        Op.DELETE_OBJECTS: deletes.delete_objects,
         Op.GET_BUCKET_LOCATION: buckets.get_bucket_location,
         Op.GET_BUCKET_VERSIONING: buckets.get_bucket_versioning,
         Op.PUT_BUCKET_VERSIONING: buckets.put_bucket_versioning,
@@ -77,7 +79,7 @@ HANDLERS: Final = MappingProxyType[Op, Handler](
         Op.HEAD_OBJECT: reads.head_object,
         Op.GET_OBJECT_ATTRIBUTES: reads.get_object_attributes,
         Op.COPY_OBJECT: copies.copy_object,
-        Op.DELETE_OBJECT: writes.delete_object,
+        Op.DELETE_OBJECT: deletes.delete_object,
         Op.GET_OBJECT_TAGGING: object_settings.get_object_tagging,
         Op.PUT_OBJECT_TAGGING: object_settings.put_object_tagging,
         Op.DELETE_OBJECT_TAGGING: object_settings.delete_object_tagging,
@@ -97,7 +99,7 @@ HANDLERS: Final = MappingProxyType[Op, Handler](
 
 SinkMaker = Callable[[Request, Authority, Payload | None, Signer | None], Sink]
 SINKS: Final = MappingProxyType[Op, SinkMaker](
-    {Op.PUT_OBJECT: writes.PutSink, Op.UPLOAD_PART: uploads.PartSink}
+    {Op.PUT_OBJECT: puts.PutSink, Op.UPLOAD_PART: uploads.PartSink}
 )
 """Operations whose body is an object's bytes."""
 
@@ -132,32 +134,36 @@ class Service:
         except MaruError as error:
             raise refusal_of(error, request.asked) from error
 
-    def sink(
-        self,
-        request: Request,
-        payload: Payload | None,
-        signer: Signer | None,
-        *,
-        buckets: dict[str, Bucket] | None = None,
-    ) -> Sink:
-        """Where the body of an upload goes. Raises S3Failure before a byte of it is read.
+    def sink(self, request: Request, payload: Payload | None, signer: Signer | None) -> Sink:
+        """Where the body of an upload goes piece by piece. Raises S3Failure before a byte of it is read."""
+        make = SINKS[request.asked.operation]
+        return self._allowed(request, None, lambda authority: make(request, authority, payload, signer))
+
+    def put(
+        self, request: Request, payload: Payload | None, signer: Signer | None, buckets: dict[str, Bucket]
+    ) -> puts.Put:
+        """A PutObject whose body is there as a whole. Raises S3Failure.
 
         ``buckets`` are shared by requests that are looked at in the same moment.
         """
+        return self._allowed(
+            request, buckets, lambda authority: puts.Put(request, authority, payload, signer)
+        )
+
+    @staticmethod
+    def _allowed(request: Request, buckets: dict[str, Bucket] | None, make: Callable[[Authority], T]) -> T:
+        """What takes a body, made for whoever may send it."""
         authority = Authority(request, buckets)
         try:
             authority.require_all()
             if request.bucket == BUCKET:
-                return self._refuse()
-            return SINKS[request.asked.operation](request, authority, payload, signer)
+                raise S3Failure(
+                    "AccessDenied",
+                    "The bucket 'dataset' shows versions of datasets: it can only be read.",
+                )
+            return make(authority)
         except MaruError as error:
             raise refusal_of(error, request.asked) from error
-
-    @staticmethod
-    def _refuse() -> Sink:
-        raise S3Failure(
-            "AccessDenied", "The bucket 'dataset' shows versions of datasets: it can only be read."
-        )
 
     @staticmethod
     def cors(request: Request) -> list[tuple[str, str]]:

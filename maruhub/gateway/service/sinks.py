@@ -19,8 +19,6 @@ from maruhub.namespace.digests import INLINE_BYTES, Digest
 from maruhub.wire.signing import Signer
 
 OBJECT_BYTES_MAX: Final = 5 << 40
-SMALL_BYTES: Final = 1 << 20
-"""Bodies up to here are put by one call, the others piece by piece."""
 
 
 class Sink(Protocol):

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.service.puts import Put
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.service import Service
-from maruhub.gateway.service.writes import PutSink
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo
 from maruhub.namespace.placing import Placing, place_together
 from maruhub.store.protocol import Store
 from maruhub.wire.signing import Signer
+
+SMALL_BYTES: Final = (1 << 20) - 1
+"""Of a body that is put whole, together with others, and of all of them together; larger ones go piece by piece.
+
+What the store takes for bulk, from a MiB on, has to be patient, and small ones would wait with it.
+"""
 
 
 class SmallPut(NamedTuple):
@@ -46,9 +52,7 @@ class SmallPuts:
 
     def __init__(self, service: Service, puts: Sequence[SmallPut]) -> None:
         buckets: dict[str, Bucket] = {}
-        self._going: list[tuple[PutSink, Placing] | Exception] = [
-            _checked(service, put, buckets) for put in puts
-        ]
+        self._going: list[tuple[Put, Placing] | Exception] = [_checked(service, put, buckets) for put in puts]
 
     def finish(self, store: Store) -> list[Answer | Exception]:
         """Writes them; for each its answer, durable, or why nothing of it is kept."""
@@ -65,19 +69,22 @@ class SmallPuts:
 
 
 def _checked(
-    service: Service, put: SmallPut, buckets: dict[str, Bucket]
-) -> tuple[PutSink, Placing] | Exception:
+    service: Service, small: SmallPut, buckets: dict[str, Bucket]
+) -> tuple[Put, Placing] | Exception:
     try:
-        sink = service.sink(put.request, put.payload, put.signer, buckets=buckets)
-        assert isinstance(sink, PutSink)
-        sink.write(put.body)
-        return sink, sink.placing()
+        put = service.put(small.request, small.payload, small.signer, buckets)
+        return put, put.placing(small.body)
     except Exception as error:  # noqa: BLE001 - it is that one's answer
         return error
 
 
-def _answered(sink: PutSink, outcome: list[ObjectInfo] | Exception) -> Answer | Exception:
+def _answered(put: Put, outcome: list[ObjectInfo] | Exception) -> Answer | Exception:
+    def made() -> ObjectInfo:
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome[0]
+
     try:
-        return sink.answer(outcome)
+        return put.answer(put.heeded(made))
     except Exception as error:  # noqa: BLE001 - it is that one's answer
         return error

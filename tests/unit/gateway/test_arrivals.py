@@ -118,7 +118,7 @@ def test_a_body_that_broke_off_is_kept_by_nobody() -> None:
 def received(data: bytes | Exception | None, size: int = 4) -> bytes:
     promise = None if data is None else Promise(data)
     body = Body(Head("PUT", "/b/k", "", (("content-length", str(size)),)), lambda: promise, 30.0)
-    assert body.is_small
+    assert body.is_in_one_piece
     assert body.ask() is promise
     assert body.is_over
     return body.received(promise)

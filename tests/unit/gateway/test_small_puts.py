@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sys
 import threading
@@ -181,6 +182,28 @@ def test_no_more_than_a_bound_is_put_together(hub: Hub, monkeypatch: pytest.Monk
     assert answers.wait() == [200] * (THREADS + 9)
     putting.close()
     assert commits.sizes == [1] * THREADS + [3, 3, 3]
+
+
+def test_who_waits_in_an_event_loop_has_an_answer_or_what_is_wrong(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def outcomes() -> list[Any]:
+        puts = [put_of(hub, "/photos/a", b"first"), put_of(hub, "/films/a", b"no bucket")]
+        waiting = [putting.answer(put) for put in puts]
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), PATIENCE_S)
+
+    async def given_up() -> None:
+        leaving = asyncio.create_task(putting.answer(put_of(hub, "/photos/left", b"x")))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert told(await putting.answer(put_of(hub, "/photos/b", b"second"))) == 200
+
+    putting = Putting(Service(hub), hub.store, 2)
+    assert [told(outcome) for outcome in asyncio.run(outcomes())] == [200, "NoSuchBucket"]
+    asyncio.run(given_up())
+    putting.close()
+    assert sorted(hub.bucket("photos")) == ["a", "b", "left", "there"]
+    assert not caplog.records
 
 
 def test_too_many_are_told_to_slow_down_and_the_others_put(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

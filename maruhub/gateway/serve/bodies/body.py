@@ -11,7 +11,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.serve.bodies.room import Room
 
-_SMALL_BYTES = 128 << 10
+_ONE_PIECE_BYTES = 128 << 10
 _GATHER_BYTES = 1 << 20
 _LINGER_BYTES = 4 << 20
 # Of a client for whose end others wait: after so long it must have sent so much a second. Counted is
@@ -47,9 +47,9 @@ class Body:
         return self.size_bytes == 0
 
     @property
-    def is_small(self) -> bool:
-        """Whether it comes in one piece: there is one, of a size that is known and small."""
-        return self.size_bytes is not None and 0 < self.size_bytes <= _SMALL_BYTES
+    def is_in_one_piece(self) -> bool:
+        """Whether the runtime may tell of it once, when all is there: then it is held past any ``Room``."""
+        return self.size_bytes is not None and 0 < self.size_bytes <= _ONE_PIECE_BYTES
 
     @property
     def is_over(self) -> bool:
@@ -67,8 +67,8 @@ class Body:
             return b""
         if self.size_bytes is not None and self.size_bytes > most_bytes:
             raise S3Failure("MaxMessageLengthExceeded", MaxMessageLengthBytes=str(most_bytes))
-        if self.is_small:
-            return await self._small()
+        if self.is_in_one_piece:
+            return await self._one_piece()
         if room is not None:
             await self._take(room, most_bytes if self.size_bytes is None else self.size_bytes)
         pieces = []
@@ -93,8 +93,8 @@ class Body:
             self._room.give(self._taken_bytes)
             self._room = None
 
-    async def _small(self) -> bytes:
-        """A small one in one piece: to be told of each of its packets takes longer than to sum it."""
+    async def _one_piece(self) -> bytes:
+        """Of one in one piece: to be told of each of its packets takes longer than to sum it."""
         try:
             async with asyncio.timeout(self._idle_s):
                 return self._whole(await self.ask())
@@ -105,7 +105,7 @@ class Body:
             raise S3Failure("IncompleteBody") from None
 
     def ask(self) -> Any:
-        """For whoever waits past the event loop: a future of the runtime of a small one, all of it.
+        """For whoever waits past the event loop: a future of the runtime of one in one piece.
 
         :meth:`received` takes it when it is done.
         """

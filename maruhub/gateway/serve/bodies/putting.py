@@ -10,6 +10,7 @@ not yet checked by then waits for another process's turn too.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -19,14 +20,12 @@ from typing import Final, NamedTuple
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.service.service import Service
-from maruhub.gateway.service.small_puts import SmallPut, SmallPuts
+from maruhub.gateway.service.small_puts import SMALL_BYTES, SmallPut, SmallPuts
 from maruhub.store.protocol import Store
 
 _log = logging.getLogger(__name__)
 
 THREADS: Final = 6
-_TOGETHER_BYTES: Final = (1 << 20) - 1
-"""Of bodies that are put together: what the store takes for bulk has to be patient."""
 
 Answered = Callable[[Answer | Exception], None]
 """Hears what to answer to a put that is durable, or what is wrong with it, in one of the threads; raises nothing."""
@@ -69,6 +68,13 @@ class Putting:
             self._pending += 1
         self._queue.put(_Waiting(put, answered))
 
+    async def answer(self, put: SmallPut) -> Answer:
+        """The same for who waits in an event loop: what to answer. Raises what is wrong."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self.put(put, lambda outcome: _tell_loop(loop, answer, outcome))
+        return await answer
+
     def close(self) -> None:
         """Waits for what is under way; nothing may be begun any more."""
         self._queue.put(None)
@@ -108,7 +114,7 @@ class Putting:
 
     def _take(self, taken: list[_Waiting]) -> None:
         """Takes what waits, up to a bound; waits for the first. Nothing: it is over."""
-        room_bytes = _TOGETHER_BYTES
+        room_bytes = SMALL_BYTES
         one, self._left = self._left or self._queue.get(), None
         while one is not None:
             room_bytes -= len(one.put.body)
@@ -129,6 +135,20 @@ def _as_exception(error: BaseException) -> Exception:
     broken = RuntimeError("puts broke off")
     broken.__cause__ = error
     return broken
+
+
+def _tell_loop(
+    loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Answer], outcome: Answer | Exception
+) -> None:
+    def settle() -> None:
+        if answer.done():
+            return  # nobody waits any more
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+    loop.call_soon_threadsafe(settle)
 
 
 def _tell(one: _Waiting, outcome: Answer | Exception) -> None:
