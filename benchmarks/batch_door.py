@@ -23,11 +23,10 @@ from maruhub.catalog import Catalog
 
 TITLE = "The batch door over loopback"
 PROFILE = """
-Of what a server does two thirds are the kernel's sending, from the mapped files, a sixth summing, and the rest
-finding, checking and naming what is sent. A client receives a frame into memory that it uses again, sums each
-object in it (a sixth) and cuts views, also of objects of several extents: nothing is copied but by the two ends'
-kernels. Frames are 8 MiB: with less the fixed costs of one (a turn of a thread, a
-table) are felt.
+Of what a server does half is the kernel's sending, from the mapped files, and the rest finding and naming what is
+sent. A client receives a frame into memory that it uses again (half), sums each object in it (an eighth) and cuts
+views, also of objects of several extents: nothing is copied but by the two ends' kernels, and nothing summed
+twice. Frames are 8 MiB: with less the fixed costs of one (a turn of a thread, a table) are felt.
 """
 EPOCH, OBJECTS = "batch door: a shuffled epoch, verified", "batch door: objects by key, verified"
 IPERF, FLIGHT = "iperf3, one stream", "Arrow Flight, batches ready in memory"
@@ -40,9 +39,7 @@ def measure(bench: Bench) -> None:
     for samples in (fifty(bench.pick(20_000, 200)), mixed(bench.pick(1_500, 40))):
         _measure(bench, samples)
     bench.note("Client and server on the same machine. GB/s are those of the samples' own bytes.")
-    bench.note(
-        "The door signs its request, and sums every object at both ends; Flight and iperf3 sum nothing."
-    )
+    bench.note("The door signs its request, and its client sums every object; Flight and iperf3 sum nothing.")
     bench.note(
         "1.3 times Flight is more than one stream of the loopback carries wherever Flight has 0.77 of that or more."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,11 +42,11 @@ def read_range(transport: Transport, info: RemoteObject, start: int, stop: int) 
 
 def _read_from(transport: Transport, info: RemoteObject, done: int) -> Generator[memoryview]:
     """The bytes from ``done`` on, where an extent begins, each piece verified."""
-    patience = transport.patience()
+    patience, checked = transport.patience(), False
     while True:
         reader = StreamReader()
         try:
-            with transport.stream(json.dumps(_request(info, done)).encode()) as chunks:
+            with transport.stream(_request(info, done), checked=checked) as chunks:
                 for chunk in chunks:
                     for part in _parts(reader, chunk):
                         done += len(part)
@@ -60,7 +59,9 @@ def _read_from(transport: Transport, info: RemoteObject, done: int) -> Generator
             cut = error
         if done == info.size:
             break
-        if not patience.failed():
+        if isinstance(cut, InvalidData) and not checked:
+            checked = True
+        elif not patience.failed():
             raise transport.give_up(cut) from cut
     if done != info.size:
         raise Conflict(

@@ -118,13 +118,15 @@ class Transport:
                     raise self._unreachable(cut) from cut
 
     @contextmanager
-    def stream(self, body: bytes) -> Generator[Iterator[Buffer]]:
+    def stream(self, request: dict[str, Any], *, checked: bool) -> Generator[Iterator[Buffer]]:
         """The pieces of an answer to a read, as they come; an error of the network is a Cut.
 
-        A piece is a whole frame, and its memory used again when no view of it is left.
+        A piece is a whole frame, and its memory used again when no view of it is left. Whoever decodes it
+        checks its sums. With ``checked`` the hub has done so too, and found other copies where one was bad.
         """
+        asked = request if checked else {**request, "unchecked": True}
         try:
-            with self._request("read", body) as response:
+            with self._request("read", _json(asked)) as response:
                 yield self._pieces(response)
         except HTTPError as error:
             raise Cut(str(error)) from error

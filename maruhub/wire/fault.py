@@ -7,7 +7,7 @@ known here (the other end is newer) becomes the root of the tree, and keeps its 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -33,6 +33,11 @@ STATUSES: Final[dict[type[errors.MaruError], int]] = {
 def status_of(error: errors.MaruError) -> int:
     """The HTTP status of an error."""
     return next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+
+
+def any_failed(parts: Iterable[object]) -> bool:
+    """Whether an error stands among them. It looks at their kinds: where there are thousands, a few."""
+    return any(issubclass(kind, errors.MaruError) for kind in set(map(type, parts)))
 
 
 def to_json(error: errors.MaruError) -> dict[str, str]:

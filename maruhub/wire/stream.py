@@ -91,19 +91,15 @@ class StreamWriter:
 
         Of ``rows`` items, sums and flags are set; lengths, and what failed rows need, are set here.
         """
-        texts: list[bytes] = []
-        if any(isinstance(part, MaruError) for part in parts):
-            rows = rows.copy()
-        rows["length"] = [0 if isinstance(part, MaruError) else len(part) for part in parts]
-        rows["status"] = OK
-        for i, part in enumerate(parts):
-            if isinstance(part, MaruError):
-                texts.append(fault.encode(part))
-                rows[i] = (rows["item"][i], 0, len(texts[-1]), fault.status_of(part), 0)
+        text = b""
         payload = [part for part in parts if not isinstance(part, MaruError)]
+        if len(payload) < len(parts):
+            rows, text = _with_texts(rows.copy(), parts)
+        else:
+            rows["length"], rows["status"] = list(map(len, payload)), OK
         self._items += int(np.count_nonzero(rows["flags"] & MORE == 0))
         self._bytes += sum(map(len, payload))
-        buffers, digest = encode_apart(Kind.WINDOW, rows=rows, text=b"".join(texts), payload=payload)
+        buffers, digest = encode_apart(Kind.WINDOW, rows=rows, text=text, payload=payload)
         self._order.update(digest.to_bytes(8, "little"))
         return buffers
 
@@ -204,6 +200,19 @@ class StreamReader:
         if self._open or fault.decode_json(text) != told:
             raise InvalidData("the end of a stream does not fit what came before.")
         self.ended = True
+
+
+def _with_texts(rows: RowTable, parts: Sequence[Buffer | MaruError]) -> tuple[RowTable, bytes]:
+    """``rows`` filled in, and the texts of those that failed."""
+    texts: list[bytes] = []
+    rows["status"] = OK
+    for i, part in enumerate(parts):
+        if isinstance(part, MaruError):
+            texts.append(fault.encode(part))
+            rows[i] = (rows["item"][i], 0, len(texts[-1]), fault.status_of(part), 0)
+        else:
+            rows["length"][i] = len(part)
+    return rows, b"".join(texts)
 
 
 def _with_errors(frame: Frame, pieces: list[memoryview]) -> list[memoryview | MaruError]:

@@ -84,7 +84,7 @@ class BatchDoor:
         runs, about = self._runs(request, allowed)
         if tar:
             return archive(self._hub.store, runs, mtime=int(time.time()))
-        return frames(self._hub.store, runs, about)
+        return frames(self._hub.store, runs, about, verify=not request.unchecked)
 
     def write(self, body: bytes, allowed: Allowed, *, actor: str = "") -> dict[str, Any]:
         """Stores a batch, or a part; the answer's JSON. Raises what parsing and putting raise."""

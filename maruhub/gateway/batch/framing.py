@@ -12,6 +12,7 @@ from maruhub.gateway.answer import Gathered
 from maruhub.gateway.batch.located import Piece, Pieces, Run
 from maruhub.loaders.ahead import read_ahead
 from maruhub.loaders.stats import Meter
+from maruhub.wire import fault
 from maruhub.wire.frame import MORE, Buffer, RowTable
 from maruhub.wire.stream import StreamWriter
 
@@ -21,18 +22,20 @@ if TYPE_CHECKING:
 Parts = list[memoryview | MaruError]
 
 
-def read_pieces(store: Store, runs: Iterator[Run]) -> Iterator[tuple[Piece, RowTable, Parts]]:
-    """Every piece with its table and what was read for it.
+def read_pieces(
+    store: Store, runs: Iterator[Run], *, verify: bool = True
+) -> Iterator[tuple[Piece, RowTable, Parts]]:
+    """Every piece with its table and what was read for it; its bytes are checked only with ``verify``.
 
     What belongs to an item after its error is left out, so an error is its item's last row.
     """
     pieces = Pieces(runs)
     dead: int | None = None
-    for piece, read in read_ahead(store, iter(pieces), window=pieces.window, meter=Meter()):
+    for piece, read in read_ahead(store, iter(pieces), window=pieces.window, meter=Meter(), verify=verify):
         table, parts = piece.table, read
         if piece.run.faults:
             parts = _with_faults(piece, parts)
-        if dead is not None or any(isinstance(part, MaruError) for part in parts):
+        if dead is not None or fault.any_failed(parts):
             table, parts, dead = _without_dead(table, parts, dead)
         yield piece, table, parts
 
@@ -54,12 +57,17 @@ def _without_dead(table: RowTable, parts: Parts, dead: int | None) -> tuple[RowT
     return table[kept], [parts[i] for i in kept], dead
 
 
-def frames(store: Store, runs: Iterator[Run], about: dict[str, Any]) -> Gathered:
-    """The answer to a read: a whole stream, a frame a piece."""
-    return Gathered(_frames(store, runs, about))
+def frames(store: Store, runs: Iterator[Run], about: dict[str, Any], *, verify: bool = True) -> Gathered:
+    """The answer to a read: a whole stream, a frame a piece.
+
+    The sums in it are those of the store either way: without ``verify`` whoever receives it finds out first.
+    """
+    return Gathered(_frames(store, runs, about, verify=verify))
 
 
-def _frames(store: Store, runs: Iterator[Run], about: dict[str, Any]) -> Iterator[list[Buffer]]:
+def _frames(
+    store: Store, runs: Iterator[Run], about: dict[str, Any], *, verify: bool
+) -> Iterator[list[Buffer]]:
     """Frames as buffers: what was read is sent from where it lies.
 
     An error that is not one item's ends it as a FAULT; the client hears why.
@@ -67,7 +75,7 @@ def _frames(store: Store, runs: Iterator[Run], about: dict[str, Any]) -> Iterato
     writer = StreamWriter()
     yield [writer.begin(about)]
     try:
-        for piece, table, parts in read_pieces(store, runs):
+        for piece, table, parts in read_pieces(store, runs, verify=verify):
             if piece.lo == 0 and piece.run.arrow is not None:
                 yield [writer.samples(piece.run.arrow)]
             if parts:

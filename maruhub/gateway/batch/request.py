@@ -54,6 +54,7 @@ class ReadObjects:
     groups: tuple[Keys, ...]
     skip: int = 0
     skip_bytes: int = 0
+    unchecked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class ReadSamples:
     rows: tuple[int, ...]
     columns: bool = True
     skip: int = 0
+    unchecked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,11 @@ class ReadEpoch:
     samples_per_epoch: int | None = None
     remainder: str = "exact"
     joined: tuple[Joining, ...] = ()
+    unchecked: bool = False
 
 
 ReadRequest = ReadObjects | ReadSamples | ReadEpoch
+"""``unchecked``: whoever receives it checks the sums, so that nobody need do so before it is sent."""
 
 
 def parse_read(value: dict[str, Any]) -> ReadRequest:
@@ -152,7 +156,7 @@ def _joined(fields: Fields) -> Source:
 def _objects(fields: Fields) -> ReadRequest:
     groups = tuple(_keys(each) for each in fields.items("objects"))
     skip_bytes = fields.whole("skip_bytes", 0)
-    return ReadObjects(groups, fields.whole("skip", 0), skip_bytes)
+    return ReadObjects(groups, fields.whole("skip", 0), skip_bytes, fields.flag("unchecked", False))
 
 
 def _keys(value: object) -> Keys:
@@ -168,7 +172,13 @@ def _keys(value: object) -> Keys:
 def _samples(fields: Fields) -> ReadRequest:
     source = parse_source(fields.take("samples"))
     rows = tuple(argument.whole("each of rows", row, low=0) for row in fields.items("rows"))
-    return ReadSamples(source, rows, fields.flag("columns", True), fields.whole("skip", 0))
+    return ReadSamples(
+        source,
+        rows,
+        fields.flag("columns", True),
+        fields.whole("skip", 0),
+        fields.flag("unchecked", False),
+    )
 
 
 def _epoch(fields: Fields) -> ReadRequest:
@@ -193,6 +203,7 @@ def _epoch(fields: Fields) -> ReadRequest:
         samples_per_epoch=fields.maybe_whole("samples_per_epoch", low=1, high=I63_MAX),
         remainder=fields.text("remainder", "exact"),
         joined=tuple(_joining(each) for each in _bounded(fields.items("joined", []))),
+        unchecked=fields.flag("unchecked", False),
     )
 
 

@@ -126,6 +126,33 @@ def test_many_runs_and_large_objects_come_whole(hub: Hub, door: BatchDoor) -> No
     assert items[4502] == b"1"
 
 
+@pytest.mark.parametrize(
+    ("more", "accept", "verified"),
+    [({}, "", True), ({"unchecked": True}, "", False), ({"unchecked": True}, "application/x-tar", True)],
+)
+def test_only_who_reads_frames_is_sent_what_nobody_has_looked_at(
+    hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch, more: Any, accept: str, verified: bool
+) -> None:
+    hub.dataset("cats").commit("photos")
+    read_many, asked = hub.store.read_many, []
+
+    def noted(blobs: Any, *, verify: bool = True) -> Any:
+        asked.append(verify)
+        return read_many(blobs, verify=verify)
+
+    monkeypatch.setattr(hub.store, "read_many", noted)
+    for request in (
+        objects(["001.jpg"]),
+        {"format": 1, "samples": {"dataset": "cats"}, "rows": [1]},
+        {"format": 1, "epoch": {"dataset": "cats"}, "batch_size": 7},
+    ):
+        answer = post(door, "read", request | more, accept=accept)
+        assert not isinstance(answer.body, bytes)
+        assert b"bytes 1 " in b"".join(answer.body)
+        # What the dataset is made of was read before, and is always looked at.
+        assert asked[-1] is verified
+
+
 def test_a_read_goes_on_where_it_is_told_to(hub: Hub, door: BatchDoor) -> None:
     large = np.random.default_rng(1).bytes((3 << 20) + 17)
     hub.bucket("photos")["large"] = large

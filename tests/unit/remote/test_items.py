@@ -15,22 +15,27 @@ from maruhub.remote.patience import Patience
 from tests.unit.wire.test_stream import Item, write
 
 
-class Frames:
-    """A transport whose every stream is the same."""
+class Streams:
+    """A transport that answers with these streams, one after the other; which were checked is kept."""
 
-    def __init__(self, frames: Sequence[bytes]) -> None:
-        self._frames = frames
+    def __init__(self, *streams: Sequence[bytes]) -> None:
+        self._streams = iter(streams)
+        self.checked: list[bool] = []
 
     @contextlib.contextmanager
-    def stream(self, _body: bytes) -> Generator[Any]:
-        yield iter(self._frames)
+    def stream(self, _request: object, *, checked: bool) -> Generator[Any]:
+        self.checked.append(checked)
+        yield iter(next(self._streams))
 
     def patience(self) -> Patience:
-        return Patience(1)
+        return Patience(1, sleep=lambda _: None)
 
 
-def read(frames: Sequence[bytes]) -> list[memoryview | MaruError]:
-    transport: Any = Frames(frames)
+def read(*streams: Sequence[bytes]) -> list[memoryview | MaruError]:
+    return items_of(Streams(*streams))
+
+
+def items_of(transport: Any) -> list[memoryview | MaruError]:
     return [part for items in read_items(transport, lambda _: {}) for part in items.parts]
 
 
@@ -58,3 +63,11 @@ def test_an_item_that_came_in_one_frame_is_a_view_of_it() -> None:
     held = [part.obj for part in read(frames) if isinstance(part, memoryview)]
     assert held[0] is held[1] is frames[1]
     assert held[2] is not frames[1], "it came in two"
+
+
+def test_the_hub_is_asked_to_check_only_once_a_sum_was_wrong() -> None:
+    whole = write([[b"right"]], rows_a_window=1)
+    cut, rotten = whole[:1], [frame.replace(b"right", b"wrong") for frame in whole]
+    transport = Streams(cut, rotten, cut, whole)
+    assert items_of(transport) == [b"right"]
+    assert transport.checked == [False, False, True, True]
