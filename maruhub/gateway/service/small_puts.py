@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple
 
+from maruhub.errors import MaruError
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service.puts import Put
@@ -75,7 +76,7 @@ def _checked(
         put = service.put(small.request, small.payload, small.signer, buckets)
         return put, put.placing(small.body)
     except Exception as error:  # noqa: BLE001 - it is that one's answer
-        return error
+        return _without_its_way(error)
 
 
 def _answered(put: Put, outcome: list[ObjectInfo] | Exception) -> Answer | Exception:
@@ -87,4 +88,13 @@ def _answered(put: Put, outcome: list[ObjectInfo] | Exception) -> Answer | Excep
     try:
         return put.answer(put.heeded(made))
     except Exception as error:  # noqa: BLE001 - it is that one's answer
-        return error
+        return _without_its_way(error)
+
+
+def _without_its_way(error: Exception) -> Exception:
+    """A refusal without the frames it came through: they hold all bodies that came with it, and it in turn."""
+    each: BaseException | None = error
+    while isinstance(each, MaruError):
+        each.__traceback__ = None
+        each = each.__context__
+    return error

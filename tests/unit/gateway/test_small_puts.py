@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import sys
 import threading
@@ -259,3 +260,23 @@ def test_what_was_put_is_held_no_longer_than_it_takes(hub: Hub) -> None:
     assert answers.wait() == [200]
     wait_until(lambda: sys.getrefcount(body) == before)
     putting.close()
+
+
+def test_what_was_refused_is_held_no_longer_than_it_takes_to_say_so(hub: Hub) -> None:
+    body, putting = bytes(1000), Putting(Service(hub), hub.store, 1)
+
+    async def refused() -> str:
+        try:
+            await putting.answer(put_of(hub, "/films/a", body))
+        except S3Failure as failure:
+            return failure.code
+        return ""
+
+    before = sys.getrefcount(body)
+    gc.disable()
+    try:
+        assert asyncio.run(refused()) == "NoSuchBucket"
+        wait_until(lambda: sys.getrefcount(body) == before)
+    finally:
+        gc.enable()
+        putting.close()

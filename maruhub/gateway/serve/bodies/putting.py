@@ -11,6 +11,7 @@ not yet checked by then waits for another process's turn too.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 from collections.abc import Callable, Sequence
@@ -72,8 +73,12 @@ class Putting:
         """The same for who waits in an event loop: what to answer. Raises what is wrong."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self.put(put, lambda outcome: _tell_loop(loop, answer, outcome))
-        return await answer
+        self.put(put, functools.partial(_tell_loop, loop, answer))
+        try:
+            return await answer
+        finally:
+            # What is wrong holds this frame, and with it the body; it must not be held by it too.
+            del answer
 
     def close(self) -> None:
         """Waits for what is under way; nothing may be begun any more."""
