@@ -10,8 +10,8 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is d
 
 from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
+from maruhub.gateway.serve.connections.connection import Connection
 from maruhub.gateway.serve.connections.outflow import Outflow
-from maruhub.gateway.serve.connections.search import Connection
 from maruhub.gateway.serve.connections.straight import LEAST_BYTES, Straight, way_to
 from maruhub.gateway.serve.desk import Desk
 from maruhub.wire.frame import Buffer

@@ -10,8 +10,9 @@ import struct
 
 import pytest
 
-from maruhub.gateway.serve.connections.connection import connections_of, sole_connections
-from maruhub.gateway.serve.connections.search import Connection, Search
+from maruhub.gateway.serve.connections.connection import Connection
+from maruhub.gateway.serve.connections.descriptors import connections_of, sole_connections
+from maruhub.gateway.serve.connections.search import Search
 from maruhub.gateway.serve.crossing import Crossing
 from tests.unit.gateway.ends import Ends
 

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from maruhub.gateway.serve.connections.allowance import STEP_BYTES, Allowance, _end, _look
-from maruhub.gateway.serve.connections.connection import acknowledged_bytes
+from maruhub.gateway.serve.connections.connection import Connection
+from maruhub.gateway.serve.connections.kernel import acknowledged_bytes
 from maruhub.gateway.serve.connections.outflow import FIRST_BYTES, MOST_BYTES, Outflow
-from maruhub.gateway.serve.connections.search import Connection, Search
+from maruhub.gateway.serve.connections.search import Search
 from maruhub.gateway.serve.crossing import Crossing
 from tests.unit.gateway.ends import Ends
 

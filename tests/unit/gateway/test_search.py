@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from maruhub.gateway.serve.connections import search
-from maruhub.gateway.serve.connections.connection import sole_connections
-from maruhub.gateway.serve.connections.search import Connection, Search
+from maruhub.gateway.serve.connections.connection import Connection
+from maruhub.gateway.serve.connections.descriptors import sole_connections
+from maruhub.gateway.serve.connections.search import Search
 from maruhub.gateway.serve.crossing import Crossing
 from tests.unit.gateway.ends import Ends
 

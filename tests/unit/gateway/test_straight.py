@@ -16,7 +16,8 @@ import pytest
 from maruhub.errors import Unavailable
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connections.search import Connection, Search
+from maruhub.gateway.serve.connections.connection import Connection
+from maruhub.gateway.serve.connections.search import Search
 from maruhub.gateway.serve.connections.straight import Straight, chunk, head_bytes, way_to
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.wire.frame import Buffer

@@ -20,12 +20,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from maruhub.gateway.serve.connections.connection import (
-    acknowledged_bytes,
-    connections_of,
-    takes_more,
-    written_bytes,
-)
+from maruhub.gateway.serve.connections.descriptors import connections_of
+from maruhub.gateway.serve.connections.kernel import acknowledged_bytes, takes_more, written_bytes
 from maruhub.gateway.serve.crossing import Crossing
 
 _log = logging.getLogger(__name__)

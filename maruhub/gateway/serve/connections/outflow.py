@@ -14,8 +14,8 @@ import time
 from typing import Final
 
 from maruhub.gateway.serve.connections.allowance import Allowance
-from maruhub.gateway.serve.connections.connection import acknowledged_bytes, is_closed, written_bytes
-from maruhub.gateway.serve.connections.search import Connection
+from maruhub.gateway.serve.connections.connection import Connection
+from maruhub.gateway.serve.connections.kernel import acknowledged_bytes, is_closed, written_bytes
 
 FIRST_BYTES: Final = 2 << 20
 """Of an answer that may be with the runtime by right."""

@@ -11,7 +11,7 @@ import socket
 from collections import deque
 from typing import Final
 
-from maruhub.gateway.serve.connections.connection import sole_connections
+from maruhub.gateway.serve.connections.descriptors import sole_connections
 from maruhub.gateway.serve.crossing import Crossing
 
 _TOGETHER: Final = 256
@@ -69,42 +69,6 @@ class Search:
                 _close(own)
             else:
                 future.set_result((own, reset))
-
-
-class Connection:
-    """One answer's connection, looked for when it is wanted; used from the event loop, closed at the end.
-
-    Args:
-        client: Address and port of the peer.
-        search: The worker's.
-
-    Attributes:
-        client: The same.
-    """
-
-    def __init__(self, client: str, search: Search) -> None:
-        self.client = client
-        self._search = search
-        self._found: socket.socket | None = None
-
-    async def find(self, *, surely: bool = False) -> socket.socket | None:
-        """It, as this object's own duplicate; None if it isn't known. Once found it stays the same one.
-
-        ``surely``: to write into it; then it isn't known while there is any that was reset, as
-        ``sole_connections`` says. Later calls may ask for less.
-        """
-        if self._found is None:
-            found, reset = await self._search.find(self.client)
-            if surely and reset:
-                _close(found)
-            else:
-                self._found = found
-        return self._found
-
-    def close(self) -> None:
-        """Lets go of it; it is the runtime's."""
-        _close(self._found)
-        self._found = None
 
 
 def _close(own: socket.socket | None) -> None:

@@ -23,8 +23,8 @@ from typing import Final
 
 from maruhub.gateway.answer import Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.serve.connections.connection import acknowledged_bytes, written_bytes
-from maruhub.gateway.serve.connections.search import Connection
+from maruhub.gateway.serve.connections.connection import Connection
+from maruhub.gateway.serve.connections.kernel import acknowledged_bytes, written_bytes
 from maruhub.gateway.serve.crossing import Crossing
 from maruhub.wire.frame import Buffer
 
