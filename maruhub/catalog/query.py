@@ -2,7 +2,8 @@
 
 The text is hostile. So: a database in memory a call; no files, network, extensions,
 settings or Python variables in reach (DuckDB's own switches, locked); one filter
-expression or one SELECT, nothing else.
+expression or one SELECT, nothing else. What a filter takes of memory and processor is its
+author's affair on a machine of theirs; of strangers' it is bounded (:mod:`maruhub.catalog.expression`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub import argument
+from maruhub.catalog.expression import bounded
 from maruhub.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -40,19 +42,27 @@ _ROW: Final = "__row"
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")+)"')
 _BARE: Final = re.compile(r"[^\W\d]\w*")
 _TABLES_MAX: Final = 10_000
+_SHOWN: Final = 2_000
 
 
 def connect() -> Any:
     """A locked, empty DuckDB connection; the caller closes it."""
     import duckdb
 
-    return duckdb.connect(":memory:", config={**_LOCKED, "memory_limit": _memory_limit()})
+    own = {"memory_limit": _memory_limit()} if _END_S.get() is None else bounded.SETTINGS
+    return duckdb.connect(":memory:", config={**_LOCKED, **own})
 
 
 @contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """In this thread the queries of a block take so long together, or one is InvalidInput; for strangers' text."""
-    before = _END_S.set(time.monotonic() + seconds)
+def for_strangers(seconds: float) -> Iterator[None]:
+    """In this thread the text of a block's queries is a stranger's.
+
+    They take so long together, those of an outer block included, or one is InvalidInput; a
+    filter holds what is known to be bounded, or is InvalidInput.
+    """
+    outer_s = _END_S.get()
+    end_s = time.monotonic() + seconds
+    before = _END_S.set(end_s if outer_s is None else min(outer_s, end_s))
     try:
         yield
     finally:
@@ -94,27 +104,39 @@ def _memory_limit() -> str:
     return f"{half // (1 << 20)}MiB"
 
 
-def matching(table: pa.Table, expression: str, columns: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Rows of ``table`` for which the SQL ``expression`` is true, ascending, ``int64[m]``.
+def matching(
+    expression: str, names: list[str], table_of: Callable[[list[str]], pa.Table], *, shown: Sequence[str]
+) -> npt.NDArray[np.int64]:
+    """Rows for which the SQL ``expression`` is true, ascending, ``int64[m]``.
 
-    ``columns`` are all that there are, for the message: ``table`` need only hold those that
-    are :func:`mentioned`.
+    Args:
+        expression: The text.
+        names: All columns that there are.
+        table_of: Makes a table of some of them, all rows: of those that are mentioned.
+        shown: The columns that a message names.
 
     Raises:
-        InvalidInput: it is not one filter expression over these columns.
+        InvalidInput: It is not one filter expression over these columns, or a stranger's and
+            not a bounded one.
     """
     import duckdb
     import pyarrow as pa
 
-    numbered = table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
+    def numbered(columns: list[str]) -> pa.Table:
+        table = table_of(columns)
+        return table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
+
     try:
         with connect() as connection, _in_time(connection):
-            connection.register("samples", numbered)
-            found = connection.table("samples").filter(expression).project(_ROW).to_arrow_table()
+            if _END_S.get() is None:
+                connection.register("samples", numbered(mentioned(names, expression)))
+                found = connection.table("samples").filter(expression).project(_ROW).to_arrow_table()
+            else:
+                found = bounded.matching(connection, expression, names, numbered, row=_ROW)
     except (duckdb.Error, pa.ArrowException) as error:
         raise InvalidInput(
-            f"the expression {expression[:200]!r} can't be used: {error}",
-            hint=f"Columns: {', '.join(columns[:30])}.",
+            f"the expression {expression[:200]!r} can't be used: {str(error)[:_SHOWN]}",
+            hint=f"Columns: {', '.join(shown[:30])}.",
         ) from error
     rows: npt.NDArray[np.int64] = found.column(0).to_numpy()
     return np.sort(rows)

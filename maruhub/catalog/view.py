@@ -212,9 +212,12 @@ class View:
             InvalidInput: the expression is wrong; the message is DuckDB's.
         """
         argument.text("an expression", expression, hint="Such as: where(\"label = 'cat'\")")
-        names = query.mentioned(self.manifest.names, expression)
-        table = self.manifest.table(names, self._all()) if names else self.manifest.table(["id"], self._all())
-        return self.select(query.matching(table, expression, self.column_names))
+
+        def table_of(names: list[str]) -> pa.Table:
+            return self.manifest.table(names or ["id"], self._all())
+
+        found = query.matching(expression, self.manifest.names, table_of, shown=self.column_names)
+        return self.select(found)
 
     def sample(self, n: int, seed: int = 0) -> View:
         """``n`` rows drawn by a keyed hash, in this view's order.

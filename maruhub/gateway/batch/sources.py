@@ -76,7 +76,7 @@ class Sources:
                 self._kept.move_to_end(fixed)
                 return known
         view = base
-        with query.within(QUERY_S):
+        with query.for_strangers(QUERY_S):
             for operation in source.operations:
                 view = apply(view, operation)
         with self._lock:

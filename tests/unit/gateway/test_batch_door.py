@@ -468,20 +468,6 @@ def test_buckets_are_named_to_whoever_may_list_them(hub: Hub, door: BatchDoor) -
         assert json.loads(answer.body) == {"result": names}
 
 
-def test_a_filter_without_end_is_ended(hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would hold a thread of the server, and the machine's cores, for whoever may read one version."""
-    hub.dataset("cats").commit("photos")
-    monkeypatch.setattr("maruhub.gateway.batch.sources.QUERY_S", 0.2)
-    endless = "(select count(*) from range(1000000000000)) > 0"
-    for text, wrong in ((endless, "longer than"), ("no_such_column > 0", "can't be used")):
-        source = {"dataset": "cats", "operations": [["where", text]]}
-        error = refused(post(door, "call", {"call": "view.open", "arguments": {"source": source}}))
-        assert isinstance(error, InvalidInput)
-        assert wrong in error.what
-    source = {"dataset": "cats", "operations": [["where", "size > 0"]]}
-    assert post(door, "call", {"call": "view.open", "arguments": {"source": source}}).status == 200
-
-
 HALF = "\ud800"
 
 
