@@ -15,8 +15,8 @@ import numpy as np
 
 from maruhub import argument
 from maruhub.errors import InvalidInput
+from maruhub.loaders.joined import Joined
 from maruhub.loaders.lanes import base_key, permute_each
-from maruhub.loaders.mix import Joined
 from maruhub.loaders.order import Order, ReadSpan, whole_source
 from maruhub.loaders.permutation import Positions, epoch_bytes
 

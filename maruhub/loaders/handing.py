@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from maruhub.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from maruhub.loaders.batches import Batches
     from maruhub.loaders.options import LoaderOptions
     from maruhub.loaders.source import SampleSource
+
+
+class Resumed(Protocol):
+    """Batches, here or of a hub elsewhere."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from a state."""
 
 
 def handed_over(
@@ -35,9 +41,9 @@ def handed_over(
     return view, batch_size, chosen, state
 
 
-def reopen(view: Any, batch_size: int, options: dict[str, Any], state: dict[str, Any]) -> Batches:
+def reopen(view: Any, batch_size: int, options: dict[str, Any], state: dict[str, Any]) -> Resumed:
     """Batches that came from another process: the same place in the same order."""
-    made: Batches = view.batches(batch_size, **options)
+    made: Resumed = view.batches(batch_size, **options)
     made.load_state_dict(state)
     return made
 

@@ -15,7 +15,7 @@ import numpy as np
 from maruhub.errors import InvalidData, InvalidInput
 from maruhub.loaders import Batches
 from maruhub.loaders.following import Course, Join
-from maruhub.loaders.mix import EndToEnd
+from maruhub.loaders.joined import EndToEnd
 from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.order import ReadSpan, whole_source
 from maruhub.loaders.plan import Place, Plan, Step, StepWalk

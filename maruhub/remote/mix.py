@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
-from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX, EndToEnd, MixRecorder
+from maruhub.loaders.joined import PARTS_ELSEWHERE_MAX, EndToEnd
+from maruhub.loaders.mix import MixRecorder
 from maruhub.loaders.orders.mixed import Mixed
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from maruhub import argument
 from maruhub.errors import InvalidInput, UnsupportedFormat
 from maruhub.gateway.batch.fields import I63_MAX, U64_MAX, Fields
 from maruhub.loaders.following import JOINS_MAX
-from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX
+from maruhub.loaders.joined import PARTS_ELSEWHERE_MAX
 from maruhub.loaders.order import Policy
 from maruhub.loaders.orders import policy_of
 

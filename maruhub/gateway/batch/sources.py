@@ -12,7 +12,7 @@ from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, StateMismatch
 from maruhub.gateway.batch.request import Source
 from maruhub.gateway.batch.rights import Allowed, require
-from maruhub.loaders.mix import Joined
+from maruhub.loaders.joined import Joined
 
 if TYPE_CHECKING:
     from maruhub.api.hub import Hub

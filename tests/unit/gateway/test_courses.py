@@ -18,7 +18,7 @@ from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.need import Need
 from maruhub.loaders import following
 from maruhub.loaders.following import JOINS_MAX, Course
-from maruhub.loaders.mix import PARTS_ELSEWHERE_MAX
+from maruhub.loaders.joined import PARTS_ELSEWHERE_MAX
 from maruhub.store.protocol import Store
 from tests.unit.gateway.test_batch_door import BarePool
 
