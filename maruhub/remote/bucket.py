@@ -22,7 +22,7 @@ from maruhub.wire.frame import Buffer
 
 if TYPE_CHECKING:
     from maruhub.namespace.past import Event
-    from maruhub.remote.hub import RemoteHub
+    from maruhub.remote.transport import Transport
 
 
 class RemoteBucket(MutableMapping[str, memoryview]):
@@ -31,15 +31,15 @@ class RemoteBucket(MutableMapping[str, memoryview]):
     A value keeps alive what came with it in one piece, some 4 MiB: ``bytes(view)`` to keep few.
     """
 
-    def __init__(self, hub: RemoteHub, name: str) -> None:
+    def __init__(self, transport: Transport, name: str) -> None:
         self.name = argument.text("a bucket's name", name)
-        self._hub = hub
+        self._transport = transport
 
     def __repr__(self) -> str:
-        return f"<bucket {self.name!r} of {self._hub.url}>"
+        return f"<bucket {self.name!r} of {self._transport.url}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteBucket, (self._hub, self.name)
+        return RemoteBucket, (self._transport, self.name)
 
     def __getitem__(self, key: str) -> memoryview:
         try:
@@ -68,7 +68,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
 
     def list(self, prefix: str = "") -> RemoteListing:
         """The objects whose key starts with ``prefix``, read as you iterate."""
-        return RemoteListing(self._hub.transport, self.name, argument.text("prefix", prefix))
+        return RemoteListing(self._transport, self.name, argument.text("prefix", prefix))
 
     def folders(self, prefix: str = "", *, delimiter: str = "/") -> Iterator[RemoteObject | str]:
         """One level below ``prefix``: objects, and as text each folder (ending in ``/``)."""
@@ -96,7 +96,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         def ask(done: int) -> dict[str, Any]:
             return {"format": 1, "objects": [{"bucket": self.name, "keys": keys[done:]}]}
 
-        for items in read_items(self._hub.transport, ask):
+        for items in read_items(self._transport, ask):
             yield from items.parts
 
     def pieces(
@@ -110,7 +110,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
             raise argument.wrong("item", item, "a key, or an object of list() or stat()")
         offset, length = argument.byte_range(offset, length)
         info = self.stat(item) if isinstance(item, str) else item
-        return read_range(self._hub.transport, info, offset, info.size if length is None else offset + length)
+        return read_range(self._transport, info, offset, info.size if length is None else offset + length)
 
     def put(
         self,
@@ -142,7 +142,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         item = PutItem(key, first, content_type, given, mtime_ns, if_none_match)
         if stream is None and memoryview(first).nbytes <= WRITE_BYTES:
             return self._write([item], if_match=if_match)[0]
-        made = Uploading(self._hub.transport, self.name, item, if_match=if_match).run(stream)
+        made = Uploading(self._transport, self.name, item, if_match=if_match).run(stream)
         return made if mtime_ns in (None, made.mtime_ns) else self._set_time(made, mtime_ns)
 
     def _set_time(self, made: RemoteObject, mtime_ns: int | None) -> RemoteObject:
@@ -184,7 +184,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
 
     def _write(self, items: Sequence[PutItem], *, if_match: str | None = None) -> builtins.list[RemoteObject]:
         body = encode_write(self.name, items, if_match=if_match)
-        told = json.loads(self._hub.transport.post("write", body))
+        told = json.loads(self._transport.post("write", body))
         return [RemoteObject.of(each) for each in told["items"]]
 
     def stat(self, key: str) -> RemoteObject:
@@ -234,7 +234,7 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         return datetime.datetime.fromisoformat(told)
 
     def _call(self, what: str, *, again: bool = True, **arguments: Any) -> Any:
-        return self._hub.transport.call(f"bucket.{what}", again=again, bucket=self.name, **arguments)
+        return self._transport.call(f"bucket.{what}", again=again, bucket=self.name, **arguments)
 
     def _other(self, bucket: str | None) -> str:
         return self.name if bucket is None else argument.text("bucket", bucket)

@@ -9,29 +9,30 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from maruhub.errors import NoSuchBucket
 from maruhub.ingest.destination import Held, Update
 from maruhub.namespace import PutItem
+from maruhub.remote.bucket import RemoteBucket
 from maruhub.remote.object import RemoteObject
 from maruhub.remote.putting import WRITE_BYTES
 
 if TYPE_CHECKING:
     from maruhub.ingest import Report
     from maruhub.ingest.entry import Stream
-    from maruhub.remote.hub import RemoteHub
+    from maruhub.remote.transport import Transport
 
 
 class RemoteDestination:
     """As :class:`maruhub.ingest.destination.Destination`; room is the hub's to know.
 
     Args:
-        hub: Where to.
+        transport: The way there.
     """
 
-    def __init__(self, hub: RemoteHub) -> None:
-        self._hub = hub
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     def look_up(self, bucket: str, keys: Sequence[str]) -> Sequence[Held | None]:
         """See :class:`~maruhub.ingest.destination.Destination`."""
         try:
-            told = self._hub.transport.call("bucket.stat", bucket=bucket, keys=list(keys))
+            told = self._transport.call("bucket.stat", bucket=bucket, keys=list(keys))
         except NoSuchBucket:
             return [None] * len(keys)
         return [None if each is None else RemoteObject.of(each) for each in told]
@@ -49,7 +50,7 @@ class RemoteDestination:
 
     def put_many(self, bucket: str, items: Sequence[PutItem]) -> None:
         """See :class:`~maruhub.ingest.destination.Destination`."""
-        place = self._hub.bucket(bucket)
+        place = RemoteBucket(self._transport, bucket)
         if len(items) > 1 or memoryview(items[0].data).nbytes <= WRITE_BYTES:
             place.put_items(items)
             return
@@ -65,7 +66,7 @@ class RemoteDestination:
     def put_stream(self, bucket: str, item: PutItem, stream: Stream) -> int:
         """See :class:`~maruhub.ingest.destination.Destination`."""
         return (
-            self._hub.bucket(bucket)
+            RemoteBucket(self._transport, bucket)
             .put(
                 item.key,
                 cast("BinaryIO", stream),
@@ -79,12 +80,12 @@ class RemoteDestination:
     def update(self, bucket: str, updates: Sequence[Update]) -> None:
         """See :class:`~maruhub.ingest.destination.Destination`."""
         told = [{**each._asdict(), "metadata": dict(each.metadata)} for each in updates]
-        self._hub.transport.call("bucket.update", bucket=bucket, updates=told)
+        self._transport.call("bucket.update", bucket=bucket, updates=told)
 
     def create_bucket(self, bucket: str) -> None:
         """See :class:`~maruhub.ingest.destination.Destination`."""
-        self._hub.transport.call("bucket.create", bucket=bucket)
+        self._transport.call("bucket.create", bucket=bucket)
 
     def keep(self, report: Report) -> None:
         """See :class:`~maruhub.ingest.destination.Destination`."""
-        self._hub.transport.call("bucket.keep_report", bucket=report.bucket, report=report.as_dict())
+        self._transport.call("bucket.keep_report", bucket=report.bucket, report=report.as_dict())

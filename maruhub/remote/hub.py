@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 from maruhub import argument
 from maruhub.errors import InvalidInput
 from maruhub.remote.bucket import RemoteBucket
-from maruhub.remote.transport import Transport
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from maruhub.remote.batches import RemoteBatches
     from maruhub.remote.dataset import RemoteDataset
     from maruhub.remote.mix import RemoteMix
+    from maruhub.remote.transport import Transport
     from maruhub.remote.view import RemoteVersion, RemoteView
 
 
@@ -40,12 +40,11 @@ class RemoteHub:
         return f"<hub at {self.url}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        way = self.transport
-        return _reopen, (way.url, way.credentials, way.ca, way.patience_s)
+        return RemoteHub, (self.transport,)
 
     def bucket(self, name: str) -> RemoteBucket:
         """A bucket as a mapping; the first put makes it."""
-        return RemoteBucket(self, name)
+        return RemoteBucket(self.transport, name)
 
     def buckets(self) -> list[RemoteBucket]:
         """All buckets, by name."""
@@ -99,7 +98,7 @@ class RemoteHub:
         argument.function("progress", progress)
         argument.options(IngestOptions, options)
         where = parse_bucket_path(argument.text("into", into, hint="Write BUCKET or BUCKET/PREFIX."))
-        destination = RemoteDestination(self)
+        destination = RemoteDestination(self.transport)
         return ingest(
             destination, source, where.bucket, where.key, options=IngestOptions(**options), progress=progress
         )
@@ -199,8 +198,3 @@ def _check_view(view: object) -> None:
 
     if not isinstance(view, RemoteView):
         raise argument.wrong("view", view, "a version or view of this hub")
-
-
-def _reopen(url: str, credentials: Any, ca: str | None, patience_s: float) -> RemoteHub:
-    """A hub that came from another process."""
-    return RemoteHub(Transport(url, credentials, ca=ca, patience_s=patience_s))

@@ -44,7 +44,7 @@ class Cut(Exception):
 
 
 class Transport:
-    """The way to one hub.
+    """The way to one hub; handed to another process it is opened there.
 
     Args:
         url: ``http://host:port`` or ``https://…``.
@@ -71,6 +71,10 @@ class Transport:
         self._answered = False
         self._room = Room()
         self._open()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # In another process connections are made anew.
+        return _reopened, (self.url, self.credentials, self.ca, self.patience_s)
 
     def _open(self) -> None:
         self._pid = os.getpid()
@@ -211,3 +215,8 @@ def _code(text: bytes) -> str:
     """The code of an error document of S3; it is for people, so no parser of XML is needed."""
     found = text.partition(b"<Code>")[2].partition(b"</Code>")[0]
     return found.decode() if found.isalnum() and len(found) < 80 else ""
+
+
+def _reopened(url: str, credentials: Credentials, ca: str | None, patience_s: float) -> Transport:
+    """A way that came from another process."""
+    return Transport(url, credentials, ca=ca, patience_s=patience_s)
