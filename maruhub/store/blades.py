@@ -12,7 +12,7 @@ from typing import Final
 from maruhub.errors import MaruError
 from maruhub.index.protocol import Index
 from maruhub.store.blade import Blade, BladeFile
-from maruhub.store.commit.copies import Copy, blade_error
+from maruhub.store.copies import Copy, blade_error
 from maruhub.store.format.blade_row import BladeState, decode_blade_state
 from maruhub.store.format.keys import BLADE_PREFIX, blade_of
 from maruhub.store.format.row import Row

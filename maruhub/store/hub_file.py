@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from maruhub.errors import Corrupt, NoSuchHub, UnsupportedFormat
-from maruhub.store.commit.copies import blade_error
+from maruhub.store.copies import blade_error
 from maruhub.store.format.identity import FORMAT_VERSION
 
 HUB_FILE: Final = "hub.json"

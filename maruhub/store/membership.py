@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from maruhub.errors import AlreadyExists, Conflict, InvalidInput, MaruError
-from maruhub.store.commit.copies import blade_error
+from maruhub.store.copies import blade_error
 from maruhub.store.format.identity import BladeIdentity
 from maruhub.store.hub_file import BladePlace, HubFile
 from maruhub.store.pool import (

@@ -25,7 +25,7 @@ from maruhub.errors import (
     UnsupportedFormat,
 )
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import blade_error
+from maruhub.store.copies import blade_error
 from maruhub.store.format.identity import (
     BLOCK_BYTES,
     BladeIdentity,

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from maruhub.errors import Unavailable
-from maruhub.store import blades, lookout
+from maruhub.store import blades, copies, lookout
 from maruhub.store.blades import Blades
-from maruhub.store.commit import copies, writer
+from maruhub.store.commit import writer
 from maruhub.store.commit.clock import CounterMark
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.identity import BladeIdentity

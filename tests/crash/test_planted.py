@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from maruhub.store.commit import clock, turn, writer
-from maruhub.store.commit.copies import Copies
 from maruhub.store.commit.log import Log
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.copies import Copies
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import Tail

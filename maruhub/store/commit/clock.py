@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from maruhub.store.commit.copies import blade_error
 from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.copies import blade_error
 from maruhub.store.format.state import Moment
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")

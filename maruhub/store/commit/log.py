@@ -8,14 +8,16 @@ refused put or a dead writer left behind is dead bytes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
-from maruhub.store.commit.copies import Copies
+from maruhub.store.copies import Copies
 from maruhub.store.format.batch import BATCH_ALIGN, BatchPlace, encode_batch
 from maruhub.store.format.header import SegmentHeader
 from maruhub.store.format.layout import Layout
 from maruhub.store.format.packing import ZEROS, Piece
+from maruhub.store.format.segment_class import SegmentClass
 
 Records = Sequence[tuple[bytes, bytes]]
 
@@ -147,3 +149,13 @@ class Log:
     def close(self) -> None:
         """Lets go of the files; the next writer may adopt the segment."""
         self.copies.close()
+
+
+class LeftLogs(Protocol):
+    """Open logs of this pool that no living process holds, for who goes on with them."""
+
+    def adopt(self, segment_class: SegmentClass, avoid: Container[int]) -> Log | None:
+        """An open log of the class, locked and ready to be appended to; None if there is none."""
+
+    def adopt_idle(self, avoid: Container[int]) -> Log | None:
+        """Any open log, to be closed, even one that lacks copies."""

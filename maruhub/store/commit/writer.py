@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from maruhub.errors import MaruError, NoSpace, Unavailable
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copies, Copy, blade_error
 from maruhub.store.commit.holds import Holds
-from maruhub.store.commit.log import Log
+from maruhub.store.commit.log import LeftLogs, Log
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.copies import Copies, Copy, blade_error
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.header import SegmentHeader, encode_header, log_name
 from maruhub.store.format.identity import BLOCK_BYTES
@@ -27,7 +27,6 @@ from maruhub.store.format.layout import Layout
 from maruhub.store.format.packing import Load, Piece, extents_at
 from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
-from maruhub.store.recover.adoption import Adoption
 
 _COPY_BYTES = 4 << 20
 
@@ -42,7 +41,7 @@ class Writer:
     def __init__(
         self,
         blades: Blades,
-        adoption: Adoption,
+        left: LeftLogs,
         *,
         pool_id: bytes,
         segment_bytes: int,
@@ -52,7 +51,7 @@ class Writer:
         closed: Callable[[int], None],
     ) -> None:
         self._blades = blades
-        self._adoption = adoption
+        self._left = left
         self._pool_id = pool_id
         self._segment_bytes = segment_bytes
         self._open: dict[SegmentClass, Log] = {}
@@ -99,7 +98,7 @@ class Writer:
             return log
 
     def _adopted(self, segment_class: SegmentClass) -> Log | None:
-        log = self._adoption.adopt(segment_class, self._failed)
+        log = self._left.adopt(segment_class, self._failed)
         if log is not None and self._lacks_room(log):
             # Others' drives may have room; care closes this one.
             log.close()
@@ -216,7 +215,7 @@ class Writer:
             for segment_class, log in list(self._open.items()):
                 if log.end >= least_bytes or self._lies_badly(log):
                     self._retired.append(self._open.pop(segment_class))
-            while (idle := self._adoption.adopt_idle(seen)) is not None:
+            while (idle := self._left.adopt_idle(seen)) is not None:
                 seen.add(idle.segment)
                 if idle.end >= least_bytes or self._lies_badly(idle):
                     self._hold(idle)

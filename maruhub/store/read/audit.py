@@ -12,14 +12,13 @@ import xxhash
 
 from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copy
+from maruhub.store.copies import Copy
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.header import log_name
 from maruhub.store.format.layout import Layout, StripsLayout
 from maruhub.store.format.strip import StripName
 from maruhub.store.read.layouts import Layouts
 from maruhub.store.read.strips import OpenStrips, StripSet
-from maruhub.store.recover.chain import read_at
 
 
 class BadCopy(NamedTuple):
@@ -104,7 +103,7 @@ class _FullCopies:
         good = {
             copy.blade.blade_id
             for copy in self._copies
-            if _is_right(read_at(copy, extent.offset, extent.length), extent)
+            if _is_right(copy.read_or_nothing(extent.offset, extent.length), extent)
         }
         result.size_bytes += extent.length * len(self._copies)
         result.bad += [BadCopy(extent, blade) for blade in self._blade_ids if blade not in good]

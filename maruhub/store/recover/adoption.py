@@ -13,8 +13,8 @@ from dataclasses import replace
 from maruhub.errors import MaruError
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copies, Copy
 from maruhub.store.commit.log import Log
+from maruhub.store.copies import Copies, Copy
 from maruhub.store.format.extent import BLOCK_BYTES
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import OPEN_PREFIX, decode_tail, layout_key, segment_of, tail_key
@@ -28,14 +28,14 @@ _AT_ONCE = 256
 
 
 class Adoption:
-    """Finds open logs of this pool that no living process holds."""
+    """Finds what a writer's ``LeftLogs`` are."""
 
     def __init__(self, index: Index, blades: Blades) -> None:
         self._index = index
         self._blades = blades
 
     def adopt(self, segment_class: SegmentClass, avoid: Container[int]) -> Log | None:
-        """An open log of the class, locked and ready to be appended to; None if there is none."""
+        """See ``LeftLogs``."""
         for layout in self._open_layouts():
             if layout.segment_class == segment_class and layout.segment not in avoid:
                 log = self._take(layout)
@@ -44,7 +44,7 @@ class Adoption:
         return None
 
     def adopt_idle(self, avoid: Container[int]) -> Log | None:
-        """Any open log that no living process holds, to be closed, even one that lacks copies."""
+        """See ``LeftLogs``."""
         for layout in self._open_layouts():
             if layout.segment not in avoid:
                 log = self._take(layout, copies_least=1)

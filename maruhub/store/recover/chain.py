@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from maruhub.errors import BladeLost, Corrupt, MaruError, Unavailable
-from maruhub.store.commit.copies import Copy
+from maruhub.store.copies import Copy
 from maruhub.store.format.batch import (
     BATCH_ALIGN,
     BATCH_HEAD_BYTES,
@@ -29,21 +29,6 @@ _UNREADABLE_HINT: Final = (
 )
 
 
-def read_exactly(copy: Copy, offset: int, size: int) -> bytes:
-    """Up to ``size`` bytes of a copy; raises OSError where it can't be read."""
-    buffer = bytearray(size)
-    count = copy.file.read_into(offset, memoryview(buffer))
-    return bytes(buffer[:count])
-
-
-def read_at(copy: Copy, offset: int, size: int) -> bytes:
-    """Up to ``size`` bytes of a copy; empty where it can't be read."""
-    try:
-        return read_exactly(copy, offset, size)
-    except OSError:
-        return b""
-
-
 def read_header(copies: Sequence[Copy]) -> SegmentHeader:
     """The segment's header from the first copy that has it whole.
 
@@ -53,7 +38,7 @@ def read_header(copies: Sequence[Copy]) -> SegmentHeader:
     for copy in copies:
         where = f"a segment's log on {copy.blade!r}"
         try:
-            return decode_header(read_exactly(copy, 0, BLOCK_BYTES), where=where)
+            return decode_header(copy.read(0, BLOCK_BYTES), where=where)
         except MaruError as error:
             problems.append(error)
         except OSError as error:
@@ -99,7 +84,7 @@ class Chain:
 
     def _read(self, copy: Copy, offset: int, size: int) -> bytes:
         try:
-            return read_exactly(copy, offset, size)
+            return copy.read(offset, size)
         except OSError:
             self._unreadable.add(id(copy))
             return b""

@@ -15,14 +15,14 @@ import xxhash
 
 from maruhub.errors import Unavailable
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copy, blade_error, sync_error
+from maruhub.store.copies import Copy, blade_error, sync_error
 from maruhub.store.format.batch import BatchHead, iter_records
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import LAYOUT_PREFIX, segment_of
 from maruhub.store.format.layout import Layout, decode_layout
 from maruhub.store.format.row import Row
-from maruhub.store.recover.chain import Chain, read_at, read_exactly
+from maruhub.store.recover.chain import Chain
 
 
 class Evidence:
@@ -82,7 +82,7 @@ class Evidence:
         unreadable = None
         for copy in self._copies_of(extent.segment):
             try:
-                data = read_exactly(copy, extent.offset, extent.length)
+                data = copy.read(extent.offset, extent.length)
             except OSError as error:
                 unreadable = error
                 continue
@@ -106,7 +106,7 @@ class Evidence:
     def _settle(self, segment: int, offset: int, data: bytes) -> None:
         """Sees to it that the segment's sound copies hold ``data``."""
         for copy in self._sound_copies(segment):
-            if read_at(copy, offset, len(data)) == data:
+            if copy.read_or_nothing(offset, len(data)) == data:
                 continue
             try:
                 copy.file.write(offset, [data])

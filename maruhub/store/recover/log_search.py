@@ -14,8 +14,8 @@ from typing import Final
 from maruhub.errors import Busy, Corrupt, MaruError, Unavailable
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copy
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.copies import Copy
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.header import SegmentHeader, log_name, log_segment
 from maruhub.store.format.identity import BLOCK_BYTES

@@ -15,15 +15,14 @@ from typing import Final
 
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copy
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.copies import Copy
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import LAYOUT_PREFIX, layout_key, segment_of
 from maruhub.store.format.layout import decode_layout
 from maruhub.store.format.row import Row
 from maruhub.store.format.strip import StripName, pool_of_strip
 from maruhub.store.protocol import prefix_end
-from maruhub.store.recover.chain import read_at
 from maruhub.store.recover.report import RecoveryReport
 from maruhub.store.recover.strip_search import Listed
 
@@ -95,7 +94,9 @@ class Orphans:
         """Whether a strip is this pool's, as far as it can tell."""
         copies = self._blades.open_copies(str(name), [blade_id])
         try:
-            return all(pool_of_strip(read_at(copy, 0, _POOL_END)) in (None, self._pool_id) for copy in copies)
+            return all(
+                pool_of_strip(copy.read_or_nothing(0, _POOL_END)) in (None, self._pool_id) for copy in copies
+            )
         finally:
             close_all(copies)
 

@@ -17,7 +17,7 @@ from typing import Final
 from maruhub.errors import BladeLost, Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copy
+from maruhub.store.copies import Copy
 from maruhub.store.format.header import SegmentHeader
 from maruhub.store.format.identity import BLOCK_BYTES
 from maruhub.store.format.layout import Layout, StripsLayout

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from maruhub.store.commit.copies import blade_error
+from maruhub.store.copies import blade_error
 
 _LOOK_SECONDS: Final = 0.01
 

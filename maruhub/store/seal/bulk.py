@@ -21,10 +21,10 @@ from maruhub.errors import MaruError
 from maruhub.index.protocol import IndexTxn
 from maruhub.store.blade import Blade
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import blade_error
 from maruhub.store.commit.turn import CommitTurn
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.commit.writer import Writer
+from maruhub.store.copies import blade_error
 from maruhub.store.format.extent import BLOCK_BYTES, Extent, extents_to_array
 from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import BORN, Layout, encode_layout

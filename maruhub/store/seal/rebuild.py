@@ -17,8 +17,8 @@ from maruhub.errors import InvalidInput
 from maruhub.index.protocol import Index, IndexTxn
 from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import blade_error
 from maruhub.store.commit.turn import CommitTurn
+from maruhub.store.copies import blade_error
 from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import Layout, encode_layout
 from maruhub.store.format.strip import encode_strip_header, encode_trailer

@@ -17,7 +17,7 @@ from typing import Final
 
 from maruhub.store.blade import Blade
 from maruhub.store.blades import Blades
-from maruhub.store.commit.copies import Copies, Copy, blade_error
+from maruhub.store.copies import Copies, Copy, blade_error
 from maruhub.store.format.strip import (
     StripHeader,
     encode_strip_header,

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from maruhub.errors import BladeLost, Corrupt, Unavailable
-from maruhub.store.commit.copies import Copy
+from maruhub.store.copies import Copy
 from maruhub.store.format.batch import BatchHead, BatchPlace, encode_batch
 from maruhub.store.format.header import SegmentHeader, encode_header
 from maruhub.store.format.segment_class import SegmentClass

@@ -29,6 +29,19 @@ class Copy:
     file: BladeFile
     hand: Hand | None = field(default=None, repr=False)
 
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes; raises OSError where it can't be read."""
+        buffer = bytearray(size)
+        count = self.file.read_into(offset, memoryview(buffer))
+        return bytes(buffer[:count])
+
+    def read_or_nothing(self, offset: int, size: int) -> bytes:
+        """Up to ``size`` bytes; empty where it can't be read."""
+        try:
+            return self.read(offset, size)
+        except OSError:
+            return b""
+
     def close(self) -> None:
         """Lets go of the file and its lock."""
         if self.hand is not None:
