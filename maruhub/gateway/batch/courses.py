@@ -39,11 +39,12 @@ class Courses:
 
     def open(self, request: ReadEpoch, allowed: Allowed) -> Course:
         """The course that a request is about; raises what opening its sources raises, InvalidInput."""
-        view = self._sources.open_for_reading(request.source, allowed)
-        joins = [
-            Join(self._sources.open(each.source, allowed), each.position, each.new, each.old)
-            for each in request.joined
-        ]
+        with self._sources.together():
+            view = self._sources.open_for_reading(request.source, allowed)
+            joins = [
+                Join(self._sources.open(each.source, allowed), each.position, each.new, each.old)
+                for each in request.joined
+            ]
         options: dict[str, Any] = {"order": request.order, "samples_per_epoch": request.samples_per_epoch}
         chosen = LoaderOptions.of({**options, "seed": request.seed or 0, "shuffle": request.seed is not None})
         if not joins and chosen.policy.kind in _AT_ONCE:

@@ -197,9 +197,9 @@ class ViewCalls:
         name = fields.text("dataset")
         before, after = (parse_source(fields.take(which)) for which in ("before", "after"))
         fields.done()
-        found = hub.dataset(name).diff(
-            self._sources.open(before, allowed), self._sources.open(after, allowed)
-        )
+        with self._sources.together():
+            sides = [self._sources.open(side, allowed) for side in (before, after)]
+        found = hub.dataset(name).diff(*sides)
         tables = {part: getattr(found, part) for part in ("added", "removed", "changed", "columns")}
         encoded = {part: base64.b64encode(encode_table(table)).decode() for part, table in tables.items()}
         return {"before": found.before, "after": found.after, **encoded}

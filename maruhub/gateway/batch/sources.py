@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
 from maruhub.catalog import query
 from maruhub.catalog.view import View
-from maruhub.errors import InvalidInput, StateMismatch
+from maruhub.errors import Busy, InvalidInput, StateMismatch
 from maruhub.gateway.batch.request import Source
 from maruhub.gateway.batch.rights import Allowed, require
 from maruhub.loaders.joined import Joined
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
 
 DATASET: Final = "dataset"
 QUERY_S: Final = 30.0
-"""A filter that a client sends takes so long at most: it holds a thread of all, and the machine's cores."""
+"""Filters that a client sends take so long together: they hold a thread of all, and one of the machine's cores."""
+_FILTERS: Final = 4
+"""Filters that a worker runs at a time: each has its bounds, all threads' together would have none."""
 _KEPT: Final = 64
+_KEPT_BYTES: Final = 256 << 20
 
 
 class Sources:
@@ -34,6 +39,11 @@ class Sources:
         self._hub = hub
         self._kept: OrderedDict[Source, View] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(_FILTERS)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Sources opened in such a block have the time for their filters together."""
+        return query.for_strangers(QUERY_S)
 
     def open(self, source: Source, allowed: Allowed) -> View:
         """The view, if the caller may read it.
@@ -58,7 +68,8 @@ class Sources:
         """The same; also of several sources, laid end to end."""
         if not source.parts:
             return self.open(source, allowed)
-        joined = Joined([self.open(part, allowed) for part in source.parts])
+        with self.together():
+            joined = Joined([self.open(part, allowed) for part in source.parts])
         _check_digest(source, joined.digest, "the parts together")
         return joined
 
@@ -70,20 +81,53 @@ class Sources:
             return base
         # A name may move on, a version's number does not.
         fixed = Source(base.dataset_name, base.version_name, source.view, source.operations)
-        with self._lock:
-            known = self._kept.get(fixed)
+        known = self._known(fixed)
+        if known is not None:
+            return known
+        with self._turn(source), self.together():
+            known = self._known(fixed)  # whoever was before may have found the same
             if known is not None:
-                self._kept.move_to_end(fixed)
                 return known
-        view = base
-        with query.for_strangers(QUERY_S):
+            view = base
             for operation in source.operations:
                 view = apply(view, operation)
+            self._keep(fixed, view)
+            return view
+
+    def _known(self, source: Source) -> View | None:
         with self._lock:
-            self._kept[fixed] = view
-            while len(self._kept) > _KEPT:
+            known = self._kept.get(source)
+            if known is not None:
+                self._kept.move_to_end(source)
+            return known
+
+    @contextmanager
+    def _turn(self, source: Source) -> Iterator[None]:
+        """Waits until few enough filters run, if this source has one; raises Busy after some time."""
+        if all(operation[0] != "where" for operation in source.operations):
+            yield
+            return
+        if not self._turns.acquire(timeout=QUERY_S):
+            raise Busy("the filters of others take all there is for them.", hint="Ask again.")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _keep(self, source: Source, view: View) -> None:
+        with self._lock:
+            self._kept[source] = view
+            while len(self._kept) > 1 and self._keeps_too_much():
                 self._kept.popitem(last=False)
-        return view
+
+    def _keeps_too_much(self) -> bool:
+        return len(self._kept) > _KEPT or sum(map(_held_bytes, self._kept.values())) > _KEPT_BYTES
+
+
+def _held_bytes(view: View) -> int:
+    """What a view keeps in memory; positions that were saved are mapped."""
+    positions = None if view.mapped is not None else view.positions
+    return 0 if positions is None else positions.nbytes
 
 
 def _check_digest(source: Source, digest: str, what: str) -> None:
