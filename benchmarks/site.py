@@ -18,6 +18,7 @@ from maruhub.wire import signing
 HOST = "127.0.0.1"
 START_S = 60.0
 _LINK_S = 24 * 3600
+_claims: list[socket.socket] = []
 
 
 class Missing(Exception):
@@ -76,15 +77,26 @@ class _Unsigned:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on at this moment."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
+    """Ports that nobody listens on at this moment, and that no benchmark is given while this process lives.
+
+    Servers that share a port (``SO_REUSEPORT``) would else begin side by side on one that two benchmarks had
+    found free, and each would have half of the other's connections.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        with socket.socket() as probe:
             probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+            port = int(probe.getsockname()[1])
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            # An abstract name: the kernel lets go of it with the process, however that ends.
+            claim.bind(f"\0maruhub-benchmark-port-{port}")
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        ports.append(port)
+    return ports
 
 
 @contextmanager
