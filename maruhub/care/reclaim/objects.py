@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from maruhub.care.reclaim.part import Finding, Hold
 from maruhub.errors import MaruError
@@ -63,22 +63,10 @@ class HiddenObjects:
     def removal(self, found: Sequence[Finding]) -> Change[list[bytes]]:
         """See ``Part.removal``."""
 
-        def change(rows: Rows) -> list[bytes]:
-            bucket_keys = list(dict.fromkeys(finding.basis[0] for finding in found))
-            there = zip(bucket_keys, rows.get_many(bucket_keys), strict=True)
-            buckets = {key: bucket_of(row) for key, row in there if row is not None}
-            removed = []
-            for finding, row in zip(found, rows.get_many([f.key for f in found]), strict=True):
-                bucket = buckets.get(finding.basis[0])
-                # A new bucket of the old name has another id, and says nothing of this row.
-                if row is None or bucket is None or row.key[1:9] != bucket.id_bytes:
-                    continue
-                if _hold_of(bucket, _hidden(bucket, row), rows.pool_time_us)[0] is Hold.NOTHING:
-                    rows.remove(row.key)
-                    removed.append(row.key)
-            return removed
+        def hold(bucket: Bucket, row: Row, now_us: int) -> Hold:
+            return _hold_of(bucket, _hidden(bucket, row), now_us)[0]
 
-        return counted(change)
+        return removal_below(found, hold)
 
 
 class DeletedBuckets:
@@ -113,6 +101,32 @@ class DeletedBuckets:
             return removed
 
         return change
+
+
+def removal_below(found: Sequence[Finding], hold: Callable[[Bucket, Row, int], Hold]) -> Change[list[bytes]]:
+    """Takes rows below buckets away: those that nothing holds now, in the turn; see ``Part.removal``.
+
+    Args:
+        found: Each rests on its bucket's row.
+        hold: Why a row of a bucket stays, at a moment of the pool clock.
+    """
+
+    def change(rows: Rows) -> list[bytes]:
+        bucket_keys = list(dict.fromkeys(finding.basis[0] for finding in found))
+        there = zip(bucket_keys, rows.get_many(bucket_keys), strict=True)
+        buckets = {key: bucket_of(row) for key, row in there if row is not None}
+        removed = []
+        for finding, row in zip(found, rows.get_many([f.key for f in found]), strict=True):
+            bucket = buckets.get(finding.basis[0])
+            # A new bucket of the old name has another id, and says nothing of this row.
+            if row is None or bucket is None or row.key[1:9] != bucket.id_bytes:
+                continue
+            if hold(bucket, row, rows.pool_time_us) is Hold.NOTHING:
+                rows.remove(row.key)
+                removed.append(row.key)
+        return removed
+
+    return counted(change)
 
 
 def bucket_of(row: Row) -> Bucket | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from maruhub.care.reclaim.objects import bucket_hold, bucket_of
+from maruhub.care.reclaim.objects import bucket_hold, bucket_of, removal_below
 from maruhub.care.reclaim.part import Finding
 from maruhub.namespace.part import uploads_range
-from maruhub.namespace.tally import counted
-from maruhub.store.protocol import Change, Rows, Store, scan_all
+from maruhub.store.protocol import Change, Store, scan_all
 
 
 class StrandedUploads:
@@ -33,19 +32,4 @@ class StrandedUploads:
 
     def removal(self, found: Sequence[Finding]) -> Change[list[bytes]]:
         """See ``Part.removal``; once a bucket is back, its row is not where it was."""
-
-        def change(rows: Rows) -> list[bytes]:
-            bucket_keys = list(dict.fromkeys(finding.basis[0] for finding in found))
-            there = zip(bucket_keys, rows.get_many(bucket_keys), strict=True)
-            buckets = {key: bucket_of(row) for key, row in there if row is not None}
-            removed = []
-            for finding, row in zip(found, rows.get_many([f.key for f in found]), strict=True):
-                bucket = buckets.get(finding.basis[0])
-                if row is None or bucket is None or row.key[1:9] != bucket.id_bytes:
-                    continue
-                if not bucket_hold(bucket, rows.pool_time_us):
-                    rows.remove(row.key)
-                    removed.append(row.key)
-            return removed
-
-        return counted(change)
+        return removal_below(found, lambda bucket, _row, now_us: bucket_hold(bucket, now_us))

@@ -16,8 +16,8 @@ from maruhub.gateway.service.listings import owner_of, xml
 from maruhub.gateway.service.reads import find_version, hold_of, retention_of, version_headers
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.settings import acl_asked
-
-_UNLOCKED = "Bucket is missing Object Lock Configuration"
+from maruhub.namespace.bucket import Bucket
+from maruhub.namespace.versions import Version
 
 
 def _edit(request: Request, **changes: Any) -> None:
@@ -47,11 +47,17 @@ def delete_object_tagging(request: Request, authority: Authority) -> Answer:
     return Answer(204, version_headers(bucket, version))
 
 
-def get_object_retention(request: Request, authority: Authority) -> Answer:
-    """Until when a version can't be deleted."""
+def _find_lockable(request: Request, authority: Authority) -> tuple[Bucket, Version]:
+    """The version that is asked for, in a bucket that has object lock. Raises S3Failure."""
     bucket, version = find_version(request, authority)
     if not bucket.locks:
-        raise S3Failure("InvalidRequest", _UNLOCKED)
+        raise S3Failure("InvalidRequest", "Bucket is missing Object Lock Configuration")
+    return bucket, version
+
+
+def get_object_retention(request: Request, authority: Authority) -> Answer:
+    """Until when a version can't be deleted."""
+    _, version = _find_lockable(request, authority)
     kept = retention_of(version.info)
     if kept is None:
         raise S3Failure("NoSuchObjectLockConfiguration", Key=request.key)
@@ -60,9 +66,7 @@ def get_object_retention(request: Request, authority: Authority) -> Answer:
 
 def put_object_retention(request: Request, authority: Authority) -> Answer:
     """Sets that; to shorten it takes the right to bypass, and is never done in COMPLIANCE."""
-    bucket, version = find_version(request, authority)
-    if not bucket.locks:
-        raise S3Failure("InvalidRequest", _UNLOCKED)
+    bucket, version = _find_lockable(request, authority)
     new = read_retention(request.body, now_us=request.now_us)
     bypass = bypasses_governance(request.headers) and authority.allows(
         Need(BYPASS, request.bucket, request.key)
@@ -83,9 +87,7 @@ def put_object_retention(request: Request, authority: Authority) -> Answer:
 
 def get_object_legal_hold(request: Request, authority: Authority) -> Answer:
     """Whether a version is held."""
-    bucket, version = find_version(request, authority)
-    if not bucket.locks:
-        raise S3Failure("InvalidRequest", _UNLOCKED)
+    _, version = _find_lockable(request, authority)
     held = hold_of(version.info)
     if held is None:
         raise S3Failure("NoSuchObjectLockConfiguration", Key=request.key)
@@ -94,9 +96,7 @@ def get_object_legal_hold(request: Request, authority: Authority) -> Answer:
 
 def put_object_legal_hold(request: Request, authority: Authority) -> Answer:
     """Holds a version, or lets it go."""
-    bucket, version = find_version(request, authority)
-    if not bucket.locks:
-        raise S3Failure("InvalidRequest", _UNLOCKED)
+    bucket, version = _find_lockable(request, authority)
     _edit(request, hold=read_legal_hold(request.body))
     return Answer(200, version_headers(bucket, version))
 
