@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from maruhub.errors import NoSuchKey, NoSuchVersion, PreconditionFailed
 from maruhub.namespace import Namespace, PutItem, quotas
 from maruhub.store.protocol import Store
-from tests.property.walking import walked_usage
+from tests.property.counted import Counted
 
 KEYS = st.sampled_from(["a", "a/", "a//", "a/1", "a/2", "a/b/1", "a\0", "ab", "b", "b/x", "..", "é/é", "/"])
 NAMES = st.one_of(KEYS, st.sampled_from(["", "a/b", "c", "a/b/", "\U0001f600"]))
@@ -39,14 +39,11 @@ class Cell:
         return [id_ for id_ in reversed(self.versions) if id_ != self.current and id_ not in taken]
 
 
-class Machine(RuleBasedStateMachine):
-    store: Store
-
+class Machine(Counted):
     @initialize()
     def begin(self) -> None:
         self.bucket = "b" + secrets.token_hex(8)
         self.ns = Namespace(self.store, actor="ann")
-        self.counting = False
         self.ns.buckets.create(self.bucket)
         self.cells: dict[str, Cell] = {}
 
@@ -164,22 +161,6 @@ class Machine(RuleBasedStateMachine):
         assert came == list(self.cell(key).versions)
         went = {e.version_id for e in events if e.what in ("overwritten", "deleted")}
         assert went == set(came) - {self.cell(key).current}
-
-    @rule()
-    def count_a_page(self) -> None:
-        """A step of a recount, which whatever comes next must not confuse."""
-        id_ = self.ns.buckets.get(self.bucket).id_bytes
-        if not self.counting:
-            self.store.commit(lambda rows: quotas._begin(rows, id_))
-        done = self.store.commit(lambda rows: quotas._go_on(rows, id_))
-        self.counting = done is None
-        if done is not None:
-            assert done[0] == done[1]
-
-    @invariant()
-    def counts(self) -> None:
-        if hasattr(self, "bucket"):
-            assert self.ns.quotas.usage(self.bucket) == walked_usage(self.ns, self.bucket)
 
     @invariant()
     def everything_reads_back(self) -> None:

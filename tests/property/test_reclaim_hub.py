@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,11 +16,11 @@ from maruhub.catalog import Catalog
 from maruhub.catalog.eradication import LooseFragments
 from maruhub.errors import MaruError
 from maruhub.namespace import Namespace
-from maruhub.store.commit import clock, turn
 from maruhub.store.format.extent import EXTENT_DTYPE, ExtentArray
 from maruhub.store.format.row import Row
 from maruhub.store.protocol import Change, Rows
 from maruhub.store.seal.act import Outcome
+from tests.clocks import Clocks
 
 DAY_US = 86_400 * 10**6
 STEPS = 120
@@ -122,21 +121,8 @@ def whole(found: Sequence[memoryview | MaruError]) -> list[bytes]:
 @pytest.fixture
 def advance(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Lets so many microseconds pass on this machine's boot clock."""
-    from maruhub.store import store
-
-    passed = 0
-
-    def wait(span_us: int) -> None:
-        nonlocal passed
-        passed += span_us
-
-    def moment():
-        now = clock.read_moment()
-        return dataclasses.replace(now, boot_us=now.boot_us + passed)
-
-    for module in (turn, store):
-        monkeypatch.setattr(module, "read_moment", moment)
-    return wait
+    clocks = Clocks(monkeypatch)
+    return lambda span_us: clocks.advance(boot_us=span_us)
 
 
 def live_through(folder: Path, seed: int, advance: Callable[[int], None]) -> None:

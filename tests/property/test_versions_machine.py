@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from maruhub.errors import NoSuchKey, NoSuchVersion, Refused
 from maruhub.namespace import Namespace, PutItem, quotas
@@ -17,7 +17,7 @@ from maruhub.namespace.bucket import Versioning
 from maruhub.namespace.lock import COMPLIANCE, GOVERNANCE
 from maruhub.namespace.versions import Version
 from maruhub.store.protocol import Store
-from tests.property.walking import walked_usage
+from tests.property.counted import Counted
 
 KEYS = st.sampled_from(["a", "a/", "a/1", "a/2", "a/b/1", "a\0", "ab", "é/é", "/"])
 NULL = "null"
@@ -39,14 +39,11 @@ class Entry:
     hold: bool = False
 
 
-class Machine(RuleBasedStateMachine):
-    store: Store
-
+class Machine(Counted):
     @initialize(lock=st.sampled_from([None, {}, {"mode": GOVERNANCE, "days": 3}]))
     def begin(self, lock: dict[str, object] | None) -> None:
         self.bucket = "b" + secrets.token_hex(8)
         self.ns = Namespace(self.store, actor="ann")
-        self.counting = False
         self.ns.buckets.create(self.bucket, fields=None if lock is None else {"lock": lock})
         self.lock = lock
         self.keys: dict[str, list[Entry]] = {}
@@ -205,22 +202,6 @@ class Machine(RuleBasedStateMachine):
             key_marker, version_marker = page.next_key, page.next_version
         assert sorted(found) == sorted(expected)
         assert [pair for pair in found if pair[1]] == [pair for pair in expected if pair[1]]
-
-    @rule()
-    def count_a_page(self) -> None:
-        """A step of a recount, which whatever comes next must not confuse."""
-        id_ = self.ns.buckets.get(self.bucket).id_bytes
-        if not self.counting:
-            self.store.commit(lambda rows: quotas._begin(rows, id_))
-        done = self.store.commit(lambda rows: quotas._go_on(rows, id_))
-        self.counting = done is None
-        if done is not None:
-            assert done[0] == done[1]
-
-    @invariant()
-    def counts(self) -> None:
-        if hasattr(self, "bucket"):
-            assert self.ns.quotas.usage(self.bucket) == walked_usage(self.ns, self.bucket)
 
     @invariant()
     def what_is_current(self) -> None:

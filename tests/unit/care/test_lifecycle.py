@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 import maruhub
 from maruhub import compose
 from maruhub.care import lifecycle as lifecycle_module
-from maruhub.care import lifecycle_clock
 from maruhub.care.lifecycle import Lifecycle
 from maruhub.care.lifecycle_clock import DOUBTED_US, Belief, believe
 from maruhub.cli.main import main
@@ -27,7 +25,7 @@ from maruhub.namespace.lifecycle import (
     rules_from_json,
     rules_to_json,
 )
-from maruhub.store.commit import clock, turn
+from tests.clocks import Clocks
 
 Days = Callable[..., None]
 
@@ -49,22 +47,11 @@ def ns(pool: OpenPool) -> Namespace:
 @pytest.fixture
 def days(monkeypatch: pytest.MonkeyPatch) -> Days:
     """Lets days pass: on both clocks, or ``wall`` alone."""
-    from maruhub.store import store
-
-    passed = {"wall": 0, "boot": 0}
-
-    def moment():
-        now = clock.read_moment()
-        return dataclasses.replace(
-            now, wall_us=now.wall_us + passed["wall"], boot_us=now.boot_us + passed["boot"]
-        )
+    clocks = Clocks(monkeypatch)
 
     def wait(number: float, *, wall: bool = False) -> None:
-        passed["wall"] += round(number * DAY_US)
-        passed["boot"] += 0 if wall else round(number * DAY_US)
+        clocks.advance(wall_us=number * DAY_US, boot_us=0 if wall else number * DAY_US)
 
-    for module in (turn, store, lifecycle_clock):
-        monkeypatch.setattr(module, "read_moment", moment)
     return wait
 
 

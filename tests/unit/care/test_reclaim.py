@@ -23,9 +23,9 @@ from maruhub.namespace import Namespace
 from maruhub.namespace.bucket import bucket_key, encode_bucket
 from maruhub.namespace.object import object_prefix, with_fields
 from maruhub.namespace.retention import Term, wall_moment
-from maruhub.store.commit import clock, turn
 from maruhub.store.format.extent import EXTENT_DTYPE
 from maruhub.store.format.row import Row
+from tests.clocks import Clocks
 
 DAY_S = 86_400
 Later = Callable[[float], None]
@@ -46,21 +46,8 @@ def ns(pool: OpenPool) -> Namespace:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Lets so many seconds pass on this machine's boot clock."""
-    from maruhub.store import store
-
-    passed_us = 0
-
-    def moment():
-        now = clock.read_moment()
-        return dataclasses.replace(now, boot_us=now.boot_us + passed_us)
-
-    def wait(seconds: float) -> None:
-        nonlocal passed_us
-        passed_us += round(seconds * 1e6)
-
-    for module in (turn, store):
-        monkeypatch.setattr(module, "read_moment", moment)
-    return wait
+    clocks = Clocks(monkeypatch)
+    return lambda seconds: clocks.advance(boot_us=seconds * 1e6)
 
 
 def reclaim(pool: OpenPool) -> Reclaim:
@@ -93,12 +80,7 @@ def test_a_wall_clock_put_forward_erases_nothing(
 ) -> None:
     ns.objects.put("photos", "a", b"one", create_bucket=True)
     ns.objects.delete("photos", "a")
-    real = clock.read_moment
-
-    def years_ahead():
-        return dataclasses.replace(real(), wall_us=real().wall_us + 10**15)
-
-    monkeypatch.setattr(turn, "read_moment", years_ahead)
+    Clocks(monkeypatch).advance(wall_us=10**15)
     assert reclaim(pool).expire() == Expired()
 
 
@@ -299,11 +281,7 @@ def test_a_wall_clock_put_forward_ends_no_lock(
 ) -> None:
     ns.buckets.create("photos", fields={"lock": {"mode": "GOVERNANCE", "days": 1}})
     info = ns.objects.put("photos", "a", b"one")
-    real = turn.read_moment
-    ahead_us = 400 * DAY_S * 10**6
-    monkeypatch.setattr(
-        turn, "read_moment", lambda: dataclasses.replace(real(), wall_us=real().wall_us + ahead_us)
-    )
+    Clocks(monkeypatch).advance(wall_us=400 * DAY_S * 10**6)
     with pytest.raises(Refused):
         ns.versions.delete("photos", "a", info.version_id)
     # Its date lies behind now. Said once more, or a later one that lies behind too, it ends nothing.

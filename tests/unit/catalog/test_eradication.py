@@ -19,10 +19,10 @@ from maruhub.catalog.eradication import DroppedVersions, LooseFragments, LooseVi
 from maruhub.catalog.row import DatasetRow, VersionRow
 from maruhub.errors import InvalidInput, NoSuchVersion, NotFound, Refused
 from maruhub.namespace import Namespace, PutItem
-from maruhub.store.commit import clock, turn
 from maruhub.store.protocol import get
 from maruhub.store.seal.act import Outcome
 from maruhub.store.store import PoolStore
+from tests.clocks import Clocks
 
 DAY_S = 86_400
 Later = Callable[[float], None]
@@ -38,21 +38,8 @@ def store(tmp_path: Path) -> Iterator[PoolStore]:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Lets so many seconds pass on this machine's boot clock."""
-    from maruhub.store import store
-
-    passed_us = 0
-
-    def moment():
-        now = clock.read_moment()
-        return dataclasses.replace(now, boot_us=now.boot_us + passed_us)
-
-    def wait(seconds: float) -> None:
-        nonlocal passed_us
-        passed_us += round(seconds * 1e6)
-
-    for module in (turn, store):
-        monkeypatch.setattr(module, "read_moment", moment)
-    return wait
+    clocks = Clocks(monkeypatch)
+    return lambda seconds: clocks.advance(boot_us=seconds * 1e6)
 
 
 @pytest.fixture

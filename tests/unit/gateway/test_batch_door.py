@@ -6,7 +6,6 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +30,14 @@ from maruhub.store.protocol import Store
 from maruhub.wire import fault
 from maruhub.wire.frame import ROW_DTYPE
 from maruhub.wire.stream import Begin, Samples, StreamReader, StreamWriter, Window
+from tests.bare_hub import bare_hub
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@dataclass
-class BarePool:
-    store: Store
-
-    def close(self) -> None:
-        self.store.close()
-
-
 @pytest.fixture
 def hub(store: Store) -> Hub:
-    hub = Hub(BarePool(store), Path("nowhere"), actor="me@here")  # type: ignore[arg-type]
+    hub = bare_hub(store)
     hub.bucket("photos").put_many({f"{i:03}.jpg": f"bytes {i} ".encode() * (i % 9) for i in range(50)})
     return hub
 

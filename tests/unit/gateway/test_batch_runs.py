@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.need import Need
 from maruhub.lab.run import Run
 from maruhub.store.protocol import Store
-from tests.unit.gateway.test_batch_door import BarePool
+from tests.bare_hub import bare_hub
 
 
 @dataclass
@@ -45,7 +44,7 @@ TRAINS = {("maru:Train", "cats"), ("s3:GetObject", "cats")}
 
 @pytest.fixture
 def hub(store: Store) -> Hub:
-    hub = Hub(BarePool(store), Path("nowhere"), actor="me@here")  # type: ignore[arg-type]
+    hub = bare_hub(store)
     for bucket, dataset in (("photos", "cats"), ("scans", "secret")):
         hub.bucket(bucket).put_many({f"{bucket}{i}": f"bytes {i}".encode() for i in range(50)})
         hub.dataset(dataset).commit(bucket).save()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.request import ReadEpoch, parse_read
@@ -20,7 +18,7 @@ from maruhub.loaders import following
 from maruhub.loaders.following import JOINS_MAX, Course
 from maruhub.loaders.joined import PARTS_ELSEWHERE_MAX
 from maruhub.store.protocol import Store
-from tests.unit.gateway.test_batch_door import BarePool
+from tests.bare_hub import bare_hub
 
 CATS = {"dataset": "cats", "version": "v1"}
 CURRICULUM = {"kind": "curriculum", "column": "size"}
@@ -28,7 +26,7 @@ CURRICULUM = {"kind": "curriculum", "column": "size"}
 
 @pytest.fixture
 def courses(store: Store) -> Courses:
-    hub = Hub(BarePool(store), Path("nowhere"), actor="me@here")  # type: ignore[arg-type]
+    hub = bare_hub(store)
     for count in (30, 40):
         hub.bucket("photos").put_many({f"{i:03}": b"x" * (i * 7 % 40) for i in range(count)})
         hub.dataset("cats").commit("photos")
