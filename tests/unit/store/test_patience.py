@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from maruhub import compose
 from maruhub.store.format.extent import Blobs
 from maruhub.store.local_blade import LocalFile
-from maruhub.store.pool import make_pool
 from maruhub.store.protocol import read
 from maruhub.store.read.patience import Errand, Patience
 
@@ -75,16 +73,6 @@ def test_many_at_once_are_all_done():
 
 
 # ------------------------------------------------------------ whole reads
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[compose.OpenPool]:
-    hub = tmp_path / "hub"
-    make_pool(hub, [hub / "blades" / str(n) for n in range(6)], segment_bytes=1 << 20)
-    pool = compose.open_pool(hub)
-    pool.store._seals = False
-    yield pool
-    pool.close()
 
 
 @pytest.mark.parametrize("mapped", [True, False])

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from maruhub import compose
 from maruhub.store.format.extent import Blobs
-from maruhub.store.pool import make_pool
 from maruhub.store.protocol import read
-
-
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[compose.OpenPool]:
-    hub = tmp_path / "hub"
-    make_pool(hub, [hub / "blades" / str(n) for n in range(6)], segment_bytes=1 << 20)
-    pool = compose.open_pool(hub)
-    pool.store._seals = False
-    yield pool
-    pool.close()
 
 
 def _recut(pool: compose.OpenPool) -> None:

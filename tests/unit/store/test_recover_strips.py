@@ -73,6 +73,14 @@ def rows_of(pool: OpenPool) -> Rows:
     }
 
 
+def require_rebuilt(hub: Path, before: Rows, datas: dict[bytes, bytes]) -> None:
+    """Opened again, it has the rows it had, and the bytes."""
+    pool = opened(hub)
+    assert rows_of(pool) == before
+    require(pool, datas)
+    pool.close()
+
+
 def require(pool: OpenPool, datas: dict[bytes, bytes]) -> None:
     keys = list(datas)
     rows = pool.store.get_many(keys)
@@ -91,10 +99,7 @@ def test_rebuild_from_strips_alone_gives_the_same_rows(hub: Path):
     before = rows_of(pool)
     pool.close()
     shutil.rmtree(hub / "index")
-    pool = opened(hub)
-    assert rows_of(pool) == before
-    require(pool, datas)
-    pool.close()
+    require_rebuilt(hub, before, datas)
 
 
 @pytest.mark.parametrize("lost", [(0, 1), (2, 5), (3, 4)])
@@ -108,10 +113,7 @@ def test_rebuild_with_two_blades_lost(hub: Path, lost: tuple[int, ...]):
     shutil.rmtree(hub / "index")
     for number in lost:
         shutil.rmtree(hub / "blades" / str(number))
-    pool = opened(hub)
-    assert rows_of(pool) == before
-    require(pool, datas)
-    pool.close()
+    require_rebuilt(hub, before, datas)
 
 
 def test_older_index_put_back_sees_what_was_sealed_since(hub: Path, tmp_path: Path):
@@ -127,10 +129,7 @@ def test_older_index_put_back_sees_what_was_sealed_since(hub: Path, tmp_path: Pa
     pool.close()
     shutil.rmtree(hub / "index")
     shutil.copytree(tmp_path / "older", hub / "index")
-    pool = opened(hub)
-    assert rows_of(pool) == before
-    require(pool, dict(list(datas.items())[10:]))
-    pool.close()
+    require_rebuilt(hub, before, dict(list(datas.items())[10:]))
 
 
 def test_older_index_put_back_after_records_were_left_out(hub: Path, tmp_path: Path):
@@ -164,10 +163,7 @@ def test_rebuild_after_records_were_left_out(hub: Path):
     before = rows_of(pool)
     pool.close()
     shutil.rmtree(hub / "index")
-    pool = opened(hub)
-    assert rows_of(pool) == before
-    require(pool, dict(list(datas.items())[60:]))
-    pool.close()
+    require_rebuilt(hub, before, dict(list(datas.items())[60:]))
 
 
 def test_old_copy_of_a_log_that_comes_back_hides_nothing(hub: Path, tmp_path: Path):
@@ -184,10 +180,7 @@ def test_old_copy_of_a_log_that_comes_back_hides_nothing(hub: Path, tmp_path: Pa
     pool.close()
     shutil.copy(tmp_path / "stale", home)
     shutil.rmtree(hub / "index")
-    pool = opened(hub)
-    assert rows_of(pool) == before
-    require(pool, datas)
-    pool.close()
+    require_rebuilt(hub, before, datas)
 
 
 def test_newer_act_that_lost_its_data_is_passed_over(hub: Path):
@@ -202,10 +195,7 @@ def test_newer_act_that_lost_its_data_is_passed_over(hub: Path):
         newer = strip.with_name(f"{segment}.{int(act) + 1}.{number}.{suffix}")
         newer.write_bytes(_as_of_a_newer_act(strip.read_bytes(), int(act) + 1))
     shutil.rmtree(hub / "index")
-    pool = opened(hub)
-    assert rows_of(pool) == before
-    require(pool, datas)
-    pool.close()
+    require_rebuilt(hub, before, datas)
 
 
 def _as_of_a_newer_act(data: bytes, act: int) -> bytes:
