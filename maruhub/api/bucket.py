@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import builtins
 import datetime
-import itertools
-import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maruhub import argument, errors
 from maruhub.namespace import PutItem
+from maruhub.namespace.handed import Listed, checked_items, items_of
 from maruhub.namespace.key_error import NoSuchBucket, as_key_error, as_stated
 from maruhub.namespace.reads import no_such_key
 from maruhub.namespace.retention import Term, wall_moment
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from maruhub.namespace.past import Event
 
 
-class Listing:
+class Listing(Listed["ObjectInfo"]):
     """Objects in key order, read a page at a time while you iterate.
 
     Iterating again reads again. ``len`` walks all pages; ``[i]`` walks to the i-th.
@@ -41,15 +40,6 @@ class Listing:
 
     def __len__(self) -> int:
         return sum(len(page) for page in self._namespace.listing.scan(self._bucket, self._prefix))
-
-    def __getitem__(self, index: int) -> ObjectInfo:
-        index = argument.whole("a place in a listing", index, low=-sys.maxsize, high=sys.maxsize)
-        if index < 0:
-            return list(self)[index]
-        found = next(itertools.islice(self, index, None), None)
-        if found is None:
-            raise IndexError(f"the listing has no object number {index}: it has {len(self)}.")
-        return found
 
 
 class BucketView(MutableMapping[str, memoryview]):
@@ -186,16 +176,11 @@ class BucketView(MutableMapping[str, memoryview]):
         self, items: Mapping[str, Buffer] | Iterable[tuple[str, Buffer]]
     ) -> builtins.list[ObjectInfo]:
         """Stores many objects in one commit: all of them, or on an error none."""
-        pairs = items.items() if isinstance(items, Mapping) else items
-        try:
-            puts = [PutItem(key, data) for key, data in pairs]
-        except (TypeError, ValueError):
-            raise argument.wrong("items", items, "a dict from key to bytes, or pairs of them") from None
-        return self.put_items(puts)
+        return self.put_items(items_of(items))
 
-    def put_items(self, items: Sequence[PutItem]) -> builtins.list[ObjectInfo]:
+    def put_items(self, items: Iterable[PutItem]) -> builtins.list[ObjectInfo]:
         """As ``put_many``, each with its content type, metadata and time."""
-        return self._objects.put_many(self.name, _put_items(items), create_bucket=True)
+        return self._objects.put_many(self.name, checked_items(items), create_bucket=True)
 
     def stat(self, key: str) -> ObjectInfo:
         """Size, sums, times, metadata; no byte is read."""
@@ -245,15 +230,3 @@ def _key(key: str) -> str:
 
 def _prefix(prefix: str) -> str:
     return argument.text("prefix", prefix)
-
-
-def _put_items(items: object) -> list[PutItem]:
-    if not isinstance(items, Iterable):
-        raise argument.wrong("items", items, "a list of PutItem")
-    found = []
-    for item in items:
-        if not isinstance(item, PutItem):
-            raise argument.wrong("each of items", item, "a PutItem", hint="Or use put_many({key: data}).")
-        _key(item.key)
-        found.append(item)
-    return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maruhub import argument, errors
 from maruhub.namespace import PutItem
+from maruhub.namespace.handed import checked_items, items_of
 from maruhub.namespace.key_error import NoSuchBucket, as_key_error, as_stated
 from maruhub.remote.items import Parts, read_items
 from maruhub.remote.listing import RemoteListing
@@ -165,22 +166,15 @@ class RemoteBucket(MutableMapping[str, memoryview]):
         self, items: Mapping[str, Buffer] | Iterable[tuple[str, Buffer]]
     ) -> builtins.list[RemoteObject]:
         """Stores many objects in one commit: all of them, or on an error none. At most 60 MiB."""
-        pairs = items.items() if isinstance(items, Mapping) else items
-        try:
-            puts = [PutItem(key, data) for key, data in pairs]
-        except (TypeError, ValueError):
-            raise argument.wrong("items", items, "a dict from key to bytes, or pairs of them") from None
-        return self.put_items(puts)
+        return self.put_items(items_of(items))
 
-    def put_items(self, items: Sequence[PutItem]) -> builtins.list[RemoteObject]:
+    def put_items(self, items: Iterable[PutItem]) -> builtins.list[RemoteObject]:
         """As ``put_many``, each with its content type, metadata and time."""
-        for item in items:
-            if not isinstance(item, PutItem):
-                raise argument.wrong("each of items", item, "a PutItem", hint="Or use put_many({key: data}).")
-            argument.text("a key", item.key)
+        checked = checked_items(items)
+        for item in checked:
             if not isinstance(item.data, bytes | bytearray | memoryview):
                 raise argument.wrong(f"the data of {item.key}", item.data, "bytes")
-        return self._write(items) if items else []
+        return self._write(checked) if checked else []
 
     def _write(self, items: Sequence[PutItem], *, if_match: str | None = None) -> builtins.list[RemoteObject]:
         body = encode_write(self.name, items, if_match=if_match)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from maruhub import argument
+from maruhub.namespace.handed import Listed
 from maruhub.remote.object import RemoteObject
 
 if TYPE_CHECKING:
     from maruhub.remote.transport import Transport
 
 
-class RemoteListing:
+class RemoteListing(Listed[RemoteObject]):
     """Objects in key order. Iterating again reads again; ``len`` walks all pages."""
 
     def __init__(self, transport: Transport, bucket: str, prefix: str) -> None:
@@ -28,15 +26,6 @@ class RemoteListing:
 
     def __len__(self) -> int:
         return sum(len(page["objects"]) for page in self._pages(None))
-
-    def __getitem__(self, index: int) -> RemoteObject:
-        index = argument.whole("a place in a listing", index, low=-sys.maxsize, high=sys.maxsize)
-        if index < 0:
-            return list(self)[index]
-        found = next(itertools.islice(self, index, None), None)
-        if found is None:
-            raise IndexError(f"the listing has no object number {index}: it has {len(self)}.")
-        return found
 
     def level(self, delimiter: str) -> Iterator[RemoteObject | str]:
         """One level: objects, and folders as text, in order."""

@@ -142,6 +142,7 @@ def test_wrong_arguments_are_named(photos: Any, hub: Any) -> None:
         lambda: photos[3],
         lambda: photos.put("a", "text"),
         lambda: photos.put_many(["a"]),
+        lambda: photos.put_items(None),
         lambda: photos.get_many("abc"),
         lambda: photos.pieces(3),
         lambda: photos.put_many({"": b"1"}),
@@ -321,3 +322,10 @@ def test_batches_go_to_another_process(hub: Any, version: Any) -> None:
     next(batches)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(_ids, [batches]) == expected[1:]
+
+
+def test_items_may_come_one_by_one(hub: Any) -> None:
+    photos = hub.bucket("photos")
+    made = photos.put_items(PutItem(key, key.encode()) for key in ("a", "b"))
+    assert [info.key for info in made] == ["a", "b"] == sorted(photos)
+    assert photos.put_items(iter(())) == []
