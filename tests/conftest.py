@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from maruhub import compose
 from maruhub.store.protocol import Store
 from maruhub.testing.memory_store import MemoryStore
+
+# A script's shell lets what it starts in the background ignore Ctrl-C, and so whatever that starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["memory", "pool"])

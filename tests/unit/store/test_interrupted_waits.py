@@ -77,14 +77,11 @@ class Course:
                 signal.raise_signal(signal.SIGINT)
             return trace
 
-        # Whoever was started in the background of a shell ignores it.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.settrace(trace)
         try:
             self.waiting.serve(party())
         finally:
             sys.settrace(None)
-            signal.signal(signal.SIGINT, before)
         return came
 
     def end(self) -> list[str]:
