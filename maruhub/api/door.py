@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
+from weakref import WeakValueDictionary
 
 from maruhub import argument, compose, config
 from maruhub.api.hub import Hub
@@ -18,6 +20,9 @@ from maruhub.errors import NoSuchHub, Unavailable
 
 if TYPE_CHECKING:
     from maruhub.remote import RemoteHub
+
+_arrived: Final[WeakValueDictionary[tuple[Path, bool, str], Hub]] = WeakValueDictionary()
+_arriving: Final = threading.Lock()
 
 
 @overload
@@ -131,6 +136,18 @@ def adopt(path: str | os.PathLike[str], blades: Sequence[str | os.PathLike[str]]
     folder = Path(argument.path("path", path)).absolute()
     argument.text("actor", actor)
     return Hub(compose.adopt(folder, _folders(blades)), folder, actor=actor or _actor())
+
+
+def arrived(folder: Path, read_only: bool, actor: str) -> Hub:
+    """A hub that came from another process; the same one as long as somebody here holds it.
+
+    Frameworks hand a source over with each of thousands of tasks.
+    """
+    with _arriving:
+        hub = _arrived.get((folder, read_only, actor))
+        if hub is None or hub.closed:
+            hub = _arrived[folder, read_only, actor] = connect(folder, read_only=read_only, actor=actor)
+        return hub
 
 
 def find_hub(start: Path) -> Path:

@@ -6,12 +6,10 @@ Thin: each method names the layer that does the work.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from weakref import WeakValueDictionary
 
 from maruhub import argument
 from maruhub.api.bucket import BucketView
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from maruhub.compose import OpenPool
     from maruhub.ingest import Progress, Report
     from maruhub.lab import Lab, Run, Runs, Score
-    from maruhub.loaders import Batches
+    from maruhub.loaders import Batches, Recorder
     from maruhub.loaders.mix import Mix
     from maruhub.namespace.users import Users
     from maruhub.store.roster import Roster
@@ -57,7 +55,9 @@ class Hub:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Handed to another process (spawn, forkserver) a hub is its path: it is opened there.
-        return _reopen, (self.path, self.pool.read_only, self.actor)
+        from maruhub.api.door import arrived
+
+        return arrived, (self.path, self.pool.read_only, self.actor)
 
     @functools.cached_property
     def catalog(self) -> Catalog:
@@ -195,20 +195,34 @@ class Hub:
         so that a score can be called held-out later; it is a run or its id. ``options`` are those of
         :class:`maruhub.loaders.LoaderOptions`: seed, rank, world, epochs, shuffle, order, …
         """
-        from maruhub.api.view_door import ViewDoor
         from maruhub.loaders import Batches, LoaderOptions
+        from maruhub.loaders.door import ViewDoor
         from maruhub.loaders.mix import Mix
+
+        def recorder(part: View) -> Recorder:
+            assert run is not None, "asked only where a run is recorded"
+            return self.runs.recorder(run, part)
 
         argument.options(LoaderOptions, options)
         if isinstance(view, Mix):
             options.setdefault("order", view.order)
             if run is not None:
-                options["recorder"] = view.recorder(lambda part: self.runs.recorder(run, part))
+                options["recorder"] = view.recorder(recorder)
             return Batches(view, self.store, batch_size, **options)
         _check_view(view)
         if run is not None:
-            options["recorder"] = self.runs.recorder(run, view)
-        return Batches(view, self.store, batch_size, door=ViewDoor(self, run), **options)
+            options["recorder"] = recorder(view)
+        door = ViewDoor(self.view, self._keep, recorder)
+        return Batches(view, self.store, batch_size, door=door, **options)
+
+    def _keep(self, view: Any) -> None:
+        """Saves a view that batches of this hub are to go on in; InvalidInput for any other's."""
+        home = getattr(view, "home", None)
+        if home is None or not hasattr(view, "save"):
+            raise argument.wrong("newer", view, "a version or view", hint="Such as hub.version('cats').")
+        if home.split_key != self.store.split_key:
+            raise InvalidInput(f"{view} belongs to another hub.", hint="Join a version of this one.")
+        view.save()
 
     @property
     def runs(self) -> Runs:
@@ -288,21 +302,3 @@ def _check_view(view: object) -> None:
         raise argument.wrong(
             "view", view, "a version or view", hint="Such as hub.version('cats').split('train')."
         )
-
-
-_arrived: WeakValueDictionary[tuple[Path, bool, str], Hub] = WeakValueDictionary()
-_arriving = threading.Lock()
-
-
-def _reopen(folder: Path, read_only: bool, actor: str) -> Hub:
-    """A hub that came from another process; the same one as long as somebody here holds it.
-
-    Frameworks hand a source over with each of thousands of tasks.
-    """
-    from maruhub.api.door import connect
-
-    with _arriving:
-        hub = _arrived.get((folder, read_only, actor))
-        if hub is None or hub.closed:
-            hub = _arrived[folder, read_only, actor] = connect(folder, read_only=read_only, actor=actor)
-        return hub

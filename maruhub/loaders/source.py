@@ -41,13 +41,13 @@ class SampleSource(Protocol):
 class Door(Protocol):
     """Where views come from, for batches that go on in a later version. A hub has one."""
 
-    def open(self, digest: str) -> SampleSource:
+    def open(self, digest: str, /) -> SampleSource:
         """The view of a digest; raises NotFound if it was not kept."""
 
-    def keep(self, view: SampleSource) -> None:
+    def keep(self, view: SampleSource, /) -> None:
         """Makes sure that :meth:`open` finds it; raises InvalidInput for what is no view of the hub."""
 
-    def recorder(self, view: SampleSource) -> Recorder:
+    def recorder(self, view: SampleSource, /) -> Recorder:
         """Notes what the same run reads of another view."""
 
 

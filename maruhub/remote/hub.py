@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from maruhub.ingest import Progress, Report
     from maruhub.lab import Run, Runs, Score
+    from maruhub.loaders import Recorder
     from maruhub.remote.batches import RemoteBatches
     from maruhub.remote.dataset import RemoteDataset
     from maruhub.remote.mix import RemoteMix
@@ -120,21 +121,35 @@ class RemoteHub:
     ) -> RemoteBatches:
         """Random batches of a view, as of a local hub: the same order, the same state, the same record."""
         from maruhub.loaders import LoaderOptions
+        from maruhub.loaders.door import ViewDoor
         from maruhub.remote.batches import RemoteBatches
-        from maruhub.remote.door import RemoteDoor
         from maruhub.remote.mix import RemoteMix
+
+        def recorder(part: RemoteView) -> Recorder:
+            assert run is not None, "asked only where a run is recorded"
+            return self.runs.recorder(run, part)
 
         argument.options(LoaderOptions, options)
         if isinstance(view, RemoteMix):
             options.setdefault("order", view.order)
             if run is not None:
-                options["recorder"] = view.recorder(lambda part: self.runs.recorder(run, part))
+                options["recorder"] = view.recorder(recorder)
             return RemoteBatches(view, self.transport, batch_size, **options)
         _check_view(view)
         if run is not None:
-            options["recorder"] = self.runs.recorder(run, view)
-        door = RemoteDoor(self, run)
+            options["recorder"] = recorder(view)
+        door = ViewDoor(self.view, self._keep, recorder)
         return RemoteBatches(view, self.transport, batch_size, door=door, **options)
+
+    def _keep(self, view: object) -> None:
+        """Saves a view that batches are to go on in; InvalidInput for any other hub's, Refused without the right."""
+        from maruhub.remote.view import RemoteView
+
+        if not isinstance(view, RemoteView):
+            raise argument.wrong("newer", view, "a version or view of this hub")
+        if view.hub.url != self.url:
+            raise InvalidInput(f"{view} belongs to another hub.", hint="Join a version of this one.")
+        view.save()
 
     @cached_property
     def runs(self) -> Runs:
