@@ -17,7 +17,7 @@ from maruhub.store.commit import durable, turn
 from maruhub.store.commit.holds import Holds
 from maruhub.store.format.extent import Blobs
 from maruhub.store.recover import log_search, recovery, strip_search
-from maruhub.store.seal import act, strays, summed
+from maruhub.store.seal import act, strays, strip_writer, summed
 from maruhub.store.seal.act import Acts
 from maruhub.store.seal.report import Decided
 from maruhub.store.seal.source import files_of
@@ -88,7 +88,7 @@ def remove_what_a_turn_has_decided(patch: pytest.MonkeyPatch) -> None:
         def __setattr__(self, name: str, value: bool) -> None:
             object.__setattr__(self, name, False)
 
-    patch.setattr(act, "Decided", Forgetful)
+    patch.setattr(strip_writer, "Decided", Forgetful)
 
 
 def sweep_without_settling(patch: pytest.MonkeyPatch) -> None:

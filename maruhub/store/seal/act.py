@@ -252,18 +252,9 @@ class Acts:
         floor = begun.batches[0].offset if begun.batches else 0
         after = next_layout(begun.layout, cut, placement.blades, pieces, floor=floor)
         files = StripFiles(self._blades, files_of(after), self._strays.make_way)
-        decided = Decided()
-        try:
-            files.create()
+        with files.made() as decided:
             self._write(begun, pieces, cut, files, report)
             self._publish(begun, after, decided)
-        except BaseException:
-            # A turn that failed behind its decision may yet turn out to count: then they do.
-            if not decided.yes:
-                files.remove()
-            raise
-        finally:
-            files.close()
         report.files = len(files.places)
         self._drop_old(begun, report)
         return Outcome.DONE

@@ -35,7 +35,6 @@ from maruhub.store.parity import MAX_DATA, PARITY
 from maruhub.store.seal.content import Content
 from maruhub.store.seal.placement import place, scheme
 from maruhub.store.seal.plan import I64, Cut, Pieces, make_copying, make_cut, make_pieces, next_layout
-from maruhub.store.seal.report import Decided
 from maruhub.store.seal.source import files_of
 from maruhub.store.seal.strip_writer import StripFiles, StripWriter, rooms_for_strips
 
@@ -134,7 +133,6 @@ class BulkWriter:
         """Files, then the turn."""
         layout, cut = planned.layout, planned.cut
         files = StripFiles(self._blades, files_of(layout), _no_way, sync_seconds=SYNC_SECONDS)
-        decided = Decided()
 
         def decide(txn: IndexTxn, counter: int) -> Mapping[bytes, bytes | None]:
             decided.yes = True
@@ -145,17 +143,14 @@ class BulkWriter:
 
         self._mark(layout.segment)
         try:
-            files.create()
-            content = Content(read, pieces=planned.pieces, copying=make_copying(planned.pieces, cut))
-            StripWriter(files, cut).write(self._header(layout, cut), content.fill)
-            self._turn.restate(decide)
+            with files.made() as decided:
+                content = Content(read, pieces=planned.pieces, copying=make_copying(planned.pieces, cut))
+                StripWriter(files, cut).write(self._header(layout, cut), content.fill)
+                self._turn.restate(decide)
         except BaseException:
-            # A turn that failed behind its decision may yet turn out to count: then they do.
-            if not decided.yes and files.remove():
+            if files.gone:
                 self._unborn.remove(layout.segment)
             raise
-        finally:
-            files.close()
         self._unborn.remove(layout.segment)
 
     def _mark(self, segment: int) -> None:

@@ -103,19 +103,11 @@ class Rebuilding:
             return Outcome.DONE
         order = sorted(moved)
         files = StripFiles(self._blades, [(moved[n], places[n][1]) for n in order], self._strays.make_way)
-        decided = Decided()
-        try:
-            files.create()
+        with files.made() as decided:
             for at, number in enumerate(order):
                 report.written_bytes += self._write(asked, strips, number, partial(files.write, at))
             files.sync()
             self._publish(asked, moved, decided)
-        except BaseException:
-            if not decided.yes:
-                files.remove()
-            raise
-        finally:
-            files.close()
         report.files += len(order)
         left = [places[n] for n in order if places[n][0] != moved[n]]
         report.freed_bytes += self._strays.remove(left)

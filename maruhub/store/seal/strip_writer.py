@@ -11,7 +11,7 @@ import ctypes
 import errno
 import functools
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -27,6 +27,7 @@ from maruhub.store.format.strip import (
 from maruhub.store.parity import code
 from maruhub.store.seal.behind import Behind
 from maruhub.store.seal.plan import Cut
+from maruhub.store.seal.report import Decided
 from maruhub.store.seal.sums import block_sums
 
 WINDOW_BYTES: Final = 1 << 20
@@ -81,6 +82,9 @@ class StripFiles:
         places: Blade and name of each file, by number.
         make_way: Called where a name is taken.
         sync_seconds: A blade's time for one sync; after it the act is given up. None: ``SYNC_SECONDS``.
+
+    Attributes:
+        gone: Whether the act was given up, and nothing of them is left.
     """
 
     def __init__(
@@ -93,9 +97,26 @@ class StripFiles:
     ) -> None:
         self.places = tuple(places)
         self.copies: list[Copy] = []
+        self.gone = False
         self._blades = blades
         self._make_way = make_way
         self._sync_seconds = SYNC_SECONDS if sync_seconds is None else sync_seconds
+
+    @contextlib.contextmanager
+    def made(self) -> Iterator[Decided]:
+        """All of them, made for this block and closed behind it; if it fails they are removed.
+
+        A turn that failed behind its decision may yet turn out to count: then they stay.
+        """
+        decided = Decided()
+        try:
+            self.create()
+            yield decided
+        except BaseException:
+            self.gone = not decided.yes and self.remove()
+            raise
+        finally:
+            self.close()
 
     def create(self) -> None:
         """Makes all files; raises if one can't be made."""
