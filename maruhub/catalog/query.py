@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from maruhub import argument
 from maruhub.catalog.expression import bounded
+from maruhub.catalog.name import free_column
 from maruhub.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -122,17 +123,19 @@ def matching(
     import duckdb
     import pyarrow as pa
 
+    row = free_column(_ROW, names)
+
     def numbered(columns: list[str]) -> pa.Table:
         table = table_of(columns)
-        return table.append_column(_ROW, pa.array(np.arange(table.num_rows)))
+        return table.append_column(row, pa.array(np.arange(table.num_rows)))
 
     try:
         with connect() as connection, _in_time(connection):
             if _END_S.get() is None:
                 connection.register("samples", numbered(mentioned(names, expression)))
-                found = connection.table("samples").filter(expression).project(_ROW).to_arrow_table()
+                found = connection.table("samples").filter(expression).project(row).to_arrow_table()
             else:
-                found = bounded.matching(connection, expression, names, numbered, row=_ROW)
+                found = bounded.matching(connection, expression, names, numbered, row=row)
     except (duckdb.Error, pa.ArrowException) as error:
         raise InvalidInput(
             f"the expression {expression[:200]!r} can't be used: {str(error)[:_SHOWN]}",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from maruhub.catalog.expression import words
+from maruhub.catalog.expression.reading import TABLE
 from maruhub.catalog.expression.width import NUMBER
 from maruhub.errors import InvalidInput
 
@@ -113,7 +114,12 @@ def _one_more(
 
 
 def _column(node: Node, _inner: Inner, widths: Widths) -> Taken:
-    return Taken(widths(node["column_names"][0]))
+    first, *fields = node["column_names"]
+    if fields and TABLE in (name.casefold() for name in (first, *fields)):
+        # A column may be called as the table or its schema is: main.TABLE.caption is no field of a column main.
+        raise _refused("a column by its table")
+    # Binding n names takes n × n steps, and isn't interrupted.
+    return Taken(widths(first), nodes=len(fields))
 
 
 def _constant(node: Node, _inner: Inner, _widths: Widths) -> Taken:

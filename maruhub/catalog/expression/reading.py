@@ -22,7 +22,7 @@ NESTED: Final = 64
 """Brackets in each other."""
 
 TABLE: Final = "__samples"
-"""What the statement reads from. No column has this name, so that none can be meant with it."""
+"""What the statement reads from. No filter names a column by it: its own name says which is meant."""
 
 _LEXEME: Final = re.compile(
     r"""'[^']*' | "[^"]*" | (?P<opened>[(\[{]) | (?P<closed>[)\]}])

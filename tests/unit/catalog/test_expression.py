@@ -62,6 +62,7 @@ def test_the_parser_is_not_given_what_it_cannot_bound(text: str) -> None:
         ("label = 'x' -- y", "comment"),
         ("nonsense ((", "syntax error"),
         ("size > 'x'", "Could not convert"),
+        ("box" + ".a" * 400 + " = 1", "401 steps"),
         ("(" * 65 + "size" + ")" * 65 + " = 1", "64 deep"),
     ],
 )
@@ -79,6 +80,23 @@ def test_refusals_say_what_may_be_used() -> None:
     with pytest.raises(InvalidInput) as refused:
         asked("nope = 1")
     assert "label" in refused.value.hint
+
+
+NAMED = ["__samples", "__row", "main", "temp", "memory", "samples", "rowid"]
+
+
+def test_columns_may_have_the_names_of_the_table_and_of_what_is_around_it() -> None:
+    columns = pa.table({"id": ["x", "y"], **{name: [1, 2] for name in NAMED}})
+    for name in NAMED:
+        assert asked(f'"{name}" = 2', columns) == found(columns, f'"{name}" = 2') == [1], name
+
+
+@pytest.mark.parametrize("name", ["__samples", "main.__samples", "temp.main.__samples", '"Main"."__SAMPLES"'])
+def test_no_column_is_measured_as_another_by_the_name_of_the_table(name: str) -> None:
+    """main.__samples.id was measured as the column main, some 80 bytes, and took gigabytes."""
+    columns = pa.table({"id": ["x" * 1000], **{name: [1] for name in NAMED}})
+    with pytest.raises(InvalidInput, match="by its table"):
+        asked(f"id IS NULL OR length({name}.id) > 1", columns)
 
 
 def test_nothing_is_fetched_for_what_is_refused() -> None:
