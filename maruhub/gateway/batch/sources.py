@@ -58,9 +58,13 @@ class Sources:
         if source.dataset:
             # Before anything is looked up: what may not be read can't be probed either.
             require(allowed, "s3:GetObject", DATASET, f"{source.dataset}/{source.version}/")
-        view = self._find(source)
-        name = f"{view.dataset_name}/{view.version_name}/"
+        base = (
+            self._hub.view(source.view) if source.view else self._hub.dataset(source.dataset)[source.version]
+        )
+        name = f"{base.dataset_name}/{base.version_name}/"
+        # And before anything is looked for in it: what is wrong with a filter is told with the value that shows it.
         require(allowed, "s3:GetObject", DATASET, name)
+        view = self._found(source, base)
         _check_digest(source, view.digest, name)
         return view
 
@@ -73,10 +77,7 @@ class Sources:
         _check_digest(source, joined.digest, "the parts together")
         return joined
 
-    def _find(self, source: Source) -> View:
-        base = (
-            self._hub.view(source.view) if source.view else self._hub.dataset(source.dataset)[source.version]
-        )
+    def _found(self, source: Source, base: View) -> View:
         if not source.operations:
             return base
         # A name may move on, a version's number does not.

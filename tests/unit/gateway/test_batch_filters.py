@@ -14,7 +14,7 @@ import pytest
 from maruhub.api.hub import Hub
 from maruhub.catalog import query
 from maruhub.catalog.view import View
-from maruhub.errors import Busy, InvalidInput, MaruError
+from maruhub.errors import Busy, InvalidInput, MaruError, Refused
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.head import Head
@@ -70,6 +70,18 @@ def test_a_filter_of_a_client_is_a_bounded_one(hub: Hub, door: BatchDoor) -> Non
         assert error.hint
         assert len(hub.version("cats").where("length(repeat(id, 9)) > 0")) == 50, "at home nothing is bounded"
     assert opened(door, "size > 0").status == 200
+
+
+def test_nothing_is_looked_for_in_a_saved_view_without_the_right_to_it(hub: Hub, door: BatchDoor) -> None:
+    """What a filter fails on is told by its value: a digest alone would have shown the values, one by one."""
+    digest = hub.version("cats").where("size > 0").save().digest
+    source = {"view": digest, "operations": [["where", "id::INTEGER > 0"]]}
+    call = json.dumps({"call": "view.open", "arguments": {"source": source}}).encode()
+    head = Head("POST", "/-/batch/v1/call", "", ())
+    assert "photos/" in refused(door.answer(head, call, lambda *_: True)).what
+    error = refused(door.answer(head, call, lambda *_: False))
+    assert isinstance(error, Refused), error
+    assert "photos/" not in str(error)
 
 
 def test_parts_have_the_time_for_their_filters_together(
