@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -70,6 +70,17 @@ def for_strangers(seconds: float) -> Iterator[None]:
         _END_S.reset(before)
 
 
+def check_time() -> None:
+    """Raises InvalidInput where the time of strangers' queries is over: for what nothing interrupts."""
+    end_s = _END_S.get()
+    if end_s is not None and time.monotonic() > end_s:
+        raise _late()
+
+
+def _late() -> InvalidInput:
+    return InvalidInput("this takes longer than it may.", hint="Ask for less at a time.")
+
+
 @contextmanager
 def _in_time(connection: Any) -> Iterator[None]:
     """Ends what runs on a connection when its time is over; raises InvalidInput then."""
@@ -85,7 +96,7 @@ def _in_time(connection: Any) -> Iterator[None]:
     try:
         yield
     except duckdb.InterruptException as error:
-        raise InvalidInput("this takes longer than it may.", hint="Ask for less at a time.") from error
+        raise _late() from error
     finally:
         done.set()
         ending.join()
@@ -106,14 +117,15 @@ def _memory_limit() -> str:
 
 
 def matching(
-    expression: str, names: list[str], table_of: Callable[[list[str]], pa.Table], *, shown: Sequence[str]
+    expression: str, names: list[str], part: bounded.Part, *, rows: int, shown: Sequence[str]
 ) -> npt.NDArray[np.int64]:
     """Rows for which the SQL ``expression`` is true, ascending, ``int64[m]``.
 
     Args:
         expression: The text.
         names: All columns that there are.
-        table_of: Makes a table of some of them, all rows: of those that are mentioned.
+        part: Makes a table of columns, from a row to another: of those that are mentioned.
+        rows: How many there are.
         shown: The columns that a message names.
 
     Raises:
@@ -125,24 +137,24 @@ def matching(
 
     row = free_column(_ROW, names)
 
-    def numbered(columns: list[str]) -> pa.Table:
-        table = table_of(columns)
-        return table.append_column(row, pa.array(np.arange(table.num_rows)))
+    def numbered(columns: list[str], begin: int, end: int) -> pa.Table:
+        return part(columns, begin, end).append_column(row, pa.array(np.arange(begin, end)))
 
+    check_time()
     try:
         with connect() as connection, _in_time(connection):
             if _END_S.get() is None:
-                connection.register("samples", numbered(mentioned(names, expression)))
+                connection.register("samples", numbered(mentioned(names, expression), 0, rows))
                 found = connection.table("samples").filter(expression).project(row).to_arrow_table()
             else:
-                found = bounded.matching(connection, expression, names, numbered, row=row)
-    except (duckdb.Error, pa.ArrowException) as error:
+                found = bounded.matching(connection, expression, names, numbered, rows=rows, row=row)
+    except (duckdb.Error, pa.ArrowException, UnicodeError) as error:
         raise InvalidInput(
             f"the expression {expression[:200]!r} can't be used: {str(error)[:_SHOWN]}",
             hint=f"Columns: {', '.join(shown[:30])}.",
         ) from error
-    rows: npt.NDArray[np.int64] = found.column(0).to_numpy()
-    return np.sort(rows)
+    matched: npt.NDArray[np.int64] = found.column(0).to_numpy()
+    return np.sort(matched)
 
 
 def mentioned(names: list[str], text: str) -> list[str]:
@@ -177,5 +189,5 @@ def select(query: str, tables: Mapping[str, pa.Table]) -> pa.Table:
             for name, table in tables.items():
                 connection.register(name, table)
             return connection.sql(query).to_arrow_table()
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, UnicodeError) as error:
         raise InvalidInput(f"the query can't be answered: {error}") from error

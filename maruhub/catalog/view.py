@@ -213,11 +213,14 @@ class View:
         """
         argument.text("an expression", expression, hint="Such as: where(\"label = 'cat'\")")
 
-        def table_of(names: list[str]) -> pa.Table:
-            return self.manifest.table(names or ["id"], self._all())
+        everything, names, shown = self._all(), self.manifest.names, self.column_names
 
-        found = query.matching(expression, self.manifest.names, table_of, shown=self.column_names)
-        return self.select(found)
+        def part(columns: list[str], begin: int, end: int) -> pa.Table:
+            if everything is None:
+                return self.manifest.table(columns or ["id"]).slice(begin, end - begin)
+            return self.manifest.table(columns or ["id"], everything[begin:end])
+
+        return self.select(query.matching(expression, names, part, rows=len(self), shown=shown))
 
     def sample(self, n: int, seed: int = 0) -> View:
         """``n`` rows drawn by a keyed hash, in this view's order.

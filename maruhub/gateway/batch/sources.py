@@ -91,6 +91,7 @@ class Sources:
                 return known
             view = base
             for operation in source.operations:
+                query.check_time()
                 view = apply(view, operation)
             self._keep(fixed, view)
             return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -228,9 +229,19 @@ def table() -> pa.Table:
 def found(columns: pa.Table, text: str) -> list[int]:
     """The rows that a filter finds."""
 
-    def table_of(names: list[str]) -> pa.Table:
-        return columns.select(names or ["id"])
-
     names = columns.column_names
-    rows: list[int] = query.matching(text, names, table_of, shown=names).tolist()
+    asked: list[list[str]] = []
+    rows: list[int] = query.matching(
+        text, names, parts_of(columns, asked), rows=columns.num_rows, shown=names
+    ).tolist()
     return rows
+
+
+def parts_of(columns: pa.Table, asked: list[list[str]]) -> Callable[[list[str], int, int], pa.Table]:
+    """Parts of a table; what columns were asked for is noted."""
+
+    def part(names: list[str], begin: int, end: int) -> pa.Table:
+        asked.append(names)
+        return columns.select(names or ["id"]).slice(begin, end - begin)
+
+    return part

@@ -12,7 +12,7 @@ from maruhub.catalog.expression.measure import Taken
 from maruhub.catalog.expression.reading import read
 from maruhub.catalog.expression.width import NUMBER, widest
 from maruhub.errors import InvalidInput
-from tests.unit.catalog.filters import BAD, GOOD, ROWS, UNPARSED, found, table
+from tests.unit.catalog.filters import BAD, GOOD, ROWS, UNPARSED, found, parts_of, table
 
 COLUMNS = table()
 MANY_S = 60.0
@@ -101,18 +101,13 @@ def test_no_column_is_measured_as_another_by_the_name_of_the_table(name: str) ->
 
 def test_nothing_is_fetched_for_what_is_refused() -> None:
     fetched: list[list[str]] = []
-
-    def table_of(names: list[str]) -> pa.Table:
-        fetched.append(names)
-        return COLUMNS.select(names)
-
-    names = COLUMNS.column_names
+    names, part = COLUMNS.column_names, parts_of(COLUMNS, fetched)
     with query.for_strangers(MANY_S):
         with pytest.raises(InvalidInput):
-            query.matching("repeat(id, 9) = 'x' AND size > 1", names, table_of, shown=names)
+            query.matching("repeat(id, 9) = 'x' AND size > 1", names, part, rows=ROWS, shown=names)
         assert fetched == []
-        query.matching("SIZE * 2 > 1 AND label = 'size'", names, table_of, shown=names)
-    assert fetched == [["size", "label"]], "a * is no reason to fetch all"
+        query.matching("SIZE * 2 > 1 AND label = 'size'", names, part, rows=ROWS, shown=names)
+    assert fetched == [["size", "label"]] * 2, "a * is no reason to fetch all"
 
 
 def test_without_strangers_nothing_is_bounded() -> None:
@@ -128,6 +123,37 @@ def test_long_values_are_filtered_a_few_rows_at_a_time() -> None:
     with pytest.raises(InvalidInput, match="too long"):
         asked("contains(id, id || 'x')", long)
     assert asked("regexp_matches(id, 'bA') AND contains(id, 'bAb') AND id >= '019'", long) == [19]
+
+
+def test_wide_rows_are_taken_some_megabytes_at_a_time() -> None:
+    wide = pa.table({"id": [f"{i:04}" + "x" * 100_000 for i in range(3000)]})
+    asked_for: list[int] = []
+
+    def part(names: list[str], begin: int, end: int) -> pa.Table:
+        asked_for.append(end - begin)
+        return wide.select(names).slice(begin, end - begin)
+
+    with query.for_strangers(MANY_S):
+        found_rows = query.matching("id < '0003' OR id > '2997'", ["id"], part, rows=3000, shown=[])
+    assert found_rows.tolist() == [0, 1, 2, 2997, 2998, 2999]
+    assert sum(asked_for) == 3000
+    assert max(asked_for[1:]) * 100_000 < 128 << 20
+
+
+def test_there_may_be_no_rows() -> None:
+    assert asked("label = 'cat' AND len(tags) > 3", COLUMNS.slice(0, 0)) == []
+    assert asked("true", COLUMNS.slice(0, 0)) == []
+
+
+def test_a_message_that_is_cut_in_a_letter_is_a_refusal() -> None:
+    """DuckDB shows the beginning of a value, by bytes."""
+    letters = pa.table({"id": ["Ⱥb" * 100]})
+    with pytest.raises(InvalidInput):
+        asked("unhex(id) IS NULL", letters)
+    with pytest.raises(InvalidInput):
+        found(letters, "unhex(id) IS NULL")
+    with pytest.raises(InvalidInput):
+        asked("id = '\ud800'", letters)
 
 
 def test_rows_at_a_time_keep_the_bounds() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,11 @@ def opened(door: BatchDoor, *filters: str) -> Answer:
     """What opening the samples of a filter is answered; of several laid end to end."""
     parts = [{"dataset": "cats", "operations": [["where", text]]} for text in filters]
     source: dict[str, Any] = {"parts": parts} if len(parts) > 1 else parts[0]
+    return asked(door, source)
+
+
+def asked(door: BatchDoor, source: dict[str, Any]) -> Answer:
+    """What opening a source is answered."""
     call = {"call": "view.open", "arguments": {"source": source}}
     return door.answer(Head("POST", "/-/batch/v1/call", "", ()), json.dumps(call).encode(), lambda *_: True)
 
@@ -100,6 +106,24 @@ def test_parts_have_the_time_for_their_filters_together(
     assert opened(door, "size > 0", "size > 1", "size > 2").status == 200
     assert len(begun) == 3
     assert max(begun) == min(begun)
+
+
+def test_nothing_more_is_done_to_a_view_when_its_time_is_over(
+    hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request holds a hundred thousand operations, none of which alone takes long."""
+    done: list[str] = []
+
+    def sorted_by(view: View, column: str, *, descending: bool = False) -> View:
+        done.append(column)
+        time.sleep(0.03)
+        return view.select([0])
+
+    monkeypatch.setattr(View, "sort", sorted_by)
+    monkeypatch.setattr("maruhub.gateway.batch.sources.QUERY_S", 0.1)
+    error = refused(asked(door, {"dataset": "cats", "operations": [["sort", "size"]] * 1000}))
+    assert "longer than" in error.what
+    assert len(done) < 10
 
 
 def test_only_so_many_filters_run_at_a_time(
