@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from maruhub.wire.frame import Buffer
 
@@ -71,3 +71,7 @@ class Answer:
     def is_whole(self) -> bool:
         """Whether its body is there, all of it."""
         return isinstance(self.body, bytes | bytearray)
+
+
+Step = Answer | Coroutine[Any, Any, Answer]
+"""An answer, or what a server's event loop runs to have it."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from maruhub.errors import MaruError
-from maruhub.gateway.answer import Answer
+from maruhub.gateway.answer import Answer, Step
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
@@ -31,6 +31,7 @@ from maruhub.gateway.serve.desk import Desk
 from maruhub.gateway.serve.gate import Passed
 from maruhub.gateway.serve.heads import check_head
 from maruhub.gateway.serve.telemetry.ended import Ended
+from maruhub.gateway.serve.vitals import RETRY, vital_of
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.form import FormSink
 from maruhub.gateway.service.request import Caller, Request, Unready
@@ -45,11 +46,7 @@ _log = logging.getLogger(__name__)
 _DOCUMENT_BYTES: Final = 8 << 20
 _BATCH_BYTES: Final = 64 << 20
 _STRANGERS_BATCH_BYTES: Final = 1 << 20
-_RETRY: Final = ("retry-after", "1")
 _OWN: Final = "/-/"
-_PLAIN: Final = ("content-type", "text/plain; charset=utf-8")
-Step = Answer | Coroutine[Any, Any, Answer]
-"""An answer, or what is to be run in the event loop to have it."""
 _ELSEWHERE: Final = Answer(0, [])
 """Stands for an answer that is on its way past the event loop."""
 
@@ -257,36 +254,16 @@ class Exchange:
         return await self._pour(lambda: FormSink(request, sender), self._desk.forms)
 
     def _own(self, head: Head) -> Step | None:
-        """What is no bucket's: health, readiness, metrics, the batch door."""
+        """What is no bucket's: the batch door, and what a worker says of itself."""
         if bucket_of_host(head, self._desk.options.base_hosts):
             return None  # in a bucket these are keys like others
         if self._desk.batch.handles(head.path):
             return self._batch(head)
-        if head.method not in ("GET", "HEAD"):
+        vital = vital_of(head, self._desk)
+        if vital is None:
             return None
-        if head.path == "/-/health":
-            self._name = "health"
-            return Answer(200, [_PLAIN], b"ok\n")
-        if head.path == "/-/ready":
-            self._name = "ready"
-            return self._ready()
-        if head.path == "/metrics" and "authorization" not in head.by_name:
-            self._name = "metrics"
-            return self._metrics()
-        return None
-
-    async def _ready(self) -> Answer:
-        desk = self._desk
-        if desk.draining:
-            return Answer(503, [_PLAIN, _RETRY], b"draining\n")
-        await desk.crossing.run(desk.hub.namespace.buckets.all)
-        return Answer(200, [_PLAIN], b"ready\n")
-
-    async def _metrics(self) -> Answer:
-        desk = self._desk
-        desk.register.flush()
-        kind, text = await desk.crossing.run(desk.metrics.text)
-        return Answer(200, [("content-type", kind)], text)
+        self._name, step = vital
+        return step
 
     async def _batch(self, head: Head) -> Answer:
         """Many things named by one request; its body is small, its answer is a stream."""
@@ -320,7 +297,7 @@ class Exchange:
     def _error(self, failure: S3Failure, *, close: bool) -> Answer:
         headers = [("content-type", "application/xml"), *failure.headers]
         if failure.status == 503:
-            headers.append(_RETRY)
+            headers.append(RETRY)
         if close:
             headers.append(CLOSE)
         if failure.status == 304:
