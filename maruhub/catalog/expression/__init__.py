@@ -8,6 +8,8 @@ widest values of the columns, so that the filter is given so few rows at a time 
 bounds. What is not known to be bounded is refused: a list of what is bad would have to know what
 the next DuckDB brings.
 
+Measured, and weighed against other ways: ``docs/decisions/018-filters-over-http-are-read-before-they-run.md``.
+
 May use: ``errors``; pyarrow. A connection to DuckDB is handed in. Never happens here: a limit
 that depends on who asks.
 """
