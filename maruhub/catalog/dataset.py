@@ -264,10 +264,15 @@ class Dataset:
             raise self._other_rule(SplitRule.from_json(kept))
         return wanted
 
+    @property
+    def fixed_split(self) -> SplitRule | None:
+        """The rule that holds now; None before the first split."""
+        split = self._line.known().split
+        return None if split is None else SplitRule.from_json(split)
+
     def split_rule(self, fractions: Sequence[float] | None, group: str | None) -> SplitRule:
         """The rule that holds; the first use fixes it. Refused if another is asked for."""
-        known = self._line.known()
-        kept = None if known.split is None else SplitRule.from_json(known.split)
+        kept = self.fixed_split
         if kept is None:
             wanted = SplitRule.of(fractions, group)
             try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
 from maruhub.catalog import query
+from maruhub.catalog.split import SplitRule
 from maruhub.catalog.view import View
 from maruhub.errors import Busy, InvalidInput, StateMismatch
 from maruhub.gateway.batch.request import Source
@@ -26,18 +27,20 @@ _FILTERS: Final = 4
 """Filters that a worker runs at a time: each has its bounds, all threads' together would have none."""
 _KEPT: Final = 64
 _KEPT_BYTES: Final = 256 << 20
+Fixed = tuple[Source, SplitRule | None]
+"""What a source is found by again: a version by its number, and the rule that its splits follow."""
 
 
 class Sources:
     """Views of one hub, by what they were asked for. Safe from many threads.
 
-    A version never changes and every operation is a function of it, so a view found once is
-    found again at once: an epoch in a thousand requests costs one search.
+    A version never changes and every operation is a function of it (a split also of the dataset's
+    rule), so a view found once is found again at once: an epoch in a thousand requests costs one search.
     """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._kept: OrderedDict[Source, View] = OrderedDict()
+        self._kept: OrderedDict[Fixed, View] = OrderedDict()
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_FILTERS)
 
@@ -80,8 +83,7 @@ class Sources:
     def _found(self, source: Source, base: View) -> View:
         if not source.operations:
             return base
-        # A name may move on, a version's number does not.
-        fixed = Source(base.dataset_name, base.version_name, source.view, source.operations)
+        fixed = self._fixed(source, base)
         known = self._known(fixed)
         if known is not None:
             return known
@@ -96,11 +98,17 @@ class Sources:
             self._keep(fixed, view)
             return view
 
-    def _known(self, source: Source) -> View | None:
+    def _fixed(self, source: Source, base: View) -> Fixed:
+        # A name may move on, a version's number does not; and how a dataset is split may be changed.
+        splits = any(operation[0] == "split" for operation in source.operations)
+        rule = self._hub.dataset(base.dataset_name).fixed_split if splits else None
+        return Source(base.dataset_name, base.version_name, source.view, source.operations), rule
+
+    def _known(self, fixed: Fixed) -> View | None:
         with self._lock:
-            known = self._kept.get(source)
+            known = self._kept.get(fixed)
             if known is not None:
-                self._kept.move_to_end(source)
+                self._kept.move_to_end(fixed)
             return known
 
     @contextmanager
@@ -116,9 +124,9 @@ class Sources:
         finally:
             self._turns.release()
 
-    def _keep(self, source: Source, view: View) -> None:
+    def _keep(self, fixed: Fixed, view: View) -> None:
         with self._lock:
-            self._kept[source] = view
+            self._kept[fixed] = view
             while len(self._kept) > 1 and self._keeps_too_much():
                 self._kept.popitem(last=False)
 

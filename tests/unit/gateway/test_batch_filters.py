@@ -90,6 +90,22 @@ def test_nothing_is_looked_for_in_a_saved_view_without_the_right_to_it(hub: Hub,
     assert "photos/" not in str(error)
 
 
+def test_a_split_is_found_anew_once_the_rule_is_another(hub: Hub, door: BatchDoor) -> None:
+    """The samples that were trained on stayed those of the rule before, and were tested on by the new one."""
+    source = {"dataset": "cats", "operations": [["split", "train"]]}
+    call = json.dumps({"call": "view.open", "arguments": {"source": source}}).encode()
+
+    def rows() -> int:
+        answer = door.answer(Head("POST", "/-/batch/v1/call", "", ()), call, lambda *_: True)
+        assert isinstance(answer.body, bytes)
+        told: int = json.loads(answer.body)["result"]["rows"]
+        return told
+
+    first = rows()
+    hub.dataset("cats").set_split((0.1, 0.1, 0.8), replace=True)
+    assert first > rows() == len(hub.version("cats").split("train"))
+
+
 def test_parts_have_the_time_for_their_filters_together(
     hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
