@@ -23,7 +23,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from maruhub.errors import InvalidInput, MaruError, NoSuchHub, Refused, Unavailable
+from maruhub.errors import Busy, InvalidInput, MaruError, NoSuchHub, Refused, Unavailable
 from maruhub.remote.credentials import Credentials, signed_headers
 from maruhub.remote.incoming import read_frames
 from maruhub.remote.patience import FIRST_S, PATIENCE_S, Patience
@@ -145,16 +145,9 @@ class Transport:
     def _request(self, what: str, body: bytes) -> Generator[urllib3.BaseHTTPResponse]:
         if os.getpid() != self._pid:
             self._open()  # the parent's connections are its own
-        path = PREFIX + what
-        headers = signed_headers(self.credentials, self._host, path, body, now=time.time())
-        response = self._pool.request(
-            "POST", self.url + path, body=body, headers=headers, preload_content=False, decode_content=False
-        )
+        response = self._heard(PREFIX + what, body)
         whole = False
         try:
-            if response.status != 200:
-                self._raise(response)
-            self._answered = True
             yield response
             whole = True
         finally:
@@ -162,6 +155,31 @@ class Transport:
                 response.drain_conn()
                 response.release_conn()
             else:
+                response.close()
+
+    def _heard(self, path: str, body: bytes) -> urllib3.BaseHTTPResponse:
+        """An answer that is a success. A hub that is busy has done nothing, and is asked again for some time."""
+        patience: Patience | None = None
+        while True:
+            headers = signed_headers(self.credentials, self._host, path, body, now=time.time())
+            response = self._pool.request(
+                "POST",
+                self.url + path,
+                body=body,
+                headers=headers,
+                preload_content=False,
+                decode_content=False,
+            )
+            if response.status == 200:
+                self._answered = True
+                return response
+            try:
+                self._raise(response)
+            except Busy:
+                patience = patience or self.patience()
+                if not patience.failed():
+                    raise
+            finally:
                 response.close()
 
     def _raise(self, response: urllib3.BaseHTTPResponse) -> None:

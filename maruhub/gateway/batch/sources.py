@@ -25,6 +25,8 @@ QUERY_S: Final = 30.0
 """Filters that a client sends take so long together: they hold a thread of all, and one of the machine's cores."""
 _FILTERS: Final = 4
 """Filters that a worker runs at a time: each has its bounds, all threads' together would have none."""
+_WAITING: Final = 8
+"""That may wait for their turn: each holds a thread, and others' requests need some."""
 _KEPT: Final = 64
 _KEPT_BYTES: Final = 256 << 20
 Fixed = tuple[Source, SplitRule | None]
@@ -43,6 +45,7 @@ class Sources:
         self._kept: OrderedDict[Fixed, View] = OrderedDict()
         self._lock = threading.Lock()
         self._turns = threading.BoundedSemaphore(_FILTERS)
+        self._places = threading.BoundedSemaphore(_FILTERS + _WAITING)
 
     def together(self) -> AbstractContextManager[None]:
         """Sources opened in such a block have the time for their filters together."""
@@ -113,16 +116,12 @@ class Sources:
 
     @contextmanager
     def _turn(self, source: Source) -> Iterator[None]:
-        """Waits until few enough filters run, if this source has one; raises Busy after some time."""
+        """Waits until few enough filters run, if this source has one; Busy after some time, or where many wait."""
         if all(operation[0] != "where" for operation in source.operations):
             yield
             return
-        if not self._turns.acquire(timeout=QUERY_S):
-            raise Busy("the filters of others take all there is for them.", hint="Ask again.")
-        try:
+        with _held(self._places, timeout=0), _held(self._turns, timeout=QUERY_S):
             yield
-        finally:
-            self._turns.release()
 
     def _keep(self, fixed: Fixed, view: View) -> None:
         with self._lock:
@@ -132,6 +131,16 @@ class Sources:
 
     def _keeps_too_much(self) -> bool:
         return len(self._kept) > _KEPT or sum(map(_held_bytes, self._kept.values())) > _KEPT_BYTES
+
+
+@contextmanager
+def _held(some: threading.Semaphore, *, timeout: float) -> Iterator[None]:
+    if not some.acquire(timeout=timeout):
+        raise Busy("the filters of others take all there is for them.", hint="Ask again.")
+    try:
+        yield
+    finally:
+        some.release()
 
 
 def _held_bytes(view: View) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maruhub.errors import InvalidInput
+from maruhub.errors import Busy, InvalidInput
 from tests.contract.hubs.conftest import Served
 from tests.tidy.tree import ROOT, documents
 from tests.unit.catalog.filters import GOOD, ROWS, table
@@ -62,6 +62,29 @@ def test_a_mistake_over_http_shows_its_place_and_the_columns(cats: Served) -> No
     with pytest.raises(InvalidInput, match="'lable'") as refused:
         version.where("lable = 'cat'")
     assert "label" in refused.value.hint
+
+
+def test_who_finds_the_hub_busy_asks_again(cats: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    version, sources, heard = cats.remote.version("cats"), cats.server.door._sources, []
+    answering = type(sources).open
+
+    def busy_twice(self: Any, source: Any, allowed: Any) -> Any:
+        heard.append(source)
+        if len(heard) < 3:
+            raise Busy("others.")
+        return answering(self, source, allowed)
+
+    monkeypatch.setattr(type(sources), "open", busy_twice)
+    assert len(version.where("size > 3")) == len(cats.local.version("cats").where("size > 3"))
+    assert len(heard) == 3
+
+    def busy(self: Any, source: Any, allowed: Any) -> Any:
+        raise Busy("others.")
+
+    monkeypatch.setattr(type(sources), "open", busy)
+    monkeypatch.setattr(cats.remote.transport, "patience_s", 0.2)
+    with pytest.raises(Busy, match="others"):
+        version.where("size > 4")
 
 
 def test_a_view_by_a_filter_over_http_is_narrowed_and_saved_as_any(cats: Served) -> None:

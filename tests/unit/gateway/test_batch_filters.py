@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,27 @@ def test_what_many_ask_for_at_once_is_looked_for_a_few_times_at_most(
         answers = list(pool.map(lambda _: opened(door, "size > 0"), range(12)))
     assert [answer.status for answer in answers] == [200] * 12
     assert len(found) == 4
+
+
+def test_only_so_many_wait_for_their_turn_that_others_have_threads(
+    hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty filters held all threads of a worker, and who asked for one key waited half a minute."""
+    leave = threading.Event()
+
+    def waiting(view: View, text: str) -> View:
+        assert leave.wait(30)
+        return view.select([0])
+
+    monkeypatch.setattr(View, "where", waiting)
+    with ThreadPoolExecutor(20) as pool:
+        answers = [pool.submit(opened, door, f"size > {i}") for i in range(20)]
+        others = iter(as_completed(answers))
+        told = [refused(next(others).result()) for _ in range(8)]
+        leave.set()
+        assert [type(error) for error in told] == [Busy] * 8
+        assert [other.result().status for other in others] == [200] * 12
+    assert opened(door, "size > 99").status == 200
 
 
 def test_whoever_waits_too_long_for_other_filters_is_told_to_ask_again(
