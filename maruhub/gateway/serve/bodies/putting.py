@@ -26,7 +26,7 @@ from maruhub.store.protocol import Store
 
 _log = logging.getLogger(__name__)
 
-THREADS: Final = 6
+THREADS: Final = 10
 
 Answered = Callable[[Answer | Exception], None]
 """Hears what to answer to a put that is durable, or what is wrong with it, in one of the threads; raises nothing."""
