@@ -248,7 +248,7 @@ def test_whatever_goes_wrong_everybody_has_an_answer_and_the_next_are_put(
     putting.put(put_of(hub, "/photos/last", b"x"), last)
     assert last.wait() == [200]
     putting.close()
-    assert sorted(hub.bucket("photos")) == [*(f"deaf-{number}" for number in range(count)), "last", "there"]
+    assert set(hub.bucket("photos")) == {*(f"deaf-{number}" for number in range(count)), "last", "there"}
     assert caplog.text.count("nobody could be told") == count
 
 
