@@ -38,8 +38,11 @@ class Victim:
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True)
 
-    def live_and_die(self, *words: str) -> None:
-        """Killed at a random moment: mostly in its load, sometimes while it opens."""
+    def live_and_die(self, *words: str, answers: int = 0) -> None:
+        """Killed at a random moment: mostly in its load, sometimes while it opens.
+
+        Never before the journal holds so many ``answers``: a slow machine would do nothing in any life.
+        """
         size = self._journal_bytes()
         process = self.start(self.command(*words))
         if self.rng.random() < 0.8:
@@ -48,8 +51,14 @@ class Victim:
             time.sleep(self.rng.uniform(0, 0.25))
         else:
             time.sleep(self.rng.uniform(0.25, 0.6))
+        while process.poll() is None and self.answers() < answers:
+            time.sleep(0.002)
         process.kill()
         self.judge(process)
+
+    def answers(self) -> int:
+        """How many changes were acknowledged so far."""
+        return self.journal.read_text().count('"acknowledged"') if self.journal.exists() else 0
 
     def _journal_bytes(self) -> int:
         return self.journal.stat().st_size if self.journal.exists() else 0
