@@ -29,7 +29,8 @@ def widest(column: pa.ChunkedArray) -> int:
         return 2 + _most(pc.list_value_length(column)) * (2 * widest(pc.list_flatten(column)) + 4)
     if has.is_struct(kind):
         fields = (
-            (2 * len(kind.field(i).name) + 8, pc.struct_field(column, [i])) for i in range(kind.num_fields)
+            (2 * len(kind.field(i).name.encode()) + 8, pc.struct_field(column, [i]))
+            for i in range(kind.num_fields)
         )
         return 2 + sum(named + 2 * widest(field) for named, field in fields)
     if kind.num_fields or isinstance(kind, pa.BaseExtensionType):

@@ -176,11 +176,19 @@ def test_rows_at_a_time_keep_the_bounds() -> None:
         rows_at_a_time(Taken(1, made=1 << 30), 100)
 
 
-@pytest.mark.parametrize("name", COLUMNS.column_names)
+ODD = {
+    "named in large letters": pa.chunked_array([[{"🐈" * 110: 1}]]),
+    "named in quotes": pa.chunked_array([[{"'" * 500: "'" * 500}]]),
+    "quoted in lists": pa.chunked_array([[[["'\\" * 100] * 9] * 9]]),
+    "no letters": pa.chunked_array([[{"x": [b"\x00" * 500]}]]),
+}
+
+
+@pytest.mark.parametrize("name", [*COLUMNS.column_names, *ODD])
 def test_no_value_is_wider_than_said(name: str) -> None:
     import duckdb
 
-    column = COLUMNS.column(name)
+    column = ODD[name] if name in ODD else COLUMNS.column(name)
     with duckdb.connect() as connection:
         connection.register("t", pa.table({"x": column}))
         longest = connection.execute("SELECT max(strlen(x::VARCHAR)) FROM t").fetchone()[0]
