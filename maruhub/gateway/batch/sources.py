@@ -29,6 +29,8 @@ _WAITING: Final = 8
 """That may wait for their turn: each holds a thread, and others' requests need some."""
 _KEPT: Final = 64
 _KEPT_BYTES: Final = 256 << 20
+_NUMBER_BYTES: Final = 40
+"""Of a number in a list of Python's."""
 Fixed = tuple[Source, SplitRule | None]
 """What a source is found by again: a version by its number, and the rule that its splits follow."""
 
@@ -130,7 +132,8 @@ class Sources:
                 self._kept.popitem(last=False)
 
     def _keeps_too_much(self) -> bool:
-        return len(self._kept) > _KEPT or sum(map(_held_bytes, self._kept.values())) > _KEPT_BYTES
+        held = (_asked_bytes(source) + _held_bytes(view) for (source, _), view in self._kept.items())
+        return len(self._kept) > _KEPT or sum(held) > _KEPT_BYTES
 
 
 @contextmanager
@@ -141,6 +144,12 @@ def _held(some: threading.Semaphore, *, timeout: float) -> Iterator[None]:
         yield
     finally:
         some.release()
+
+
+def _asked_bytes(source: Source) -> int:
+    """What a view is found by takes itself: select() names millions of rows."""
+    arguments = (each for operation in source.operations for each in operation)
+    return sum(_NUMBER_BYTES * len(each) for each in arguments if isinstance(each, tuple | str))
 
 
 def _held_bytes(view: View) -> int:

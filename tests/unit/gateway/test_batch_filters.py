@@ -239,3 +239,21 @@ def test_views_that_are_kept_hold_so_much_at_most(
     monkeypatch.setattr("maruhub.gateway.batch.sources._KEPT_BYTES", 8)
     assert opened(door, "size >= 0").status == 200
     assert len(sources._kept) == 1, "the one that is in use is kept"
+
+
+def test_rows_that_a_kept_view_was_asked_by_are_held_too(
+    hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty-four requests of 64 MiB that drew one row of millions named held 16 GB."""
+    monkeypatch.setattr("maruhub.gateway.batch.sources._KEPT_BYTES", 100_000)
+    for i in range(20):
+        operations = [["select", [i] * 1000], ["sample", 1]]
+        call = {
+            "call": "view.open",
+            "arguments": {"source": {"dataset": "cats", "operations": operations}},
+        }
+        answer = door.answer(
+            Head("POST", "/-/batch/v1/call", "", ()), json.dumps(call).encode(), lambda *_: True
+        )
+        assert answer.status == 200
+    assert 1 <= len(door._sources._kept) <= 3
