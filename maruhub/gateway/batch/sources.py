@@ -149,7 +149,7 @@ def _held(some: threading.Semaphore, *, timeout: float) -> Iterator[None]:
 def _asked_bytes(source: Source) -> int:
     """What a view is found by takes itself: select() names millions of rows."""
     arguments = (each for operation in source.operations for each in operation)
-    return sum(_NUMBER_BYTES * len(each) for each in arguments if isinstance(each, tuple | str))
+    return sum(_NUMBER_BYTES * len(each) for each in arguments if isinstance(each, tuple))
 
 
 def _held_bytes(view: View) -> int:
