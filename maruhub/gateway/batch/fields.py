@@ -14,12 +14,17 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _MISSING: Final = object()
 U64_MAX: Final = (1 << 64) - 1
 I63_MAX: Final = (1 << 63) - 1
+_CONTAINERS_MAX: Final = 1 << 20
+"""An empty one is two bytes in a text, and some seventy once it is read. No request needs more than a few."""
 
 
 def parse_object(body: bytes | memoryview, what: str) -> dict[str, Any]:
-    """A JSON object in UTF-8; InvalidInput for anything else, however deep."""
+    """A JSON object in UTF-8; InvalidInput for anything else, however deep or full of lists."""
+    raw = bytes(body)
+    if raw.count(b"[") + raw.count(b"{") > _CONTAINERS_MAX:
+        raise InvalidInput(f"{what} holds more than {_CONTAINERS_MAX} lists and objects.")
     try:
-        value = json.loads(bytes(body).decode())
+        value = json.loads(raw.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{what} is not JSON: {str(error)[:200]}.") from None
     if not isinstance(value, dict):

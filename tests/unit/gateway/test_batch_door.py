@@ -492,6 +492,13 @@ def test_text_that_is_no_unicode_and_huge_numbers_are_refused(
     assert isinstance(refused(post(door, what, body)), InvalidInput)
 
 
+def test_a_request_of_millions_of_lists_is_not_read(door: BatchDoor) -> None:
+    """Sixty-four MiB of them took 1.5 GB and five seconds in which the worker did nothing else."""
+    error = refused(post(door, "read", b'{"format": [' + b"[]," * (1 << 20) + b"1]}"))
+    assert isinstance(error, InvalidInput)
+    assert "lists" in error.what
+
+
 def test_whole_pairs_of_surrogates_are_text(hub: Hub, door: BatchDoor) -> None:
     hub.bucket("photos")["😀"] = b"smile"
     assert b"\\ud83d" in json.dumps(objects(["😀"])).encode()
