@@ -12,6 +12,7 @@ from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.request import ReadEpoch
 from maruhub.gateway.batch.rights import Allowed
 from maruhub.gateway.batch.sources import Sources
+from maruhub.gateway.batch.turns import Turns
 from maruhub.loaders.following import Course, Join
 from maruhub.loaders.options import LoaderOptions
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from maruhub.loaders.source import SampleSource
 
 _KEPT: Final = 8
+_WAITING: Final = 8
+"""That may wait while another is built; a hub elsewhere that is told Busy asks again."""
 _AT_ONCE: Final = ("shuffled", "sequential")
 """Orders that cost nothing to make."""
 
@@ -28,17 +31,17 @@ class Courses:
 
     What is new in a later version is found by comparing the names of both, and an order by a column
     by sorting it, which takes seconds where there are millions; a training asks for the same again
-    and again. One is built at a time: requests that come together for the same wait for it.
+    and again. One is built at a time: a few requests that come together for the same wait for it.
     """
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._kept: OrderedDict[str, Course] = OrderedDict()
         self._lock = threading.Lock()
-        self._building = threading.Lock()
+        self._turns = Turns("epochs", at_a_time=1, waiting=_WAITING)
 
     def open(self, request: ReadEpoch, allowed: Allowed) -> Course:
-        """The course that a request is about; raises what opening its sources raises, InvalidInput."""
+        """The course that a request is about; raises what opening its sources raises, InvalidInput, Busy."""
         with self._sources.together():
             view = self._sources.open_for_reading(request.source, allowed)
             joins = [
@@ -55,7 +58,7 @@ class Courses:
         known = self._known(key)
         if known is not None:
             return known
-        with self._building:
+        with self._turns.one():
             course = self._known(key)  # another may have built it meanwhile
             if course is None:
                 course = Course.of(view, chosen)

@@ -12,9 +12,10 @@ from maruhub import argument
 from maruhub.catalog import query
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.view import View
-from maruhub.errors import Busy, InvalidInput, StateMismatch
+from maruhub.errors import InvalidInput, StateMismatch
 from maruhub.gateway.batch.request import Source
 from maruhub.gateway.batch.rights import Allowed, require
+from maruhub.gateway.batch.turns import Turns
 from maruhub.loaders.joined import Joined
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ QUERY_S: Final = 30.0
 _FILTERS: Final = 4
 """Filters that a worker runs at a time: each has its bounds, all threads' together would have none."""
 _WAITING: Final = 8
-"""That may wait for their turn: each holds a thread, and others' requests need some."""
+"""That may wait for their turn."""
 _KEPT: Final = 64
 _KEPT_BYTES: Final = 256 << 20
 _NUMBER_BYTES: Final = 40
@@ -46,8 +47,7 @@ class Sources:
         self._hub = hub
         self._kept: OrderedDict[Fixed, View] = OrderedDict()
         self._lock = threading.Lock()
-        self._turns = threading.BoundedSemaphore(_FILTERS)
-        self._places = threading.BoundedSemaphore(_FILTERS + _WAITING)
+        self._turns = Turns("filters", at_a_time=_FILTERS, waiting=_WAITING)
 
     def together(self) -> AbstractContextManager[None]:
         """Sources opened in such a block have the time for their filters together."""
@@ -122,7 +122,7 @@ class Sources:
         if all(operation[0] != "where" for operation in source.operations):
             yield
             return
-        with _held(self._places, timeout=0), _held(self._turns, timeout=QUERY_S):
+        with self._turns.one(patience_s=QUERY_S):
             yield
 
     def _keep(self, fixed: Fixed, view: View) -> None:
@@ -134,16 +134,6 @@ class Sources:
     def _keeps_too_much(self) -> bool:
         held = (_asked_bytes(source) + _held_bytes(view) for (source, _), view in self._kept.items())
         return len(self._kept) > _KEPT or sum(held) > _KEPT_BYTES
-
-
-@contextmanager
-def _held(some: threading.Semaphore, *, timeout: float) -> Iterator[None]:
-    if not some.acquire(timeout=timeout):
-        raise Busy("the filters of others take all there is for them.", hint="Ask again.")
-    try:
-        yield
-    finally:
-        some.release()
 
 
 def _asked_bytes(source: Source) -> int:

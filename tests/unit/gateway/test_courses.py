@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maruhub.errors import InvalidInput
+from maruhub.errors import Busy, InvalidInput
 from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.request import ReadEpoch, parse_read
 from maruhub.gateway.batch.sources import Sources
@@ -66,6 +66,38 @@ def at_once(act: Callable[[], Course], threads: int) -> list[Course]:
     for worker in workers:
         worker.join()
     return found
+
+
+def test_many_that_want_a_new_course_do_not_hold_all_threads(
+    courses: Courses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, ready = Course.of, threading.Event()
+
+    def slow(view: Any, options: Any) -> Course:
+        assert ready.wait(30)
+        return of(view, options)
+
+    monkeypatch.setattr(following.Course, "of", staticmethod(slow))
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            courses.open(epoch(order=CURRICULUM), anyone)
+            told.append("course")
+        except Busy:
+            told.append("busy")
+
+    threads = [threading.Thread(target=ask) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    while len(told) < 31:
+        assert any(thread.is_alive() for thread in threads)
+        time.sleep(0.001)
+    assert told == ["busy"] * 31
+    ready.set()
+    for thread in threads:
+        thread.join()
+    assert told[31:] == ["course"] * 9
 
 
 @pytest.mark.parametrize(
