@@ -25,11 +25,3 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     pool = compose.create_pool(tmp_path / "hub", n=3, segment_bytes=4 << 20)
     yield pool.store
     pool.close()
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """SIGINT interrupts, here and in what is started, even where a script runs the tests in its background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)

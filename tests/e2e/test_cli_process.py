@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.maru import Maru
 
 
@@ -73,7 +71,6 @@ def test_a_killed_writer_leaves_nothing_to_clean_up(maru: Maru, tmp_path: Path) 
     assert maru.ok("check", "--hub", tmp_path / "hub", "--json").json["ok"]
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_interrupted(maru: Maru) -> None:
     process = maru.start("cp", "-", "maru://interrupted/x", stdin=-1)
     assert process.stdin is not None

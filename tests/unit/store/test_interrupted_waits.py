@@ -94,7 +94,6 @@ class Course:
         return self.ends
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.skipif(sys.gettrace() is not None, reason="somebody else traces")
 def test_an_interrupt_at_any_place_is_that_threads_alone() -> None:
     interrupted = 0
