@@ -20,7 +20,17 @@ from maruhub.remote.view import RemoteVersion, RemoteView
 OF_THE_MACHINE = {"blades", "care", "reclaim", "check", "speed", "status", "users"}
 """Drives and keys are where the hub is."""
 INNER = {
-    *("catalog", "lab", "open_version", "open_view", "save_view", "split_rule", "home", "mapped"),
+    *(
+        "catalog",
+        "lab",
+        "open_version",
+        "open_view",
+        "save_view",
+        "split_rule",
+        "fixed_split",
+        "home",
+        "mapped",
+    ),
     *("blobs", "columns", "positions", "root_hash"),
 }
 """Seams between layers, which users have no need of."""

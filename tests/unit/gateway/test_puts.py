@@ -9,7 +9,8 @@ from typing import Any
 from maruhub.gateway.s3.signature import Payload, PayloadMode
 from maruhub.gateway.service.puts import Put
 
-SIZE = 20_000
+SIZE = 100_000
+"""So large that what else the process does in the meantime is little beside it."""
 
 
 def placed(payload: Payload | None, body: bytes) -> memoryview:
