@@ -178,7 +178,7 @@ def _mark(group: dict[str, Any], peer: float, at_least: float) -> float:
 
 def is_ours(name: str) -> bool:
     """Sides of the hub say so."""
-    return name.startswith(("hub", "maru", "loader"))
+    return name.startswith(("hub", "maru", "loader", "batch door"))
 
 
 def _curve(axes: Any, curve: dict[str, Any]) -> None:
