@@ -311,7 +311,7 @@ class PoolStore:
         with self._gate.alone():
             side, self._writing = self._writing, None
             if side is not None:
-                side.writer.close()
+                side.close()
             yield
 
     def after_fork(self) -> None:
@@ -321,7 +321,7 @@ class PoolStore:
         self._gate = Gate()
         self._sealer = Sealer(self._seal)
         if side is not None:
-            side.writer.disown()
+            side.disown()
         self._layouts = Layouts(self._index, self.blades.answering, lambda: self.blades.changes)
         self._reader = Reader(self._layouts, self.blades)
 

@@ -35,6 +35,7 @@ class WritingSide:
         bulk_bytes: int,
     ) -> None:
         pool_id = identity.pool_id
+        self._mark = mark
         self.writer = Writer(
             blades,
             Adoption(index, blades),
@@ -66,3 +67,13 @@ class WritingSide:
             segment_bytes=identity.segment_bytes,
             least_bytes=bulk_bytes,
         )
+
+    def close(self) -> None:
+        """Lets go of all logs and of the shared counter; for when no write is under way."""
+        self.writer.close()
+        self._mark.close()
+
+    def disown(self) -> None:
+        """In a forked child: lets go of this process's descriptors; the parent keeps its locks."""
+        self.writer.disown()
+        self._mark.close()

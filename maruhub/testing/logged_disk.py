@@ -11,6 +11,7 @@ folder until it is unmounted. The images are read, never written.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import random
@@ -28,6 +29,7 @@ from typing import Any, Final
 SECTOR_BYTES: Final = 512
 _SUPERBLOCK_BYTES: Final = 4096
 MARK: Final = "mark"
+_BUSY_SECONDS: Final = 2.0
 _HEAD: Final = struct.Struct("<BBQQ")
 _WRITE, _FLUSH, _MARK = 1, 2, 3
 
@@ -145,12 +147,12 @@ class Mounts:
             time.sleep(0.01)
 
     def close(self) -> None:
-        """Unmounts and detaches what this object made, lazily if it is still in use."""
-        for command in reversed(self._undo):
-            if subprocess.run(command, check=False, capture_output=True).returncode:
-                lazy = {"umount": ["umount", "-l"], "fusermount3": ["fusermount3", "-uz"]}.get(command[0])
-                if lazy:
-                    subprocess.run([*lazy, command[-1]], check=False, capture_output=True)
+        """Unmounts and detaches what this object made, lazily if it is still in use.
+
+        Raises OSError if it was: a file system that lives on somewhere writes to its disk
+        when it goes, over whatever lies there by then.
+        """
+        busy = [error for command in reversed(self._undo) if (error := _undo(command))]
         self._undo.clear()
         for server in self._servers:
             try:
@@ -159,12 +161,28 @@ class Mounts:
                 server.kill()
                 server.wait()
         self._servers.clear()
+        if busy:
+            raise OSError(errno.EBUSY, "; ".join(busy))
 
     def __enter__(self) -> Mounts:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with contextlib.suppress(OSError) if error is not None else contextlib.nullcontext():
+            self.close()
+
+
+def _undo(command: Sequence[str]) -> str:
+    """Undoes one step, in any case; why that wasn't clean, empty if it was."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while (done := subprocess.run(command, check=False, capture_output=True, text=True)).returncode:
+        if time.monotonic() > until:
+            if lazy := {"umount": "-l", "fusermount3": "-z"}.get(command[0]):
+                subprocess.run([command[0], lazy, *command[1:]], check=False, capture_output=True)
+            return f"{' '.join(command)}: {done.stderr.strip()}"
+        # Who just ended may still be letting go of its files.
+        time.sleep(0.05)
+    return ""
 
 
 def missing() -> str:

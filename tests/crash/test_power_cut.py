@@ -133,3 +133,13 @@ def test_a_writer_that_does_not_sync_is_found_out(tmp_path: Path, seed: int) -> 
     entries = bench.record(seed, most=25, planted=True)
     found = cut_and_compare(bench, entries, points=4, seed=seed)
     assert found, "acknowledged before it is durable, and no power cut shows it"
+
+
+def test_a_disk_that_stays_in_use_is_said(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    logged_disk.make_image(image, 8 << 20)
+    mounts = Mounts()
+    mounts.mount(mounts.loop(image), tmp_path / "mounted")
+    with (tmp_path / "mounted" / "kept").open("w"), pytest.raises(OSError, match="busy"):
+        mounts.close()
+    assert not os.path.ismount(tmp_path / "mounted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -396,3 +397,25 @@ def test_a_making_that_fails_leaves_nothing_behind(
     assert list(tmp_path.rglob("*")) == [tmp_path / "m1"]
     monkeypatch.undo()
     compose.create_pool(tmp_path / "new" / "e", blades=blades).close()
+
+
+def held_open(folder: Path) -> list[str]:
+    """What this process has open or mapped below a folder."""
+    links = [Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+    opened = [os.readlink(link) for link in links if os.path.lexists(link)]
+    mapped = [line.split(maxsplit=5)[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
+    return sorted({path for path in (*opened, *mapped) if path.startswith(f"{folder}/")})
+
+
+def test_a_closed_hub_has_nothing_open(hub: Path):
+    # At once, not when the collector comes by: who closed a hub may unmount its drives.
+    gc.disable()
+    try:
+        pool = compose.open_pool(hub)
+        objects = fill(pool)
+        assert held(pool) == objects
+        assert held_open(hub)
+        pool.close()
+        assert held_open(hub) == []
+    finally:
+        gc.enable()
