@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import resource
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maruhub.care.notice import NoticeBoard
-from maruhub.errors import Busy, Corrupt, Unavailable
+from maruhub.errors import Corrupt
 from maruhub.index.lmdb_index import LmdbIndex
 from maruhub.store.admission import Admission
 from maruhub.store.commit.clock import CounterMark
 from maruhub.store.commit.unborn import Unborn
 from maruhub.store.format.extent import ExtentArray
 from maruhub.store.format.row import Row
+from maruhub.store.hub_lock import HubLock, locked
 from maruhub.store.pool import (
     INDEX_FOLDER,
     SEGMENT_BYTES,
@@ -58,29 +58,36 @@ class OpenPool:
         self.path = path
         self._accept_loss = accept_loss
         self.found = found
-        self.read_only = read_only
-        self._lock_file = _open_lock(path / "hub.lock")
-        if self._lock_file is None:
-            self.read_only = True
-        else:
-            _take(self._lock_file, fcntl.LOCK_SH, path)
-        _living.add(self)
-        self._index, damaged = self._open_index()
-        self._recovery = Recovery(
-            self._index, found.blades, found.identity.pool_id, Unborn(path / INDEX_FOLDER / "unborn")
-        )
-        self.recovered = self._recover(rebuild=damaged)
-        self.admission = Admission(path / INDEX_FOLDER / "admission")
-        self.store = PoolStore(
+        self.notices = NoticeBoard(path / "care.lock")
+        with contextlib.ExitStack() as opened:
+            # Should something be wrong with the rest, what is open so far is let go of.
+            self._lock = opened.enter_context(contextlib.closing(HubLock(path / "hub.lock")))
+            self.read_only = read_only or not self._lock.is_held
+            _living.add(self)
+            self._index, damaged = self._open_index()
+            opened.callback(self._index.close)
+            self._recovery = Recovery(
+                self._index, found.blades, found.identity.pool_id, Unborn(path / INDEX_FOLDER / "unborn")
+            )
+            self.recovered = self._recover(rebuild=damaged)
+            self.admission = opened.enter_context(
+                contextlib.closing(Admission(path / INDEX_FOLDER / "admission"))
+            )
+            self.store = self._open_store()
+            opened.callback(self.store.close)
+            self._opened = opened.pop_all()
+
+    def _open_store(self) -> PoolStore:
+        mark = self.path / INDEX_FOLDER / "turn"
+        return PoolStore(
             self._index,
-            found.blades,
-            found.identity,
-            open_mark=None if self.read_only else lambda: CounterMark(path / INDEX_FOLDER / "turn"),
+            self.found.blades,
+            self.found.identity,
+            open_mark=None if self.read_only else lambda: CounterMark(mark),
             resolve=self.resolve,
             seals=not self.read_only,
             admission=self.admission,
         )
-        self.notices = NoticeBoard(path / "care.lock")
 
     def resolve(self, row: Row) -> ExtentArray | None:
         """What the bytes of a row that names segments as a whole point to; None: can't be told."""
@@ -101,50 +108,35 @@ class OpenPool:
         return Scrub(self.store, admission=self.admission, progress=progress)
 
     def _open_index(self) -> tuple[LmdbIndex, bool]:
+        """The index, and whether it is a new one in place of one that was damaged."""
         folder = self.path / INDEX_FOLDER
         try:
-            index = LmdbIndex(folder, read_only=self.read_only)
-            index.get_many([b"\x01C"])
+            return _sound_index(folder, read_only=self.read_only), False
         except Corrupt:
             if self.read_only:
                 raise
-            with _held(self.path / "recovery.lock"):
-                return self._replace_index(folder)
-        return index, False
-
-    @staticmethod
-    def _replace_index(folder: Path) -> tuple[LmdbIndex, bool]:
-        """Puts a damaged index aside, unless another opener was here first."""
-        try:
-            index = LmdbIndex(folder)
-            index.get_many([b"\x01C"])
-        except Corrupt:
-            folder.rename(folder.with_name(f"index.damaged.{time.time_ns()}"))
-            return LmdbIndex(folder), True
-        return index, False
+        with locked(self.path / "recovery.lock"):
+            try:
+                # Another opener may have been here first.
+                return _sound_index(folder), False
+            except Corrupt:
+                folder.rename(folder.with_name(f"index.damaged.{time.time_ns()}"))
+                return LmdbIndex(folder), True
 
     def _recover(self, *, rebuild: bool) -> RecoveryReport | None:
         if self.read_only:
             require_complete(self._recovery)
             return None
         # Asked under the lock: a recovery under way holds logs as a living writer would.
-        with _held(self.path / "recovery.lock"):
+        with locked(self.path / "recovery.lock"):
             if rebuild or self._recovery.needed():
                 return self._recovery.run(accept_loss=self._accept_loss)
         return None
 
     def rebuild_index(self) -> RecoveryReport:
         """Makes the index anew from the segments; raises Busy if the hub is in use elsewhere."""
-        if self._lock_file is None:
-            raise Unavailable(f"{self.path} cannot be written.", hint="Check its permissions.")
-        with self.store.resting():
-            try:
-                _take(self._lock_file, fcntl.LOCK_EX, self.path)
-                with _held(self.path / "recovery.lock"):
-                    return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
-            finally:
-                # Also when it was refused: asking for the exclusive lock lost the shared one.
-                fcntl.flock(self._lock_file, fcntl.LOCK_SH)
+        with self.store.resting(), self._lock.alone(), locked(self.path / "recovery.lock"):
+            return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
 
     def status(self) -> Status:
         """What the hub holds and which failures it survives."""
@@ -176,20 +168,12 @@ class OpenPool:
         return measure_speed(self.store, self.path)
 
     def after_fork(self) -> None:
-        """In the child: a lock of its own, since the inherited one is the parent's to change."""
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = _open_lock(self.path / "hub.lock")
-        if self._lock_file is not None:
-            fcntl.flock(self._lock_file, fcntl.LOCK_SH)
+        """In the child: the locks that it holds are its own, and the parent's are not kept by it."""
+        self._lock.after_fork()
 
     def close(self) -> None:
-        """Lets go of everything; views live on."""
-        self.store.close()
-        self.admission.close()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        """Lets go of everything; views live on. Idempotent."""
+        self._opened.close()
 
 
 def create_pool(
@@ -226,30 +210,15 @@ def _raise_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _open_lock(path: Path) -> int | None:
+def _sound_index(folder: Path, *, read_only: bool = False) -> LmdbIndex:
+    """The index; raises Corrupt if it doesn't answer."""
+    index = LmdbIndex(folder, read_only=read_only)
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    except OSError:
-        return None
-
-
-def _take(lock_file: int, kind: int, path: Path) -> None:
-    try:
-        fcntl.flock(lock_file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise Busy(
-            f"{path} is in use by another process.", hint="Stop what uses the hub, then try again."
-        ) from None
-
-
-@contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
-    lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock_file)
+        index.get_many([b"\x01C"])
+    except BaseException:
+        index.close()
+        raise
+    return index
 
 
 def _after_fork_in_child() -> None:

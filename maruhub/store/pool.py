@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import time
@@ -40,6 +39,7 @@ from maruhub.store.hub_file import (
     read_hub_file,
     read_stamp,
 )
+from maruhub.store.hub_lock import locked
 from maruhub.store.local_blade import SEGMENTS_FOLDER, LocalBlade, sync_folder, write_durably
 from maruhub.store.making import MAKING_FILE, Made, Making, pools_of_earlier_tries
 
@@ -249,14 +249,10 @@ def adopt_pool(path: Path, blades: Sequence[Path]) -> None:
 @contextlib.contextmanager
 def changing_blades(hub: Path) -> Iterator[HubFile]:
     """Holds the hub's list of blades, against other processes too; what it says now."""
-    lock_file = os.open(hub / BLADES_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
+    with locked(hub / BLADES_LOCK):
         for unfinished in hub.glob(f"{_NEW_NAMES[0]}*"):
             unfinished.unlink(missing_ok=True)
         yield read_hub_file(hub)
-    finally:
-        os.close(lock_file)
 
 
 def put_hub_file(hub: Path, file: HubFile) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from maruhub.compose import OpenPool
 from maruhub.errors import (
     AlreadyExists,
     BladeLost,
+    Busy,
     Conflict,
     Corrupt,
     InvalidInput,
+    MaruError,
     NoSuchHub,
     ReadOnly,
     Unavailable,
@@ -419,3 +422,82 @@ def test_a_closed_hub_has_nothing_open(hub: Path):
         assert held_open(hub) == []
     finally:
         gc.enable()
+
+
+def damage_the_index(hub: Path) -> None:
+    (hub / "index" / "data.mdb").write_bytes(bytes(8192))
+
+
+def lose_index_and_blades(hub: Path) -> None:
+    for folder in ("index", "blades/0", "blades/1", "blades/2"):
+        shutil.rmtree(hub / folder)
+
+
+def put_a_file_in_place_of_the_index(hub: Path) -> None:
+    shutil.rmtree(hub / "index")
+    (hub / "index").touch()
+
+
+@pytest.mark.parametrize(
+    ("harm", "read_only"),
+    [
+        (damage_the_index, True),
+        (lambda hub: shutil.rmtree(hub / "index"), True),
+        (put_a_file_in_place_of_the_index, False),
+        (lose_index_and_blades, False),
+    ],
+)
+def test_an_opening_that_fails_leaves_nothing_open(
+    hub: Path, harm: Callable[[Path], None], read_only: bool
+) -> None:
+    # Else who is told to make the index anew would hear that the hub is in use.
+    pool = compose.open_pool(hub)
+    fill(pool)
+    pool.close()
+    harm(hub)
+    gc.disable()
+    try:
+        with pytest.raises(MaruError):
+            compose.open_pool(hub, read_only=read_only)
+        assert held_open(hub) == []
+    finally:
+        gc.enable()
+
+
+def test_a_hub_that_is_in_use_alone_is_said_and_let_go_of(hub: Path) -> None:
+    with (hub / "hub.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with pytest.raises(Busy, match="in use by another process"):
+                compose.open_pool(hub)
+        assert len(os.listdir("/proc/self/fd")) == before
+    compose.open_pool(hub).close()
+
+
+def test_an_index_put_aside_is_let_go_of(hub: Path) -> None:
+    pool = compose.open_pool(hub)
+    fill(pool)
+    pool.close()
+    data = hub / "index" / "data.mdb"
+    # Its two first pages are sound: it is opened, and found to be damaged when it is asked.
+    data.write_bytes(data.read_bytes()[:8192].ljust(data.stat().st_size, b"\0"))
+    pool = compose.open_pool(hub)
+    aside = [path for path in held_open(hub) if "damaged" in path]
+    pool.close()
+    assert aside == []
+
+
+def test_without_descriptors_a_hub_is_not_opened_for_reading_only(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def exhausted(path: Any, *rest: Any, **more: Any) -> int:
+        if os.fspath(path).endswith("hub.lock"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", exhausted)
+    with pytest.raises(Unavailable, match="Too many open files"):
+        compose.open_pool(hub)
