@@ -282,7 +282,10 @@ class Hub:
         return self.pool.check(rebuild_index=rebuild_index, progress=progress)
 
     def close(self) -> None:
-        """Closes this process's open segments and lets go of the hub; views live on."""
+        """Closes this process's open segments and lets go of the hub; views live on. Idempotent.
+
+        What other threads are at is ended first, or ends in Unavailable, as does all that is asked later.
+        """
         self.closed = True
         self.pool.close()
 

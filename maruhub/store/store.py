@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from maruhub.errors import MaruError, ReadOnly
@@ -148,6 +148,8 @@ class PoolStore:
 
     def disclaim(self, extents: Iterable[Extent]) -> None:
         """See ``Store.disclaim``."""
+        if self._gate.is_shut:
+            return
         with self._gate.passing():
             if self._writing is not None:
                 self._writing.writer.settled(extents)
@@ -295,12 +297,18 @@ class PoolStore:
         return decode_state(self._index.get_many([STATE_KEY])[0]).pool_time_at(read_moment())
 
     def close(self) -> None:
-        """Seals what is full, lets go of logs, files and the index; views live on."""
+        """Seals what is full, lets go of logs, files and the index; views live on. Idempotent.
+
+        Whatever is asked of the store from then on is Unavailable.
+        """
         self._sealer.wait()
-        with self.resting():
-            pass
-        self._reader.close()
-        self._index.close()
+        with ExitStack() as rest:
+            # All of it, also where a part fails.
+            rest.callback(self._index.close)
+            rest.callback(self._reader.close)
+            rest.callback(self._sealer.wait)
+            with self._gate.shutting():
+                self._let_go_of_logs()
 
     @contextmanager
     def resting(self) -> Iterator[None]:
@@ -309,21 +317,26 @@ class PoolStore:
         Waits for the writes under way; later ones wait for the end, and take a log again.
         """
         with self._gate.alone():
-            side, self._writing = self._writing, None
-            if side is not None:
-                side.close()
+            self._let_go_of_logs()
             yield
+
+    def _let_go_of_logs(self) -> None:
+        side, self._writing = self._writing, None
+        if side is not None:
+            side.close()
 
     def after_fork(self) -> None:
         """In the child: the parent's logs are the parent's; locks may be held by dead threads."""
         side, self._writing = self._writing, None
         self._lock = threading.Lock()
-        self._gate = Gate()
+        self._gate = self._gate.after_fork()
         self._sealer = Sealer(self._seal)
         if side is not None:
             side.disown()
         self._layouts = Layouts(self._index, self.blades.answering, lambda: self.blades.changes)
         self._reader = Reader(self._layouts, self.blades)
+        if self._gate.is_shut:
+            self._reader.close()
 
 
 def _after_fork_in_child() -> None:

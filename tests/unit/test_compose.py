@@ -8,6 +8,8 @@ import gc
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from maruhub.errors import (
 )
 from maruhub.namespace import Namespace
 from maruhub.store import making
+from maruhub.store.format.extent import Blobs
 from maruhub.store.format.identity import FORMAT_VERSION
 
 
@@ -501,3 +504,59 @@ def test_without_descriptors_a_hub_is_not_opened_for_reading_only(
     monkeypatch.setattr(os, "open", exhausted)
     with pytest.raises(Unavailable, match="Too many open files"):
         compose.open_pool(hub)
+
+
+def test_a_closed_hub_reads_nothing_and_opens_no_file_again(hub: Path) -> None:
+    # An epoch went on for as long as it liked, on drives that somebody had wanted to unmount.
+    pool = compose.open_pool(hub)
+    fill(pool)
+    row = Namespace(pool.store).objects.head("photos", "dir/7")
+    blobs = Blobs.of([row.extents])
+    assert isinstance(pool.store.read_many(blobs)[0], memoryview)
+    pool.close()
+    gc.collect()
+    for ask in (lambda: pool.store.read_many(blobs), lambda: pool.store.announce(blobs.extents)):
+        with pytest.raises(Unavailable, match="closed"):
+            ask()
+    with pytest.raises(Unavailable, match="closed"):
+        pool.store.append([b"late"])
+    with pytest.raises(Unavailable, match="closed"):
+        pool.rebuild_index()
+    pool.store.disclaim([])
+    pool.close()
+    assert held_open(hub) == []
+
+
+def test_a_writer_that_waits_while_a_hub_is_closed_begins_no_log(hub: Path) -> None:
+    pool = compose.open_pool(hub)
+    fill(pool)
+    passed, said = threading.Event(), []
+
+    def write() -> None:
+        try:
+            Namespace(pool.store, "me").objects.put("photos", "late", b"late")
+        except Unavailable as error:
+            said.append(error.what)
+
+    def pass_through() -> None:
+        with pool.store.acting():
+            passed.set()
+            time.sleep(0.1)
+
+    writer = threading.Thread(target=write)
+    real = pool.store._reader.close
+
+    def close_reader() -> None:
+        writer.join(5)
+        real()
+
+    pool.store._reader.close = close_reader  # type: ignore[method-assign]
+    threading.Thread(target=pass_through).start()
+    passed.wait()
+    closing = threading.Thread(target=pool.close)
+    closing.start()
+    time.sleep(0.05)
+    writer.start()
+    closing.join()
+    assert said == ["This hub is closed."]
+    assert held_open(hub) == []

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from maruhub.errors import Unavailable
 from maruhub.store.blade import BladeFile
 from maruhub.store.read.layouts import FileKey
 
@@ -185,10 +186,14 @@ class MappedFiles:
         # A mapped file takes two descriptors; the rest of the process needs some too.
         self._files_max = max(16, min(_FILES_OPEN_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._files: OrderedDict[FileKey, MappedFile] = OrderedDict()
+        self._closed = False
         self._lock = threading.Lock()
 
     def get(self, key: FileKey, end: int) -> MappedFile:
-        """The file, mapped at least up to ``end``; raises OSError if it can't be had."""
+        """The file, mapped at least up to ``end``; raises OSError if it can't be had.
+
+        Unavailable once they are closed.
+        """
         mapped = self._files.get(key)
         if mapped is None:
             mapped = self._admit(key)
@@ -209,6 +214,7 @@ class MappedFiles:
 
     def _admit(self, key: FileKey) -> MappedFile:
         """Opens a file, without the lock: a drive that stalls would hold up all others."""
+        self._require_open()
         try:
             mapped = MappedFile(self._open_file(key))
         except OSError as error:
@@ -218,9 +224,14 @@ class MappedFiles:
                 self._let_go(len(self._files) // 2 + 1)
             mapped = MappedFile(self._open_file(key))
         with self._lock:
+            self._require_open()
             mapped = self._files.setdefault(key, mapped)
             self._let_go(len(self._files) - self._files_max)
         return mapped
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Unavailable("This hub is closed.", hint="Open it again.")
 
     def _let_go(self, count: int) -> None:
         for _ in range(count):
@@ -240,6 +251,7 @@ class MappedFiles:
             self._files.pop(key, None)
 
     def close(self) -> None:
-        """Forgets all; views that are held elsewhere live on."""
+        """Forgets all, for good; views that are held elsewhere live on."""
         with self._lock:
+            self._closed = True
             self._files.clear()

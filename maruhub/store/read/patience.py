@@ -36,6 +36,7 @@ class Patience:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._blades: dict[bytes, _Blade] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def is_late(self, blade_id: bytes) -> bool:
@@ -56,13 +57,17 @@ class Patience:
 
     def _blade(self, blade_id: bytes) -> _Blade:
         with self._lock:
-            return self._blades.setdefault(blade_id, _Blade(self._clock))
+            blade = self._blades.setdefault(blade_id, _Blade(self._clock))
+            if self._closed:
+                blade.close()
+            return blade
 
     def close(self) -> None:
-        """Ends the hands that are idle; others when their drive answers."""
+        """Ends the hands that are idle; others when their drive answers, also those of later errands."""
         with self._lock:
-            blades, self._blades = self._blades, {}
-        for blade in blades.values():
+            self._closed = True
+            blades = list(self._blades.values())
+        for blade in blades:
             blade.close()
 
 
