@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections import deque
 from typing import NamedTuple
 
 import lmdb
@@ -50,6 +51,7 @@ class EnvironmentTable:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._open: dict[tuple[str, tuple[int, int]], tuple[SharedEnvironment, int]] = {}
+        self._abandoned: deque[tuple[str, SharedEnvironment]] = deque()
 
     def _leave_parent(self) -> None:
         """In a child: never use, close or free what the parent has open.
@@ -72,6 +74,7 @@ class EnvironmentTable:
         if self._pid != os.getpid():  # forked past Python's hooks
             self._leave_parent()
         with self._lock:
+            self._leave_abandoned()
             shared, users = self._open.get((path, _present(path))) or (None, 0)
             if shared is None:
                 shared = self._open_new(path, create=create)
@@ -99,12 +102,31 @@ class EnvironmentTable:
         if shared.pid != os.getpid():
             return
         with self._lock:
-            users = self._open[path, shared.place][1] - 1
-            if users:
-                self._open[path, shared.place] = (shared, users)
-                return
-            del self._open[path, shared.place]
-            shared.env.close()
+            self._leave_abandoned()
+            self._leave(path, shared)
+
+    def abandon(self, path: str, shared: SharedEnvironment) -> None:
+        """Leave, called by the collector: in any thread, also in one that is just in here."""
+        if shared.pid != os.getpid():
+            return
+        self._abandoned.append((path, shared))
+        if self._lock.acquire(blocking=False):
+            try:
+                self._leave_abandoned()
+            finally:
+                self._lock.release()
+
+    def _leave_abandoned(self) -> None:
+        while self._abandoned:
+            self._leave(*self._abandoned.popleft())
+
+    def _leave(self, path: str, shared: SharedEnvironment) -> None:
+        users = self._open[path, shared.place][1] - 1
+        if users:
+            self._open[path, shared.place] = (shared, users)
+            return
+        del self._open[path, shared.place]
+        shared.env.close()
 
 
 def _present(path: str) -> tuple[int, int]:

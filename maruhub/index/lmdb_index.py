@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn, TypeVar
@@ -67,13 +68,15 @@ class LmdbIndex:
         read_only: Never make or write anything; raise ``Unavailable`` if there is no index.
     """
 
+    _shared: SharedEnvironment | None = None
+
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
         self._path = os.path.realpath(path)
         self._read_only = read_only
         self._lock = threading.Lock()
         self._lock_pid = os.getpid()
         self._closed = False
-        self._shared: SharedEnvironment | None = ENVIRONMENTS.acquire(self._path, create=not read_only)
+        self._shared = ENVIRONMENTS.acquire(self._path, create=not read_only)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("An LmdbIndex cannot be pickled: hand its path over and open it there.")
@@ -210,6 +213,11 @@ class LmdbIndex:
             shared, self._shared, self._closed = self._shared, None, True
         if shared is not None:
             ENVIRONMENTS.release(self._path, shared)
+
+    def __del__(self) -> None:
+        # At the interpreter's end threads that are stopped in mid-read would be waited for, for ever.
+        if self._shared is not None and not sys.is_finalizing():
+            ENVIRONMENTS.abandon(self._path, self._shared)
 
 
 def _begin_read(shared: SharedEnvironment) -> lmdb.Transaction[bytes]:

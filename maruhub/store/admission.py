@@ -58,6 +58,9 @@ class Admission:
         sleep: Waits for seconds.
     """
 
+    _fd = -1
+    _table: mmap.mmap | None = None
+
     def __init__(
         self,
         path: Path,
@@ -68,8 +71,6 @@ class Admission:
         self._clock = clock
         self._sleep = sleep
         self._slot = -1
-        self._fd = -1
-        self._table: mmap.mmap | None = None
         # Without a table nobody is slowed down, and nothing is wrong: it is about speed alone.
         with contextlib.suppress(OSError):
             self._open(path)
@@ -145,3 +146,6 @@ class Admission:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()

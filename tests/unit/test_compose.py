@@ -560,3 +560,34 @@ def test_a_writer_that_waits_while_a_hub_is_closed_begins_no_log(hub: Path) -> N
     closing.join()
     assert said == ["This hub is closed."]
     assert held_open(hub) == []
+
+
+def test_a_hub_that_is_forgotten_is_let_go_of(hub: Path) -> None:
+    # Frameworks hand hubs over with thousands of tasks, and close none.
+    threads = threading.active_count()
+    for _ in range(3):
+        pool = compose.open_pool(hub)
+        fill(pool)
+        assert held(pool)
+        del pool
+        gc.collect()
+    until = time.monotonic() + 10
+    while threading.active_count() > threads and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() == threads
+    assert held_open(hub) == []
+
+
+def test_what_outlives_a_forgotten_hub_goes_on(hub: Path) -> None:
+    pool = compose.open_pool(hub)
+    objects = fill(pool)
+    names, other = Namespace(pool.store), compose.open_pool(hub)
+    del pool
+    gc.collect()
+    assert bytes(names.objects.read("photos", "dir/7")) == objects["dir/7"]
+    names.objects.put("photos", "more", b"more")
+    del names
+    gc.collect()
+    assert held(other) == {**objects, "more": b"more"}
+    other.close()
+    assert held_open(hub) == []

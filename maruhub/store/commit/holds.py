@@ -43,10 +43,13 @@ class Holds:
             os.close(fd)
 
     def disown(self) -> None:
-        """In a forked child: the parent's holds are the parent's."""
+        """Closes them: in a forked child, where the parent's are the parent's, or if nobody refers to them."""
         for _, fd in self._own.values():
             os.close(fd)
         self._own = {}
+
+    def __del__(self) -> None:
+        self.disown()
 
     def is_held(self, segment: int) -> bool:
         """Whether any living process, this one included, holds the segment."""

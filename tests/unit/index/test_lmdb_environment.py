@@ -1,0 +1,33 @@
+"""Environments that nobody closed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from maruhub.index.lmdb_environment import ENVIRONMENTS
+from maruhub.index.lmdb_index import LmdbIndex
+
+
+def open_files(folder: Path) -> list[str]:
+    links = [Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
+    paths = [os.readlink(link) for link in links if os.path.lexists(link)]
+    return [path for path in paths if path.startswith(f"{folder}/")]
+
+
+def test_the_last_one_that_is_forgotten_closes(tmp_path: Path) -> None:
+    index, other = LmdbIndex(tmp_path), LmdbIndex(tmp_path)
+    del index
+    assert other.get_many([b"key"]) == [None]
+    assert open_files(tmp_path)
+    del other
+    assert open_files(tmp_path) == []
+
+
+def test_one_that_is_collected_by_a_thread_that_opens_another_is_closed_later(tmp_path: Path) -> None:
+    index = LmdbIndex(tmp_path / "one")
+    with ENVIRONMENTS._lock:
+        del index
+        assert open_files(tmp_path / "one")
+    LmdbIndex(tmp_path / "another").close()
+    assert open_files(tmp_path) == []
