@@ -12,14 +12,14 @@ import numpy as np
 from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.batch import calls
-from maruhub.gateway.batch.courses import Courses
+from maruhub.gateway.batch.calls.table import calls_of, find
 from maruhub.gateway.batch.fields import Fields, parse_object
 from maruhub.gateway.batch.framing import frames
 from maruhub.gateway.batch.located import Run, epoch_runs, object_runs, row_runs
+from maruhub.gateway.batch.opened.courses import Courses
+from maruhub.gateway.batch.opened.sources import Sources
 from maruhub.gateway.batch.request import ReadEpoch, ReadObjects, ReadRequest, parse_read
 from maruhub.gateway.batch.rights import Allowed
-from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.batch.tar import archive
 from maruhub.gateway.batch.told import object_to_json
 from maruhub.gateway.batch.writing import WritePart, parse_write, put, put_part
@@ -48,7 +48,7 @@ class BatchDoor:
         self._hub = hub
         self._sources = Sources(hub)
         self._courses = Courses(self._sources)
-        self._calls = calls.calls_of(self._sources, self._courses)
+        self._calls = calls_of(self._sources, self._courses)
 
     @staticmethod
     def handles(path: str) -> bool:
@@ -95,7 +95,7 @@ class BatchDoor:
 
     def call(self, name: str, arguments: object, allowed: Allowed, *, actor: str = "") -> Any:
         """The result of a call: a JSON value, or an Arrow table."""
-        call = calls.find(self._calls, name)
+        call = find(self._calls, name)
         return call.act(
             self._hub_of(actor), Fields(arguments, f"the arguments of {name}", owner=actor), allowed
         )

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from maruhub.api.hub import Hub
 from maruhub.errors import InvalidInput, MaruError, NoSuchBucket, NoSuchKey, PreconditionFailed, Refused
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.batch.calls import Call, calls_of
-from maruhub.gateway.batch.courses import Courses
+from maruhub.gateway.batch.calls.table import Call, calls_of
 from maruhub.gateway.batch.door import BatchDoor
+from maruhub.gateway.batch.opened.courses import Courses
+from maruhub.gateway.batch.opened.sources import Sources
 from maruhub.gateway.batch.rights import Allowed
-from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
 from maruhub.gateway.need import Need
 from maruhub.store.protocol import Store

@@ -136,7 +136,7 @@ def test_nothing_more_is_done_to_a_view_when_its_time_is_over(
         return view.select([0])
 
     monkeypatch.setattr(View, "sort", sorted_by)
-    monkeypatch.setattr("maruhub.gateway.batch.sources.QUERY_S", 0.1)
+    monkeypatch.setattr("maruhub.gateway.batch.opened.sources.QUERY_S", 0.1)
     error = refused(asked(door, {"dataset": "cats", "operations": [["sort", "size"]] * 1000}))
     assert "longer than" in error.what
     assert len(done) < 10
@@ -206,7 +206,7 @@ def test_only_so_many_wait_for_their_turn_that_others_have_threads(
 def test_whoever_waits_too_long_for_other_filters_is_told_to_ask_again(
     hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maruhub.gateway.batch.sources.QUERY_S", 0.05)
+    monkeypatch.setattr("maruhub.gateway.batch.opened.sources.QUERY_S", 0.05)
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def waiting(view: View, text: str) -> View:
@@ -228,7 +228,7 @@ def test_whoever_waits_too_long_for_other_filters_is_told_to_ask_again(
 def test_views_that_are_kept_hold_so_much_at_most(
     hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maruhub.gateway.batch.sources._KEPT_BYTES", 8 * 100)
+    monkeypatch.setattr("maruhub.gateway.batch.opened.sources._KEPT_BYTES", 8 * 100)
     sources = door._sources
     for i in range(10):
         assert opened(door, f"size >= 0 AND size <> {10_000 + i}").status == 200
@@ -236,7 +236,7 @@ def test_views_that_are_kept_hold_so_much_at_most(
             sum(len(view.positions) for view in sources._kept.values() if view.positions is not None) <= 100
         )
     assert len(sources._kept) == 2
-    monkeypatch.setattr("maruhub.gateway.batch.sources._KEPT_BYTES", 8)
+    monkeypatch.setattr("maruhub.gateway.batch.opened.sources._KEPT_BYTES", 8)
     assert opened(door, "size >= 0").status == 200
     assert len(sources._kept) == 1, "the one that is in use is kept"
 
@@ -245,7 +245,7 @@ def test_rows_that_a_kept_view_was_asked_by_are_held_too(
     hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixty-four requests of 64 MiB that drew one row of millions named held 16 GB."""
-    monkeypatch.setattr("maruhub.gateway.batch.sources._KEPT_BYTES", 100_000)
+    monkeypatch.setattr("maruhub.gateway.batch.opened.sources._KEPT_BYTES", 100_000)
     for i in range(20):
         operations = [["select", [i] * 1000], ["sample", 1]]
         call = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maruhub.api.hub import Hub
-from maruhub.gateway.batch.claims import EPOCHS_MAX
+from maruhub.gateway.batch.calls.claims import EPOCHS_MAX
 from maruhub.gateway.batch.door import PREFIX, BatchDoor
 from maruhub.gateway.head import Head
 from maruhub.gateway.need import Need

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from maruhub.errors import Busy, InvalidInput
-from maruhub.gateway.batch.courses import Courses
+from maruhub.gateway.batch.opened.courses import Courses
+from maruhub.gateway.batch.opened.sources import Sources
 from maruhub.gateway.batch.request import ReadEpoch, parse_read
-from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.need import Need
 from maruhub.loaders import following
 from maruhub.loaders.following import JOINS_MAX, Course

@@ -11,8 +11,8 @@ import pytest
 import maruhub
 from maruhub.api import Hub
 from maruhub.errors import Refused
+from maruhub.gateway.batch.opened.sources import Sources
 from maruhub.gateway.batch.request import Source
-from maruhub.gateway.batch.sources import Sources
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.route import route

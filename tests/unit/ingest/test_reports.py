@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from maruhub.errors import Corrupt, InvalidInput
-from maruhub.gateway.batch import bucket_calls
+from maruhub.gateway.batch.calls import buckets
 from maruhub.gateway.batch.fields import Fields
 from maruhub.ingest import Report, Reports
 from maruhub.store.format.segment_class import SegmentClass
@@ -55,7 +55,7 @@ def test_a_field_of_another_kind_is_no_report(report: Report, ns: Any, flaw: dic
     hub: Any = type("Hub", (), {"namespace": ns})
     fields = Fields({"bucket": "photos", "report": told}, "the arguments")
     with pytest.raises(InvalidInput):
-        bucket_calls.keep_report(hub, fields, lambda *_: True)
+        buckets.keep_report(hub, fields, lambda *_: True)
     assert Reports(ns).all() == [report]
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
 from maruhub.errors import InvalidInput, NotFound, Refused
-from maruhub.gateway.batch.claims import parse_claim
+from maruhub.gateway.batch.calls.claims import parse_claim
 from maruhub.gateway.batch.fields import Fields
+from maruhub.gateway.batch.opened.sources import DATASET, Sources
 from maruhub.gateway.batch.request import parse_source
 from maruhub.gateway.batch.rights import Allowed, require
-from maruhub.gateway.batch.sources import DATASET, Sources
 from maruhub.gateway.need import ADMIN, TRAIN, Need
 from maruhub.lab.info import RunInfo, check_end, check_name, check_parameters
 from maruhub.lab.ledger import no_such_run

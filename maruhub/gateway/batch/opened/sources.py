@@ -13,9 +13,9 @@ from maruhub.catalog import query
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, StateMismatch
+from maruhub.gateway.batch.opened.turns import Turns
 from maruhub.gateway.batch.request import Source
 from maruhub.gateway.batch.rights import Allowed, require
-from maruhub.gateway.batch.turns import Turns
 from maruhub.loaders.joined import Joined
 
 if TYPE_CHECKING:

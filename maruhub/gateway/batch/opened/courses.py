@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub.errors import InvalidInput
+from maruhub.gateway.batch.opened.sources import Sources
+from maruhub.gateway.batch.opened.turns import Turns
 from maruhub.gateway.batch.request import ReadEpoch
 from maruhub.gateway.batch.rights import Allowed
-from maruhub.gateway.batch.sources import Sources
-from maruhub.gateway.batch.turns import Turns
 from maruhub.loaders.following import Course, Join
 from maruhub.loaders.options import LoaderOptions
 

@@ -1,4 +1,4 @@
-"""Calls on datasets, versions and views."""
+"""Calls on datasets and their versions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
 from maruhub.gateway.batch.fields import Fields
-from maruhub.gateway.batch.request import parse_source
+from maruhub.gateway.batch.opened.sources import DATASET
 from maruhub.gateway.batch.rights import Allowed, require
-from maruhub.gateway.batch.sources import DATASET, Sources
-from maruhub.gateway.batch.told import moment, version_to_json, view_to_json
-from maruhub.gateway.need import ADMIN, TRAIN
-from maruhub.wire.table import decode_table, encode_table
+from maruhub.gateway.batch.told import moment, version_to_json
+from maruhub.gateway.need import ADMIN
+from maruhub.wire.table import decode_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,14 +106,6 @@ def undrop_all(hub: Hub, fields: Fields, allowed: Allowed) -> list[str]:
     return dataset.undrop_all()
 
 
-def _table(text: str) -> pa.Table:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise InvalidInput(f"table is not base64: {error}") from None
-    return decode_table(data)
-
-
 def tag(hub: Hub, fields: Fields, allowed: Allowed) -> None:
     """Gives a version another name."""
     dataset, version = _version(hub, fields, allowed)
@@ -165,55 +156,15 @@ def sql(hub: Hub, fields: Fields, allowed: Allowed) -> pa.Table:
     return hub.sql(query)
 
 
-class ViewCalls:
-    """Calls on sources, which are opened once."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-
-    def open(self, hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
-        """What a source is: digest and length; with ``info`` if it is a version."""
-        source = parse_source(fields.take("source"))
-        fields.done()
-        if source.parts:
-            joined = self._sources.open_for_reading(source, allowed)
-            return {"digest": joined.digest, "rows": len(joined)}
-        view = self._sources.open(source, allowed)
-        told = view_to_json(view)
-        if not source.view and not source.operations:
-            told["info"] = version_to_json(hub.dataset(view.dataset_name).info(view.version_name))
-        return told
-
-    def table(self, hub: Hub, fields: Fields, allowed: Allowed) -> pa.Table:
-        """The rows of a source as a table."""
-        source, columns = parse_source(fields.take("source")), fields.take("columns", None)
-        rows = fields.take("rows", None)
-        fields.done()
-        view = self._sources.open(source, allowed)
-        return (view if rows is None else view.select(rows)).table(columns)
-
-    def diff(self, hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
-        """What differs between two sources; its tables as Arrow IPC streams in base64."""
-        name = fields.text("dataset")
-        before, after = (parse_source(fields.take(which)) for which in ("before", "after"))
-        fields.done()
-        with self._sources.together():
-            sides = [self._sources.open(side, allowed) for side in (before, after)]
-        found = hub.dataset(name).diff(*sides)
-        tables = {part: getattr(found, part) for part in ("added", "removed", "changed", "columns")}
-        encoded = {part: base64.b64encode(encode_table(table)).decode() for part, table in tables.items()}
-        return {"before": found.before, "after": found.after, **encoded}
-
-    def save(self, hub: Hub, fields: Fields, allowed: Allowed) -> str:
-        """Keeps a view under its digest, which is answered."""
-        source = parse_source(fields.take("source"))
-        fields.done()
-        view = self._sources.open(source, allowed)
-        require(allowed, TRAIN, DATASET, f"{view.dataset_name}/{view.version_name}/")
-        return view.save().digest
-
-
 def _version(hub: Hub, fields: Fields, allowed: Allowed) -> tuple[Dataset, str | int]:
     require(allowed, ADMIN)
     dataset: Dataset = hub.dataset(fields.text("dataset"))
     return dataset, fields.take("version", "latest")
+
+
+def _table(text: str) -> pa.Table:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise InvalidInput(f"table is not base64: {error}") from None
+    return decode_table(data)

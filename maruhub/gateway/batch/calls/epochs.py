@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from maruhub import argument
 from maruhub.errors import InvalidInput
-from maruhub.gateway.batch.courses import Courses
 from maruhub.gateway.batch.fields import Fields
+from maruhub.gateway.batch.opened.courses import Courses
 from maruhub.gateway.batch.request import ReadEpoch, parse_read
 from maruhub.gateway.batch.rights import Allowed
 
