@@ -228,24 +228,20 @@ def test_whoever_waits_too_long_for_other_filters_is_told_to_ask_again(
 def test_views_that_are_kept_hold_so_much_at_most(
     hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maruhub.gateway.batch.opened.sources._KEPT_BYTES", 8 * 100)
-    sources = door._sources
+    kept = door._sources._kept
+    monkeypatch.setattr(kept, "_most_bytes", 8 * 100)
     for i in range(10):
         assert opened(door, f"size >= 0 AND size <> {10_000 + i}").status == 200
-        assert (
-            sum(len(view.positions) for view in sources._kept.values() if view.positions is not None) <= 100
-        )
-    assert len(sources._kept) == 2
-    monkeypatch.setattr("maruhub.gateway.batch.opened.sources._KEPT_BYTES", 8)
-    assert opened(door, "size >= 0").status == 200
-    assert len(sources._kept) == 1, "the one that is in use is kept"
+        assert sum(len(view.positions) for view in kept._values.values() if view.positions is not None) <= 100
+    assert len(kept) == 2
 
 
 def test_rows_that_a_kept_view_was_asked_by_are_held_too(
     hub: Hub, door: BatchDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sixty-four requests of 64 MiB that drew one row of millions named held 16 GB."""
-    monkeypatch.setattr("maruhub.gateway.batch.opened.sources._KEPT_BYTES", 100_000)
+    kept = door._sources._kept
+    monkeypatch.setattr(kept, "_most_bytes", 100_000)
     for i in range(20):
         operations = [["select", [i] * 1000], ["sample", 1]]
         call = {
@@ -256,4 +252,4 @@ def test_rows_that_a_kept_view_was_asked_by_are_held_too(
             Head("POST", "/-/batch/v1/call", "", ()), json.dumps(call).encode(), lambda *_: True
         )
         assert answer.status == 200
-    assert 1 <= len(door._sources._kept) <= 3
+    assert 1 <= len(kept) <= 3

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub.errors import InvalidInput
+from maruhub.gateway.batch.opened.kept import Kept
 from maruhub.gateway.batch.opened.sources import Sources
 from maruhub.gateway.batch.opened.turns import Turns
 from maruhub.gateway.batch.request import ReadEpoch
@@ -36,8 +35,7 @@ class Courses:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._kept: OrderedDict[str, Course] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Kept[str, Course] = Kept(_KEPT)
         self._turns = Turns("epochs", at_a_time=1, waiting=_WAITING)
 
     def open(self, request: ReadEpoch, allowed: Allowed) -> Course:
@@ -54,31 +52,14 @@ class Courses:
             return Course.of(view, chosen)
         if joins and (request.epochs != 1 or request.samples_per_epoch is not None):
             raise InvalidInput("what has joined is part of one epoch of the order's own length.")
-        key = _key(view, request, joins, chosen)
-        known = self._known(key)
-        if known is not None:
-            return known
-        with self._turns.one():
-            course = self._known(key)  # another may have built it meanwhile
-            if course is None:
-                course = Course.of(view, chosen)
-                for join in joins:
-                    course = course.joined(join, request.epoch, chosen)
-                self._keep(key, course)
-        return course
 
-    def _known(self, key: str) -> Course | None:
-        with self._lock:
-            known = self._kept.get(key)
-            if known is not None:
-                self._kept.move_to_end(key)
-            return known
+        def built() -> Course:
+            course = Course.of(view, chosen)
+            for join in joins:
+                course = course.joined(join, request.epoch, chosen)
+            return course
 
-    def _keep(self, key: str, course: Course) -> None:
-        with self._lock:
-            self._kept[key] = course
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        return self._kept.find(_key(view, request, joins, chosen), built, turn=self._turns.one())
 
 
 def _key(view: SampleSource, request: ReadEpoch, joins: Sequence[Join], chosen: LoaderOptions) -> str:

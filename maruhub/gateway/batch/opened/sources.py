@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
@@ -13,6 +11,7 @@ from maruhub.catalog import query
 from maruhub.catalog.split import SplitRule
 from maruhub.catalog.view import View
 from maruhub.errors import InvalidInput, StateMismatch
+from maruhub.gateway.batch.opened.kept import Kept
 from maruhub.gateway.batch.opened.turns import Turns
 from maruhub.gateway.batch.request import Source
 from maruhub.gateway.batch.rights import Allowed, require
@@ -45,8 +44,7 @@ class Sources:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._kept: OrderedDict[Fixed, View] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Kept[Fixed, View] = Kept(_KEPT, most_bytes=_KEPT_BYTES, bytes_of=_held_bytes)
         self._turns = Turns("filters", at_a_time=_FILTERS, waiting=_WAITING)
 
     def together(self) -> AbstractContextManager[None]:
@@ -88,20 +86,15 @@ class Sources:
     def _found(self, source: Source, base: View) -> View:
         if not source.operations:
             return base
-        fixed = self._fixed(source, base)
-        known = self._known(fixed)
-        if known is not None:
-            return known
-        with self._turn(source), self.together():
-            known = self._known(fixed)  # whoever was before may have found the same
-            if known is not None:
-                return known
+
+        def made() -> View:
             view = base
             for operation in source.operations:
                 query.check_time()
                 view = apply(view, operation)
-            self._keep(fixed, view)
             return view
+
+        return self._kept.find(self._fixed(source, base), made, turn=self._turn(source))
 
     def _fixed(self, source: Source, base: View) -> Fixed:
         # A name may move on, a version's number does not; and how a dataset is split may be changed.
@@ -109,43 +102,23 @@ class Sources:
         rule = self._hub.dataset(base.dataset_name).fixed_split if splits else None
         return Source(base.dataset_name, base.version_name, source.view, source.operations), rule
 
-    def _known(self, fixed: Fixed) -> View | None:
-        with self._lock:
-            known = self._kept.get(fixed)
-            if known is not None:
-                self._kept.move_to_end(fixed)
-            return known
-
     @contextmanager
     def _turn(self, source: Source) -> Iterator[None]:
-        """Waits until few enough filters run, if this source has one; Busy after some time, or where many wait."""
-        if all(operation[0] != "where" for operation in source.operations):
-            yield
-            return
-        with self._turns.one(patience_s=QUERY_S):
+        """Its time begins, as soon as few enough filters run if it has one; Busy after some time, or where many wait."""
+        filters = any(operation[0] == "where" for operation in source.operations)
+        with self._turns.one(patience_s=QUERY_S) if filters else nullcontext(), self.together():
             yield
 
-    def _keep(self, fixed: Fixed, view: View) -> None:
-        with self._lock:
-            self._kept[fixed] = view
-            while len(self._kept) > 1 and self._keeps_too_much():
-                self._kept.popitem(last=False)
 
-    def _keeps_too_much(self) -> bool:
-        held = (_asked_bytes(source) + _held_bytes(view) for (source, _), view in self._kept.items())
-        return len(self._kept) > _KEPT or sum(held) > _KEPT_BYTES
+def _held_bytes(fixed: Fixed, view: View) -> int:
+    """What a view keeps in memory, and what it is found by: select() names millions of rows.
 
-
-def _asked_bytes(source: Source) -> int:
-    """What a view is found by takes itself: select() names millions of rows."""
-    arguments = (each for operation in source.operations for each in operation)
-    return sum(_NUMBER_BYTES * len(each) for each in arguments if isinstance(each, tuple))
-
-
-def _held_bytes(view: View) -> int:
-    """What a view keeps in memory; positions that were saved are mapped."""
+    Positions that were saved are mapped.
+    """
+    arguments = (each for operation in fixed[0].operations for each in operation)
+    asked = sum(_NUMBER_BYTES * len(each) for each in arguments if isinstance(each, tuple))
     positions = None if view.mapped is not None else view.positions
-    return 0 if positions is None else positions.nbytes
+    return asked if positions is None else asked + positions.nbytes
 
 
 def _check_digest(source: Source, digest: str, what: str) -> None:
