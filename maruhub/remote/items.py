@@ -1,11 +1,4 @@
-"""The items of a read, verified, in order, over any number of cuts.
-
-What has been yielded is behind us: after a cut the read is asked for again from the item behind
-the last whole one, and nothing comes twice or is left out.
-
-Bytes are summed once, here, where they are used. Only where a sum is wrong the hub is asked to check
-what it sends as well: it knows other copies.
-"""
+"""The items of a read: verified, in order, each whole."""
 
 from __future__ import annotations
 
@@ -14,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidData, MaruError
-from maruhub.remote.transport import Cut, Transport
-from maruhub.wire.frame import Buffer
-from maruhub.wire.stream import Begin, Samples, StreamReader, Window
+from maruhub.remote.reading import Answer, BadStream, read_to_end
+from maruhub.remote.transport import Transport
+from maruhub.wire.stream import Begin, Event, Samples, Window
 from maruhub.wire.table import decode_table
 
 if TYPE_CHECKING:
@@ -34,71 +27,33 @@ class Items:
     parts: Parts
     samples: pa.Table | None
 
+    def __len__(self) -> int:
+        return len(self.parts)
+
 
 def read_items(transport: Transport, ask: Ask) -> Iterator[Items]:
-    """All items of a read.
-
-    Raises:
-        Unavailable: The hub did not answer for as long as patience lasts.
-        MaruError: What the hub says of the read as a whole.
-    """
-    done, patience, checked = 0, transport.patience(), False
-    while True:
-        attempt = _Attempt()
-        try:
-            with transport.stream(ask(done), checked=checked) as pieces:
-                for piece in pieces:
-                    for items in attempt.feed(piece):
-                        done += len(items.parts)
-                        patience.progress()
-                        yield items
-            if attempt.is_whole:
-                return
-            cut: Exception = Cut("the answer was cut")
-        except (Cut, BadStream) as error:
-            cut = error
-        if isinstance(cut, BadStream) and not checked:
-            checked = True  # the network did not fail: nothing is waited for
-        elif not patience.failed():
-            raise transport.give_up(cut) from cut
+    """All items of a read, as :func:`read_to_end` reads it; raises what that raises."""
+    return read_to_end(transport, lambda done: _Answer(ask(done)))
 
 
-class BadStream(Exception):
-    """What came is no stream; most likely something was altered on the way."""
+class _Answer(Answer[Items]):
+    """Assembles rows to items, and tells them with what they are."""
 
-
-class _Attempt:
-    """One answer on its way: assembles rows to items, and tells them with what they are."""
-
-    def __init__(self) -> None:
-        self._reader = StreamReader()
+    def __init__(self, request: dict[str, Any]) -> None:
+        super().__init__(request)
         self._held: list[memoryview] = []
         self._samples: pa.Table | None = None
         self._used = 0
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the answer has come to its end."""
-        return self._reader.ended
-
-    def feed(self, piece: Buffer) -> Iterator[Items]:
-        """The items that are whole with ``piece``; raises BadStream, or what a FAULT says."""
-        events = self._reader.feed(piece)
-        while True:
-            try:
-                event = next(events, None)
-            except InvalidData as error:
-                raise BadStream(str(error)) from error
-            if event is None:
-                return
-            if isinstance(event, Samples):
-                self._describe(event.arrow)
-            elif isinstance(event, Window):
-                parts = event.parts if event.whole else self._assemble(event)
-                if parts:
-                    yield Items(parts, self._describing(len(parts)))
-            else:
-                assert isinstance(event, Begin)
+    def heard(self, event: Event) -> Iterator[Items]:
+        if isinstance(event, Samples):
+            self._describe(event.arrow)
+        elif isinstance(event, Window):
+            parts = event.parts if event.whole else self._assemble(event)
+            if parts:
+                yield Items(parts, self._describing(len(parts)))
+        else:
+            assert isinstance(event, Begin)
 
     def _assemble(self, window: Window) -> Parts:
         parts: Parts = []

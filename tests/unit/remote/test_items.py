@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from maruhub.errors import MaruError, NoSuchKey
 from maruhub.remote.items import read_items
-from maruhub.remote.patience import Patience
+from tests.unit.remote.streams import Streams
 from tests.unit.wire.test_stream import Item, write
-
-
-class Streams:
-    """A transport that answers with these streams, one after the other; which were checked is kept."""
-
-    def __init__(self, *streams: Sequence[bytes]) -> None:
-        self._streams = iter(streams)
-        self.checked: list[bool] = []
-
-    @contextlib.contextmanager
-    def stream(self, _request: object, *, checked: bool) -> Generator[Any]:
-        self.checked.append(checked)
-        yield iter(next(self._streams))
-
-    def patience(self) -> Patience:
-        return Patience(1, sleep=lambda _: None)
 
 
 def read(*streams: Sequence[bytes]) -> list[memoryview | MaruError]:
