@@ -139,9 +139,14 @@ class MappedFile:
             return self._read(start, end)
         first = start & _PAGE_MASK
         if _libc.madvise(window.address + first, end - first, _POPULATE_READ):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
+            raise self._unreadable(ctypes.get_errno(), end)
         return window.view[start:end]
+
+    def _unreadable(self, number: int, end: int) -> OSError:
+        """The kernel's one word (EFAULT) for a page that its drive or its file doesn't give, as a read would say it."""
+        if number == errno.EFAULT:
+            number = errno.ENODATA if self.file.size() < end else errno.EIO
+        return OSError(number, os.strerror(number))
 
     def _read(self, start: int, end: int) -> memoryview:
         buffer = memoryview(bytearray(end - start))

@@ -19,10 +19,11 @@ from typing import Final
 import numpy as np
 import xxhash
 
-from maruhub.errors import Corrupt, MaruError, Unavailable
+from maruhub.errors import MaruError, Unavailable
 from maruhub.store.blade import BladeFile, Buffer
 from maruhub.store.blades import Blades
 from maruhub.store.format.extent import Blobs, Extent, ExtentArray
+from maruhub.store.read.answers import Answers, no_intact_copy
 from maruhub.store.read.checking import all_right, is_right
 from maruhub.store.read.degraded import Degraded
 from maruhub.store.read.doubt import PROBES, Doubt, major_faults
@@ -201,25 +202,20 @@ class Reader:
     def _degraded(self, extents: ExtentArray, i: int, places: Places, number: int) -> memoryview | MaruError:
         """One extent from wherever else it can be had, always checked."""
         extent = extent_at(extents, i)
-        segment, offset, length = extent.segment, extent.offset, extent.length
         failed = places.keys[number] if number >= 0 else None
         if failed is not None:
             self._files.drop(failed)
         self.counts.degraded += 1
         timeouts = self._timeouts
-        data = self._ways.read(extent, failed)
+        answers: Answers = {}
+        data = self._ways.read(extent, failed, answers)
         if data is None and self._timeouts != timeouts:
             # Late is not lost: where nobody else has the bytes, it is waited for.
-            data = self._last_ways.read(extent, failed)
+            data = self._last_ways.read(extent, failed, answers)
         if data is not None:
             return data
         self.counts.lost += 1
-        known = self._layouts.known(segment) is not None
-        return Corrupt(
-            f"segment {segment:016x}, offset {offset}, {length} bytes: no intact copy is left"
-            + ("." if known else " (there is no such segment or place)."),
-            hint="Bring missing blades back; see `maru check`.",
-        )
+        return no_intact_copy(extent, self._ways.wrong(extent, answers))
 
     def _count_bad(self, blade_id: bytes) -> None:
         self.counts.bad_copies[blade_id] += 1
@@ -239,7 +235,7 @@ class Reader:
             try:
                 found.append(self._files.get(key, offset + length).view_cold(offset, offset + length))
             except (OSError, ValueError) as error:
-                found.append(OSError(getattr(error, "errno", errno.EIO), str(error)))
+                found.append(OSError(getattr(error, "errno", errno.ENODATA), str(error)))
 
         if self._blades.get(key.blade_id) is None:
             # Known at once: a hand would be asked for nothing, once for each object.

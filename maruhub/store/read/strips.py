@@ -101,13 +101,21 @@ class SegmentFile:
 
     What no range holds reads as zeros. ``variant`` n > 0 decodes what variant 0 reads
     straight, each from other files: the copies of a segment that has none.
+
+    Args:
+        layout: Of strips.
+        read_file: Reads one of them.
+        close: Closes what is read.
+        variant: Which way to the bytes.
     """
 
-    def __init__(self, layout: Layout, files: OpenStrips, *, variant: int = 0) -> None:
+    def __init__(
+        self, layout: Layout, read_file: ReadStrip, close: Callable[[], None], *, variant: int = 0
+    ) -> None:
         assert layout.strips is not None
         self._layout = layout
-        self._files = files
-        self._strips = StripSet(layout.strips, files)
+        self._close = close
+        self._strips = StripSet(layout.strips, read_file)
         self._variant = variant
         self._starts = [part.start for part in layout.ranges]
 
@@ -156,4 +164,4 @@ class SegmentFile:
         return None
 
     def close(self) -> None:
-        self._files.close()
+        self._close()

@@ -31,8 +31,8 @@ from maruhub.store.format.strip import (
     strip_header_bytes,
     trailer_bytes,
 )
+from maruhub.store.read.checked_strips import CheckedStrips
 from maruhub.store.read.strips import OpenStrips, SegmentFile
-from maruhub.store.recover.checked_strips import CheckedStrips
 
 Listed = tuple[bytes, StripName]
 """A strip's file as a listing of the blades shows it: blade id and name."""
@@ -202,9 +202,9 @@ def _copies(blades: Blades, found: _Set) -> list[Copy]:
     blade = next((blade for blade in blades if blade.blade_id in found.blades.values()), None)
     if blade is None:
         raise BladeLost(f"segment {header.segment:016x}: none of its blades answers.")
-    shared = OpenStrips(open_file)
+    own, shared = OpenStrips(open_file), OpenStrips(open_file)
     # Where sums can't be had: if two files are wrong one of these ways to read a range is right.
     ways = 1 + math.comb(len(header.lengths) - 1, header.data)
-    files = [SegmentFile(layout, CheckedStrips(open_file, strips))]
-    files += [SegmentFile(layout, shared, variant=variant) for variant in range(ways)]
+    files = [SegmentFile(layout, CheckedStrips(own, strips), own.close)]
+    files += [SegmentFile(layout, shared, shared.close, variant=variant) for variant in range(ways)]
     return [Copy(blade, file) for file in files]

@@ -8,34 +8,33 @@ from __future__ import annotations
 
 import errno
 import zlib
-from collections.abc import Callable
 
 from maruhub.errors import MaruError
-from maruhub.store.blade import BladeFile
+from maruhub.store.blade import Buffer
 from maruhub.store.format.layout import StripsLayout
 from maruhub.store.format.strip import SUM_BLOCK_BYTES, decode_trailer, trailer_bytes
-from maruhub.store.read.strips import OpenStrips
+from maruhub.store.read.strips import ReadStrip
 
 
-class CheckedStrips(OpenStrips):
-    """``OpenStrips`` that raises OSError where a block disagrees with its sum.
+class CheckedStrips:
+    """Another way to read strips, which raises OSError where a block disagrees with its sum.
 
     Args:
-        open_file: As there.
-        strips: How the files were cut.
+        read_file: Reads one of them.
+        strips: How they were cut.
     """
 
-    def __init__(self, open_file: Callable[[int], BladeFile | None], strips: StripsLayout) -> None:
-        super().__init__(open_file)
+    def __init__(self, read_file: ReadStrip, strips: StripsLayout) -> None:
+        self._read_file = read_file
         self._strips = strips
         self._sums: dict[int, tuple[int, ...]] = {}
 
-    def __call__(self, number: int, place: int, length: int) -> bytearray:
+    def __call__(self, number: int, place: int, length: int) -> Buffer:
         """See ``ReadStrip``; reads and checks whole blocks."""
         at = place - self._strips.data_at
         first = at - at % SUM_BLOCK_BYTES
         end = min(at + length + -(at + length) % SUM_BLOCK_BYTES, self._strips.lengths[number])
-        data = super().__call__(number, self._strips.data_at + first, end - first)
+        data = self._read_file(number, self._strips.data_at + first, end - first)
         sums = self._sums_of(number)[first // SUM_BLOCK_BYTES :]
         for block, wanted in zip(range(0, len(data), SUM_BLOCK_BYTES), sums, strict=False):
             if zlib.crc32(data[block : block + SUM_BLOCK_BYTES]) != wanted:
@@ -45,7 +44,7 @@ class CheckedStrips(OpenStrips):
     def _sums_of(self, number: int) -> tuple[int, ...]:
         if number not in self._sums:
             length = self._strips.lengths[number]
-            raw = super().__call__(number, self._strips.data_at + length, trailer_bytes(length))
+            raw = self._read_file(number, self._strips.data_at + length, trailer_bytes(length))
             try:
                 self._sums[number] = decode_trailer(bytes(raw), where="a strip")
             except MaruError as error:
