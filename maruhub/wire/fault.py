@@ -7,6 +7,7 @@ known here (the other end is newer) becomes the root of the tree, and keeps its 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
@@ -14,6 +15,8 @@ from typing import Any, Final
 from maruhub import errors
 
 _TEXT_MAX: Final = 4096
+_FOLDER: Final = re.compile(r"(?<![^\s(\[{\"'=,;])/[^\s)\]}\"',;]+")
+"""A path of a file system, where a text has one: not behind a word, nor in an address with a scheme."""
 
 STATUSES: Final[dict[type[errors.MaruError], int]] = {
     errors.MaruError: 500,
@@ -42,7 +45,17 @@ def any_failed(parts: Iterable[object]) -> bool:
 
 def to_json(error: errors.MaruError) -> dict[str, str]:
     """What the other end is told."""
-    return {"code": error.code, "what": error.what[:_TEXT_MAX], "hint": error.hint[:_TEXT_MAX]}
+    what, hint = (discreet(error, text)[:_TEXT_MAX] for text in (error.what, error.hint))
+    return {"code": error.code, "what": what, "hint": hint}
+
+
+def discreet(error: errors.MaruError, text: str) -> str:
+    """Words of an error for the other end: where things lie on this machine is left out.
+
+    Of errors that a person here should look into. Others name what the other end has named itself.
+    """
+    ours = status_of(error) >= 500 or isinstance(error, errors.ReadOnly | errors.UnsupportedFormat)
+    return _FOLDER.sub("…", text) if ours else text
 
 
 def from_json(told: object) -> errors.MaruError:

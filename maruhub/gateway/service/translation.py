@@ -8,6 +8,7 @@ from maruhub import errors
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.route import Asked
+from maruhub.wire import fault
 
 CODES: Final[dict[type[errors.MaruError], str]] = {
     errors.InvalidInput: "InvalidArgument",
@@ -45,12 +46,12 @@ _ADDRESS: Final = "maru://"
 
 
 def failure_of(error: errors.MaruError) -> S3Failure:
-    """What a client of S3 is told of an error; hints name commands of the hub and stay here."""
+    """What a client of S3 is told of an error; folders, and hints, which name commands of the hub, stay here."""
     if isinstance(error, S3Failure):
         return error
     for kind in type(error).__mro__:
         if kind in CODES:
-            return S3Failure(CODES[kind], _sentence(error.what))
+            return S3Failure(CODES[kind], _sentence(fault.discreet(error, error.what)))
     return S3Failure("InternalError")
 
 

@@ -53,6 +53,14 @@ def test_a_refusal_of_s3_stays_what_it_is_and_hints_stay_here():
     assert told.message == "No room."
 
 
+def test_where_things_lie_on_this_machine_is_not_told():
+    told = failure_of(errors.NoSpace("no room: only the reserve is left (/mnt/a/maru)."))
+    assert told.message == "No room: only the reserve is left (…)."
+    told = failure_of(errors.Corrupt("The index at /srv/hub/index is damaged."))
+    assert told.message == "The index at … is damaged."
+    assert failure_of(errors.NoSuchKey("'/a/b' is not there.")).message == "'/a/b' is not there."
+
+
 def asked(operation: Operation) -> Asked:
     return Asked(operation, "photos", "a", {"versionId": "1f", "uploadId": "2f"}, {})
 

@@ -42,3 +42,31 @@ def test_any_text_is_an_error(text: bytes) -> None:
 
 def test_a_text_that_is_very_deep_is_an_error() -> None:
     assert isinstance(fault.decode(b"[" * 100_000), errors.InvalidData)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (
+            "no room: only the reserve is left (/mnt/a/maru); No space (/mnt/b).",
+            "no room: only the reserve is left (…); No space (…).",
+        ),
+        ("The index at /srv/hub/index is closed.", "The index at … is closed."),
+        ("/srv/hub/keys can't be read: Permission denied.", "… can't be read: Permission denied."),
+        ("'/srv/hub' is in use; see \"/srv/x\",/srv/y", "'…' is in use; see \"…\",…"),
+        (
+            "maru://photos/a/b and http://host/x, s3/ and 3 / 4",
+            "maru://photos/a/b and http://host/x, s3/ and 3 / 4",
+        ),
+    ],
+)
+def test_no_folder_of_this_machine_is_told(what: str, told: str) -> None:
+    ours = (errors.Unavailable, errors.NoSpace, errors.ReadOnly, errors.Corrupt, errors.UnsupportedFormat)
+    for kind in ours:
+        assert fault.to_json(kind(what, hint=what)) == {"code": kind.code, "what": told, "hint": told}
+        assert str(fault.decode(fault.encode(kind(what)))) == told
+
+
+def test_what_the_other_end_has_named_is_told() -> None:
+    for kind in (errors.InvalidName, errors.NoSuchKey, errors.Refused):
+        assert fault.to_json(kind("'/a/b' is no key."))["what"] == "'/a/b' is no key."
