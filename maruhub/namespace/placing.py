@@ -66,7 +66,8 @@ def place_together(store: Store, puts: Sequence[Placing]) -> list[list[ObjectInf
         For each what it made, in its items' order; or the error for which nothing of it is kept.
 
     Raises:
-        MaruError: The bytes could not be written; then no put has been made.
+        MaruError: The bytes could not be written; then no put has been made. Nor is it worth trying them apart
+            where there was no room: blades take new data above their reserve, or none of any size.
     """
     data = [bytes_ for put in puts for bytes_ in put.data]
     digests = start_digests(data, [item.digest for put in puts for item in put.items])

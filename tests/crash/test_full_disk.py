@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from maruhub import compose
 from maruhub.compose import OpenPool
 from maruhub.errors import NoSpace
-from maruhub.namespace import Namespace
+from maruhub.namespace import Namespace, PutItem
+from maruhub.namespace.placing import place_together
 from maruhub.testing.logged_disk import Mounts
 from tests.crash import verdict
 from tests.crash.journal import History, Journal
@@ -147,3 +150,37 @@ def test_the_drive_of_the_index_alone_is_full(tmp_path: Path, seed: int, mounts:
     assert refused(History.read(filled.path)) == before, "with room, changes are made again"
     assert filled.problems() == []
     assert filled.opened_anew() == []
+
+
+@pytest.mark.parametrize(
+    ("drive_bytes", "segment_bytes"),
+    [
+        (12 << 20, 256 << 20),  # the reserve is reached
+        (5_000_000, 256 << 20),  # a drive whose reserve is less than a group: it ends in the middle of one
+        (4_400_000, 500_000),  # the end of a log takes some of it, and there is no room for another log
+    ],
+)
+def test_a_group_that_finds_no_room_leaves_none_for_any_of_it(
+    tmp_path: Path, seed: int, mounts: Mounts, drive_bytes: int, segment_bytes: int
+) -> None:
+    """So small uploads that were refused together need not be tried one by one."""
+    drive, chance = tmp_path / "drive", random.Random(seed)
+    mounts.mount("tmpfs", drive, "-t", "tmpfs", "-o", f"size={drive_bytes}")
+    pool = compose.create_pool(tmp_path / "hub", blades=[drive / "blade"], segment_bytes=segment_bytes)
+    with contextlib.closing(pool):
+        ns = Namespace(pool.store, "client")
+        ns.buckets.create(BUCKET)
+        names = (f"object {number}" for number in itertools.count())
+
+        def put(sizes: list[int]) -> None:
+            items = [PutItem(next(names), chance.randbytes(size)) for size in sizes]
+            outcomes = place_together(pool.store, [ns.objects.prepare(BUCKET, item) for item in items])
+            assert not any(isinstance(outcome, Exception) for outcome in outcomes)
+
+        with pytest.raises(NoSpace):  # noqa: PT012 - whichever it is
+            while True:
+                put([130_000] * 8)
+        for size in (100_000, 10_000, 1_000, 10):
+            with pytest.raises(NoSpace):
+                put([size])
+        assert ns.objects.head(BUCKET, "object 0").size == 130_000
