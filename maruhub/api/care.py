@@ -6,7 +6,8 @@ import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from maruhub.errors import Busy, MaruError
@@ -125,7 +126,7 @@ class Care:
     def forever(
         self, stop: threading.Event, *, every_s: float = EVERY_S, scrub_every_s: float = SCRUB_EVERY_S
     ) -> None:
-        """Looks every few seconds what is to be done, until ``stop`` is set; raises Busy like :meth:`once`.
+        """Looks every few seconds what is to be done, until ``stop`` is set or the hub closed; Busy like :meth:`once`.
 
         Where nothing is left to do it scrubs: a round each ``scrub_every_s``.
         """
@@ -138,12 +139,16 @@ class Care:
                     # Looking costs a microsecond a row: not while nothing has happened since.
                     if settled != self._signs() or time.monotonic() - looked_s > _EXPIRE_EVERY_S:
                         report = self._run(None, expire_s=_EXPIRE_EVERY_S)
+                        if self._pool.store.is_closed:
+                            return
                         looked_s = time.monotonic()
                         settled = None if report.problems or report.waiting else self._signs()
                         told = _tell_new(report.problems, told)
                     if settled is not None and self._scrub_a_while(stop, scrub_every_s):
                         settled = None
                 except MaruError as error:
+                    if self._pool.store.is_closed:
+                        return
                     _log.warning("care goes on in %g s: %s", every_s, error)
                 except Exception:  # noqa: BLE001 - one odd row must not end all care
                     _log.exception("care goes on in %g s", every_s)
@@ -171,6 +176,15 @@ class Care:
             self.forever(self._stop, every_s=every_s)
         except Busy:
             _log.info("another process takes care of this hub")
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """While the hub is closed: asks the thread to end before, and waits for it after."""
+        self._stop.set()
+        try:
+            yield
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Ends the thread after the act under way."""

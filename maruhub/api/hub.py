@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -287,7 +288,9 @@ class Hub:
         What other threads are at is ended first, or ends in Unavailable, as does all that is asked later.
         """
         self.closed = True
-        self.pool.close()
+        care: Care | None = vars(self).get("care")
+        with nullcontext() if care is None else care.ending():
+            self.pool.close()
 
     def __enter__(self) -> Self:
         return self

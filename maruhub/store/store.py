@@ -288,6 +288,11 @@ class PoolStore:
                 acts.recut(segment)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it was closed: nothing can be asked of it any more."""
+        return self._gate.is_shut
+
+    @property
     def counter(self) -> int:
         """The counter of the last change; it stands still while nothing happens."""
         return decode_state(self._index.get_many([STATE_KEY])[0]).counter

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -28,3 +30,41 @@ def test_a_fault_in_one_round_does_not_end_care(tmp_path: Path, monkeypatch: pyt
         hub.care.start(every_s=0.01)
         assert again.wait(10)
         hub.care.stop()
+
+
+def test_care_ends_with_its_hub(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    # It went on with a hub that was closed, and kept every other process from taking care of it.
+    create_pool(tmp_path / "hub", n=4).close()
+    hub = maruhub.connect(tmp_path / "hub")
+    hub.bucket("photos")["a"] = bytes(1 << 20)
+    hub.care.start(every_s=0.01)
+    hub.close()
+    assert "maruhub-care" not in [thread.name for thread in threading.enumerate()]
+    with maruhub.connect(tmp_path / "hub") as other:
+        other.care.once()
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_round_under_way_ends_when_the_hub_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    create_pool(tmp_path / "hub", n=4, segment_bytes=64 << 10).close()
+    hub = maruhub.connect(tmp_path / "hub")
+    hub.store._seals = False
+    for number in range(12):
+        hub.bucket("photos")[str(number)] = bytes(60 << 10)
+    at_work, real = threading.Event(), Keeper._act
+
+    def act(*args, **options):
+        at_work.set()
+        time.sleep(0.05)
+        return real(*args, **options)
+
+    monkeypatch.setattr(Keeper, "_act", act)
+    caring = threading.Thread(target=hub.care.forever, args=(threading.Event(),), kwargs={"every_s": 0.01})
+    caring.start()
+    assert at_work.wait(10)
+    hub.close()
+    caring.join(10)
+    assert not caring.is_alive()
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
