@@ -170,6 +170,7 @@ class OpenPool:
     def after_fork(self) -> None:
         """In the child: the locks that it holds are its own, and the parent's are not kept by it."""
         self._lock.after_fork()
+        self.notices.after_fork()
 
     def close(self) -> None:
         """Lets go of everything; views live on. Idempotent."""

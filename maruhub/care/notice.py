@@ -55,19 +55,29 @@ class NoticeBoard:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise ReadOnly(f"{self._path}: {error.strerror}.", hint="Check its permissions.") from error
+        if not _take(fd):
+            os.close(fd)
+            raise Busy("This hub is being taken care of already.", hint="See `maru status`.")
+        self._fd = fd
         try:
-            if not _take(fd):
-                raise Busy("This hub is being taken care of already.", hint="See `maru status`.")
-            self._fd = fd
-            try:
-                yield
-            finally:
-                self._fd = -1
-                with contextlib.suppress(OSError):
-                    os.ftruncate(fd, 0)
-                # A child forked meanwhile shares the descriptor: closing ours would not free it.
-                fcntl.flock(fd, fcntl.LOCK_UN)
+            yield
         finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+        # A child forked just now shares the descriptor: closing ours would not free it.
+        fcntl.flock(fd, fcntl.LOCK_UN)
+        os.close(fd)
+
+    def after_fork(self) -> None:
+        """In the child: its copy would keep the lock when the parent is killed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
             os.close(fd)
 
     def post(self, doing: str, done_bytes: int, total_bytes: int, left_s: float | None) -> None:
@@ -92,6 +102,7 @@ class NoticeBoard:
         except BlockingIOError:
             return _parsed(os.pread(fd, _BYTES_MAX, 0))
         else:
+            fcntl.flock(fd, fcntl.LOCK_UN)
             return None
         finally:
             os.close(fd)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -68,3 +70,35 @@ def test_a_round_under_way_ends_when_the_hub_is_closed(
     caring.join(10)
     assert not caring.is_alive()
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_killed_keepers_child_does_not_keep_others_from_caring(tmp_path: Path):
+    create_pool(tmp_path / "hub", n=1).close()
+    hub = maruhub.connect(tmp_path / "hub")
+    held, go = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        with hub.pool.notices.held():
+            held.set()
+            go.wait()
+
+    # A process that cares, and its child; the first is killed.
+    reading, writing = os.pipe()
+    keeper = os.fork()
+    if not keeper:
+        threading.Thread(target=keep, daemon=True).start()
+        held.wait()
+        if not os.fork():
+            os.write(writing, f"{os.getpid()}\n".encode())
+        signal.pause()
+        os._exit(0)
+    child = int(os.read(reading, 100))
+    os.kill(keeper, signal.SIGKILL)
+    os.waitpid(keeper, 0)
+    try:
+        hub.care.once()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.close(reading)
+        os.close(writing)
+        hub.close()
