@@ -163,6 +163,21 @@ class Versions:
         return walk.page(encode_text(key_marker, "key_marker"), version_marker, limit)
 
 
+def _behind(versions: list[Version], marker: str) -> list[Version]:
+    """Those of a key's versions, newest first, that come after the one called ``marker``.
+
+    That one may be gone: whoever empties a bucket deletes each page before asking for the next. Where it
+    was is told by its id; of a ``null`` version that is gone nothing tells, and none is passed over.
+    """
+    for place, version in enumerate(versions):
+        if version.s3_id == marker:
+            return versions[place + 1 :]
+    if marker == NULL:
+        return versions
+    # As ids are shown, 16 digits each, texts have the order of numbers.
+    return [version for version in versions if version.info.version_id < marker]
+
+
 class _Cursor:
     """Rows of a range in order, fetched a page at a time, with seeks forward."""
 
@@ -207,14 +222,13 @@ class _Walk:
 
     def page(self, key_marker: bytes, version_marker: str, limit: int) -> VersionPage:
         shown = VersionPage([], [])
-        skipping = self._begin(key_marker[:KEY_BYTES_MAX], version_marker)
+        begun = self._begin(key_marker[:KEY_BYTES_MAX], version_marker)
         last = ("", "")
         for key, group in self._keys():
             common = self._common(key)
+            if begun and key == key_marker:
+                group = _behind(group, version_marker)
             for version in group[:1] if common else group:
-                if skipping:
-                    skipping = "" if version.s3_id == skipping else skipping
-                    continue
                 if len(shown.versions) + len(shown.prefixes) >= limit:
                     return replace(shown, next_key=last[0], next_version=last[1])
                 if common:
@@ -224,19 +238,18 @@ class _Walk:
                 else:
                     shown.versions.append(version)
                     last = (version.info.key, version.s3_id)
-            skipping = ""
         return shown
 
-    def _begin(self, marker: bytes, version_marker: str) -> str:
-        """Goes to where the page begins; the version to skip to there, if the page begins in a key."""
+    def _begin(self, marker: bytes, version_marker: str) -> bool:
+        """Goes to where the page begins; whether it begins among the versions of the key ``marker``."""
         if not marker:
-            return ""
+            return False
         common = self._common(marker) if marker.startswith(self._prefix) else None
         if common:
             self._seek(prefix_end(common))
-            return ""
+            return False
         self._seek(marker if version_marker else marker + b"\0")
-        return version_marker
+        return bool(version_marker)
 
     def _seek(self, key: bytes) -> None:
         self._current.seek(object_prefix(self._bucket) + key)

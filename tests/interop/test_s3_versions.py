@@ -139,7 +139,9 @@ def test_pages_go_through_the_versions_of_a_key(versioned: Bucket):
     assert set(wanted) < set(found)
     rolled = versioned.ask("GET", query={"versions": "", "delimiter": "/"})
     assert rolled.texts("CommonPrefixes/Prefix") == ["b/"]
-    assert versioned.ask("GET", query={"versions": "", "version-id-marker": "x"}).code == "InvalidArgument"
+    for wrong in ({}, {"key-marker": "a"}):
+        query = {"versions": "", "version-id-marker": "x", **wrong}
+        assert versioned.ask("GET", query=query).code == "InvalidArgument"
 
 
 def test_copies_of_versions(versioned: Bucket):

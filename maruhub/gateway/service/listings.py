@@ -16,6 +16,7 @@ from maruhub.gateway.s3.listing_answers import (
 )
 from maruhub.gateway.service.authority import HUB, Authority, allowed_buckets
 from maruhub.gateway.service.expiring import abort_headers
+from maruhub.gateway.service.reads import check_version_id
 from maruhub.gateway.service.request import Request
 from maruhub.namespace.bucket import Bucket
 from maruhub.namespace.object import ObjectInfo
@@ -104,6 +105,8 @@ def sums_of(info: ObjectInfo) -> tuple[tuple[str, ...], str]:
 def list_object_versions(request: Request, authority: Authority) -> Answer:
     """Versions and delete markers, by key, the newest first."""
     page = listing.versions_page(request.asked)
+    if page.version_id_marker:
+        check_version_id(page.version_id_marker)
     owner = owner_of(authority.bucket(request.bucket))
     found = request.names.versions.page(
         request.bucket,
