@@ -1,7 +1,8 @@
 """Bodies framed as ``aws-chunked``: lines of sizes and signatures between the bytes.
 
 Payload is given out as it comes and each chunk's signature is checked where the chunk ends, so
-memory does not grow with a chunk. What was given out counts only once `Chunks.finish` returns.
+memory does not grow with a chunk. What was given out counts only once `Chunks.finish` returns. A chunk
+may be as large as the body: the SDKs for Go and Rust send unsigned ones as a single chunk.
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from hashlib import sha256
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.wire.signing import Signer, same, signature_of
 
-# S3's clients send 64 KiB to 1 MiB. What is given out before its signature is checked stays
-# bounded by this, and so does what a forger can make us write for nothing.
-LARGEST_CHUNK = 16 << 20
 _LONGEST_LINE = 4096
 _MOST_TRAILERS = 16
 _EMPTY = sha256(b"").hexdigest()
-_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})(?:;chunk-signature=([0-9a-f]{64}))?")
+_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
 _TRAILER = re.compile(rb"([A-Za-z0-9-]{1,128}):[ \t]*([^\r\n\x00]*)")
 
 
@@ -121,10 +119,6 @@ class Chunks:
                 "InvalidRequest", "The head of a chunk is malformed, or its signature is missing."
             )
         self._left = int(match[1], 16)
-        if self._left > LARGEST_CHUNK:
-            raise S3Failure(
-                "InvalidRequest", f"A chunk may hold at most {LARGEST_CHUNK} bytes: send smaller ones."
-            )
         self._got += self._left
         if self._got > self._promised:
             raise S3Failure("InvalidRequest", "The chunks hold more than x-amz-decoded-content-length says.")

@@ -94,3 +94,18 @@ def test_byte_by_byte_takes_linear_time():
         return time.process_time() - begun
 
     assert min(seconds(16000) for _ in range(3)) < 32 * min(seconds(2000) for _ in range(3))
+
+
+@pytest.mark.parametrize("size", [16 << 20, (16 << 20) + 1, 5 << 30, 5 << 40])
+def test_a_body_may_be_one_chunk(size: int):
+    """As SDKs send it; of the largest ones only the beginning is fed."""
+    chunks = Chunks(size, signer=None, with_trailer=True)
+    fed = memoryview(bytes(1 << 20))
+    given_out = sum(len(piece) for piece in chunks.feed(f"{size:x}\r\n".encode()))
+    for _ in range(min(16, size >> 20)):
+        given_out += sum(len(piece) for piece in chunks.feed(fed))
+    assert given_out == 16 << 20
+    rest = size - given_out
+    if rest <= 1:
+        assert sum(len(piece) for piece in chunks.feed(bytes(rest) + b"\r\n0\r\n\r\n")) == rest
+        assert chunks.finish() == {}
