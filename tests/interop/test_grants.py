@@ -285,6 +285,21 @@ def test_what_a_write_sets_beside_its_bytes_needs_its_own_right(doors: Doors, he
     assert hugo.ask("PUT", f"/{bucket}/k", headers=copied).code == "AccessDenied"
 
 
+def test_who_may_not_read_learns_no_etag(doors: Doors):
+    bucket = doors.bucket("drop-box")
+    allow = statement("Allow", ["s3:PutObject", "s3:DeleteObject"], f"{bucket}/*", {"AWS": "jona"})
+    assert doors.bucket_policy(bucket, allow).status == 204
+    jona, wrong = doors.door("jona"), {"if-match": '"0"'}
+    many = b"<Delete><Object><Key>k</Key><ETag>0</ETag></Object></Delete>"
+    for key in ("k", "nothing"):
+        for method, more in (("PUT", {}), ("PUT", {"x-amz-copy-source": f"/{bucket}/k"}), ("DELETE", {})):
+            assert jona.ask(method, f"/{bucket}/{key}", headers={**wrong, **more}).code == "AccessDenied"
+    assert b"<Code>AccessDenied</Code>" in jona.ask("POST", f"/{bucket}", "delete", body=many).body
+    assert jona.ask("PUT", f"/{bucket}/k", headers={"if-none-match": "*"}).code == "PreconditionFailed"
+    assert jona.ask("DELETE", f"/{bucket}/nothing", headers={"if-match": "*"}).code == "NoSuchKey"
+    assert jona.ask("DELETE", f"/{bucket}/k", headers={"if-match": "*"}).status == 204
+
+
 def test_a_disabled_and_a_rotated_key_are_refused(doors: Doors):
     bucket, key = doors.bucket("taken-back"), doors.server.key("ida")
     doors.bucket_policy(bucket, statement("Allow", "s3:GetObject", f"{bucket}/*", {"AWS": "ida"}))

@@ -33,7 +33,14 @@ _BY_HEADER = {
     "x-amz-acl": "s3:PutObjectAcl",
 }
 _WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD)
-# Whose rights are known only when the body is: see ``deletion_need`` and the form's key.
+# Whose If-Match is about what the key holds: the answer tells who may not read whether it was right.
+_CONDITIONAL = (
+    Operation.PUT_OBJECT,
+    Operation.COPY_OBJECT,
+    Operation.COMPLETE_MULTIPART_UPLOAD,
+    Operation.DELETE_OBJECT,
+)
+# Whose rights are known only when the body is: see ``deletion_needs`` and the form's key.
 _BY_BODY = frozenset({Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT})
 _PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
 
@@ -72,12 +79,24 @@ def needs(asked: Asked) -> tuple[Need, ...]:
             for header, action in _BY_HEADER.items()
             if asked.headers.get(header)
         ]
+    if operation in _CONDITIONAL and _asks_what_is_there(asked):
+        found.append(Need(_of("s3:GetObject", version), asked.bucket, asked.key, version))
     return tuple(found)
 
 
-def deletion_need(bucket: str, doomed: ObjectToDelete) -> Need:
-    """The right that one key of DeleteObjects needs."""
-    return Need(_of("s3:DeleteObject", doomed.version_id), bucket, doomed.key, doomed.version_id)
+def _asks_what_is_there(asked: Asked) -> bool:
+    """By an ETag; whether there is something may be asked by whoever may delete it."""
+    wanted = asked.headers.get("if-match")
+    return wanted is not None and (asked.operation is not Operation.DELETE_OBJECT or wanted.strip() != "*")
+
+
+def deletion_needs(bucket: str, doomed: ObjectToDelete) -> tuple[Need, ...]:
+    """The rights that one key of DeleteObjects needs: to read it too, if an ETag is its condition."""
+    actions = ["s3:DeleteObject"]
+    if doomed.etag not in (None, "*"):
+        actions.append("s3:GetObject")
+    version = doomed.version_id
+    return tuple(Need(_of(action, version), bucket, doomed.key, version) for action in actions)
 
 
 def bypasses_governance(headers: Mapping[str, str]) -> bool:

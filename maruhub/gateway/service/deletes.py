@@ -13,7 +13,7 @@ from maruhub.gateway.s3.answers import (
 from maruhub.gateway.s3.conditions import Conditions, Verdict, write_conditions
 from maruhub.gateway.s3.documents import ObjectToDelete, read_delete
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.permission import BYPASS, bypasses_governance, deletion_need
+from maruhub.gateway.s3.permission import BYPASS, bypasses_governance, deletion_needs
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.reads import check_version_id
@@ -71,7 +71,7 @@ def delete_objects(request: Request, authority: Authority) -> Answer:
     bucket = authority.bucket(request.bucket)
     asked = read_delete(request.body)
     plain = [doomed.key for doomed in asked.objects if doomed.version_id is None and doomed.etag is None]
-    may = {key for key in plain if authority.allows(deletion_need(request.bucket, ObjectToDelete(key)))}
+    may = {key for key in plain if _may(request, authority, ObjectToDelete(key))}
     keys = [key for key in dict.fromkeys(plain) if key in may and _is_key(key)]
     together = (
         dict(zip(keys, request.names.versions.delete_current(request.bucket, keys), strict=True))
@@ -89,12 +89,17 @@ def delete_objects(request: Request, authority: Authority) -> Answer:
     return xml(deleted(gone, errors, quiet=asked.quiet))
 
 
+def _may(request: Request, authority: Authority, doomed: ObjectToDelete) -> bool:
+    return all(authority.allows(need) for need in deletion_needs(request.bucket, doomed))
+
+
 def _is_key(key: str) -> bool:
     return len(key.encode(errors="replace")) <= 1024
 
 
 def _delete_one(request: Request, authority: Authority, doomed: ObjectToDelete) -> Deleted:
-    authority.require(deletion_need(request.bucket, doomed))
+    if not _may(request, authority, doomed):
+        raise S3Failure("AccessDenied")
     if not _is_key(doomed.key):
         raise InvalidInput("the key is too long.")
     conditions = Conditions(match=(doomed.etag,)) if doomed.etag else Conditions()

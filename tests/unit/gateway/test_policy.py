@@ -15,7 +15,7 @@ from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.permission import (
     bypasses_governance,
     canned_acl_statements,
-    deletion_need,
+    deletion_needs,
     needs,
     policy_keys,
     resource_of,
@@ -244,8 +244,39 @@ def test_the_rights_that_requests_need():
         ("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:PutObjectTagging", "arn:aws:s3:::b/k"),
     ]  # fmt: skip
     assert named("POST", "/b", "delete") == named("OPTIONS", "/b/k") == []
-    assert deletion_need("b", ObjectToDelete("k", "1")).action == "s3:DeleteObjectVersion"
+    assert [n.action for n in deletion_needs("b", ObjectToDelete("k", "1"))] == ["s3:DeleteObjectVersion"]
     assert bypasses_governance({"x-amz-bypass-governance-retention": "True"})
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "headers"),
+    [
+        ("PUT", "", {}),
+        ("PUT", "", {"x_amz_copy_source": "b/o"}),
+        ("POST", "uploadId=1", {}),
+        ("DELETE", "", {}),
+    ],
+)
+def test_who_may_not_read_may_not_ask_what_is_there(method: str, query: str, headers: dict[str, str]):
+    def actions(**condition: str) -> list[str]:
+        return [
+            n.action for n in needs(_asked(method, "/b/k", query, **headers, **condition)) if n.key == "k"
+        ]
+
+    plain = actions()
+    assert actions(if_match='"0"') == [*plain, "s3:GetObject"]
+    assert actions(if_match="*") == (plain if method == "DELETE" else [*plain, "s3:GetObject"])
+    if method != "DELETE":
+        assert actions(if_none_match="*") == plain
+
+
+def test_of_many_deleted_each_with_an_etag_must_be_readable():
+    def actions(doomed: ObjectToDelete) -> list[str]:
+        return [n.action for n in deletion_needs("b", doomed)]
+
+    assert actions(ObjectToDelete("k", etag="0")) == ["s3:DeleteObject", "s3:GetObject"]
+    assert actions(ObjectToDelete("k", "1", "0")) == ["s3:DeleteObjectVersion", "s3:GetObjectVersion"]
+    assert actions(ObjectToDelete("k", etag="*")) == actions(ObjectToDelete("k")) == ["s3:DeleteObject"]
 
 
 def test_the_keys_of_a_request():
