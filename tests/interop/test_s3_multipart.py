@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ FIRST, LAST = b"a" * LEAST, b"end"
 
 def crc32(data: bytes) -> str:
     return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+
+
+def sha256(data: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,37 @@ def test_checksums_of_the_whole(bucket: Bucket, asked: tuple[str, str], told: st
         assert attributes.texts(f"ObjectParts/Part/Checksum{kind}") == sums
         second = bucket.get("k", "partNumber=2", x_amz_checksum_mode="ENABLED").headers
         assert second[f"x-amz-checksum-{kind.lower()}"] == sums[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "right"),
+    [
+        ("CRC32", "FULL_OBJECT", crc32(FIRST + LAST)),
+        ("CRC32", "COMPOSITE", crc32(b"".join(map(base64.b64decode, map(crc32, (FIRST, LAST))))) + "-2"),
+        ("SHA256", "COMPOSITE", sha256(b"".join(map(base64.b64decode, map(sha256, (FIRST, LAST))))) + "-2"),
+    ],
+)
+def test_the_checksum_of_the_whole_is_compared(bucket: Bucket, kind: str, type_: str, right: str):
+    """It is the object's, whose parts are named in a document that has no such checksum."""
+    upload = begin(bucket, x_amz_checksum_algorithm=kind, x_amz_checksum_type=type_)
+    parts = [(n, upload.part(n, body).headers["etag"]) for n, body in enumerate((FIRST, LAST), 1)]
+    header = f"x_amz_checksum_{kind.lower()}"
+    wrong = "B" + right[1:] if right[0] == "A" else "A" + right[1:]
+    assert upload.complete(parts, **{header: wrong}).code == "BadDigest"
+    other = "COMPOSITE" if type_ == "FULL_OBJECT" else "FULL_OBJECT"
+    assert upload.complete(parts, x_amz_checksum_type=other).code == "BadDigest"
+    assert upload.complete(parts, x_amz_checksum_sha1="A" * 27 + "=").code == "InvalidRequest"
+    assert bucket.head("k").status == 404
+    done = upload.complete(parts, **{header: right, "x_amz_checksum_type": type_})
+    assert done.text(f"Checksum{kind}") == right
+
+
+def test_a_checksum_that_nobody_can_compare_is_refused(bucket: Bucket):
+    upload = begin(bucket)
+    parts = [(1, upload.part(1, LAST).headers["etag"])]
+    assert upload.complete(parts, x_amz_checksum_crc32=crc32(LAST)).code == "InvalidRequest"
+    assert upload.complete(parts, f"<ChecksumCRC32>{crc32(LAST)}</ChecksumCRC32>").code == "InvalidPart"
+    assert upload.complete(parts, x_amz_checksum_type="FULL_OBJECT").status == 200
 
 
 def test_checksums_that_cannot_be(bucket: Bucket):

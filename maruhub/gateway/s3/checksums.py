@@ -51,6 +51,20 @@ _PACKED_MAX = 16 << 10
 _NOT_SUMS = ("x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-checksum-type")
 
 
+def sums_given(headers: Mapping[str, str]) -> dict[str, str]:
+    """The checksums among headers, in base64 by kind; of unknown kinds too."""
+    return {
+        name.removeprefix(_PREFIX): value
+        for name, value in headers.items()
+        if name.startswith(_PREFIX) and name not in _NOT_SUMS
+    }
+
+
+def without_sums(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without the checksums among them, for a body that they aren't of."""
+    return {n: v for n, v in headers.items() if not n.startswith(_PREFIX) or n in _NOT_SUMS}
+
+
 def new_sum(kind: str) -> Sum:
     """An empty checksum of one of `KINDS`, or ``md5``."""
     return _NEW[kind]()
@@ -84,16 +98,16 @@ class Expected:
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
-        given = {n: v for n, v in headers.items() if n.startswith(_PREFIX) and n not in _NOT_SUMS}
+        given = sums_given(headers)
         trailers = [
             name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",") if name.strip()
         ]
         promised = [name for name in trailers if name.startswith(_PREFIX)]
         if len(given) + len(promised) > 1:
             raise S3Failure("InvalidRequest", "Expecting a single x-amz-checksum- header.")
-        self.kind = _kind_of([*given, *promised])
+        self.kind = _kind_of([*given, *(name.removeprefix(_PREFIX) for name in promised)])
         self._in_trailer = bool(promised)
-        self._value = decoded(self.kind, given[_PREFIX + self.kind]) if given else b""
+        self._value = decoded(self.kind, given[self.kind]) if given else b""
         declared = headers.get("x-amz-sdk-checksum-algorithm", "").lower()
         _check_declared(declared, self.kind)
         md5 = headers.get("content-md5")
@@ -135,8 +149,8 @@ class Expected:
         return base64.b64encode(self._value).decode()
 
 
-def _kind_of(names: list[str]) -> str:
-    kind = names[0].removeprefix(_PREFIX) if names else ""
+def _kind_of(kinds: list[str]) -> str:
+    kind = kinds[0] if kinds else ""
     if kind and kind not in KINDS:
         raise S3Failure("InvalidRequest", f"The checksum must be one of {', '.join(KINDS)}.")
     return kind

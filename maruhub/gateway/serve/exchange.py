@@ -184,7 +184,9 @@ class Exchange:
         """An operation with a document, or a body that it does not need."""
         desk = self._desk
         raw = await self._body.whole(_DOCUMENT_BYTES, self._room_for(passed))
-        document = desk.gate.document(self._head, passed, raw)
+        # To complete an upload, a client gives the checksum of the object that it will be.
+        summed = request.asked.operation is not Operation.COMPLETE_MULTIPART_UPLOAD
+        document = desk.gate.document(self._head, passed, raw, summed=summed)
         request = dataclasses.replace(request, body=document, at_once=None)
         return await desk.crossing.run(desk.service.answer, request)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from maruhub.gateway.guessing import Guesses
 from maruhub.gateway.head import Head
 from maruhub.gateway.identity import Keyring
+from maruhub.gateway.s3.checksums import without_sums
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.post_signature import is_signed, verify_form
 from maruhub.gateway.s3.presigned import is_presigned, verify_query
@@ -148,8 +149,14 @@ class Gate:
         return caller, names
 
     @staticmethod
-    def document(head: Head, passed: Passed, raw: bytes) -> bytes:
+    def document(head: Head, passed: Passed, raw: bytes, *, summed: bool = True) -> bytes:
         """A document that a request has brought, unframed and checked against what was promised.
+
+        Args:
+            head: Of the request.
+            passed: Who sent it, and what the signature says of the body.
+            raw: The body as it came.
+            summed: Whether a checksum among its headers is the document's.
 
         Raises:
             S3Failure: It is not what was signed or summed.
@@ -157,11 +164,9 @@ class Gate:
         promised = passed.payload is not None and passed.payload.mode is not _UNSIGNED
         if not raw and not promised and "content-length" not in head.by_name:
             return b""
-        headers = (
-            head.by_name
-            if "content-length" in head.by_name
-            else {**head.by_name, "content-length": str(len(raw))}
-        )
+        headers = head.by_name if summed else without_sums(head.by_name)
+        if "content-length" not in headers:
+            headers = {**headers, "content-length": str(len(raw))}
         if passed.payload is not None and passed.payload.mode is _SIGNED and not raw:
             if passed.payload.sha256.lower() != _NOTHING:
                 raise S3Failure("XAmzContentSHA256Mismatch")

@@ -10,7 +10,7 @@ from maruhub.errors import NoSuchUpload, PreconditionFailed
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.answers import begun_upload, completed_upload, copied_part
 from maruhub.gateway.s3.byte_range import read_copy_range
-from maruhub.gateway.s3.checksums import KINDS, composite, decoded, full_object, pack_sums
+from maruhub.gateway.s3.checksums import KINDS, composite, decoded, full_object, pack_sums, sums_given
 from maruhub.gateway.s3.documents import CompletedPart, read_complete_upload
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.properties import read_copy_source, read_part_number, read_properties
@@ -183,37 +183,52 @@ def _sums_of_whole(request: Request, upload_id: str, named: tuple[CompletedPart,
 
     Nothing if the upload is no more: ``complete`` knows whether it was completed before.
     """
-    uploads = request.names.uploads
     try:
-        upload = uploads.get(request.bucket, request.key, upload_id)
+        upload = request.names.uploads.get(request.bucket, request.key, upload_id)
     except NoSuchUpload:
         return {}
-    kind = upload.tail.get("checksum_kind", "")
-    parts = {part.number: part for part in _all_parts(request, upload)}
-    for each in named:
-        part = parts.get(each.number)
-        kept = {} if part is None else part.tail.get("checksums", {})
-        if any(kept.get(name, value) != value for name, value in each.checksums.items()):
-            raise S3Failure("InvalidPart", PartNumber=str(each.number))
-    used = [parts[each.number] for each in named if each.number in parts]
+    kind, type_ = upload.tail.get("checksum_kind", ""), upload.tail.get("checksum_type", "")
+    used = _parts_used(request, upload, named)
     _check_size(request.headers, used)
-    if (
-        not kind
-        or len(used) != len(named)
-        or any(kind not in part.tail.get("checksums", {}) for part in used)
-    ):
-        return {"checksum_kind": None, "checksum_type": None} if kind else {}
-    type_ = upload.tail["checksum_type"]
+    _check_kind(request.headers, kind, type_)
+    if not kind:
+        return {}
+    if len(used) != len(named) or any(kind not in part.tail.get("checksums", {}) for part in used):
+        return {"checksum_kind": None, "checksum_type": None}
     sums = [decoded(kind, part.tail["checksums"][kind]) for part in used]
     if type_ == "COMPOSITE":
         value, kept = composite(kind, sums), pack_sums(sums)
     else:
         value, kept = full_object(kind, zip(sums, (part.size for part in used), strict=True)), ""
-    given = request.headers.get(f"x-amz-checksum-{kind}")
-    if given is not None and given != value:
+    # With the number of parts or without it, which only a composite one has.
+    if sums_given(request.headers).get(kind, value) not in (value, value.partition("-")[0]):
         raise S3Failure("BadDigest", f"The {kind.upper()} you specified did not match what was received.")
     told = {"checksums": {kind: value}, "checksum_type": type_}
     return told | {"part_sums": kept} if kept else told
+
+
+def _parts_used(
+    request: Request, upload: MultipartUpload, named: tuple[CompletedPart, ...]
+) -> list[PartInfo]:
+    """Those of the parts named that are there. Raises S3Failure for one with another checksum, or without it."""
+    parts = {part.number: part for part in _all_parts(request, upload)}
+    for each in named:
+        part = parts.get(each.number)
+        if part is not None and not each.checksums.items() <= part.tail.get("checksums", {}).items():
+            raise S3Failure("InvalidPart", PartNumber=str(each.number))
+    return [parts[each.number] for each in named if each.number in parts]
+
+
+def _check_kind(headers: Mapping[str, str], kind: str, type_: str) -> None:
+    """Nothing, if the checksum that the client gives of the whole is one that will be made of it."""
+    asked = headers.get("x-amz-checksum-type", "").upper()
+    # S3 makes a sum of the whole where none was asked for.
+    if asked and asked != (type_ or "FULL_OBJECT"):
+        raise S3Failure("BadDigest", f"The upload was begun with the checksum type {type_ or 'FULL_OBJECT'}.")
+    others = sums_given(headers).keys() - {kind}
+    if others:
+        text = f"The upload was begun with the checksum algorithm {kind or 'none'}, not {min(others)[:32]}."
+        raise S3Failure("InvalidRequest", text)
 
 
 def _check_size(headers: Mapping[str, str], parts: list[PartInfo]) -> None:
