@@ -138,6 +138,8 @@ def put(ns: Namespace, write: Write, allowed: Allowed, *, owner: str = "") -> li
         make_bucket(ns, write.bucket, allowed, owner)
     for item in write.items:
         require(allowed, "s3:PutObject", write.bucket, item.key)
+        if write.if_match is not None:  # what comes of it tells what is there
+            require(allowed, "s3:GetObject", write.bucket, item.key)
     how: dict[str, Any] = {"request": write.request}
     if write.if_match is None:
         return ns.objects.put_many(write.bucket, write.items, **how)

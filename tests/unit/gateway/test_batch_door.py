@@ -324,6 +324,20 @@ def test_a_write_that_comes_twice_is_stored_once(hub: Hub, door: BatchDoor) -> N
     assert first == second
 
 
+def test_who_may_not_read_learns_no_etag(hub: Hub, door: BatchDoor) -> None:
+    def may_only_put(need: Need) -> bool:
+        return need.action == "s3:PutObject"
+
+    upload = hub.namespace.uploads.begin("photos", "001.jpg").upload_id
+    where = {"bucket": "photos", "key": "001.jpg", "upload_id": upload, "etags": []}
+    call = {"call": "upload.complete", "arguments": {**where, "if_match": "0"}}
+    write = body([({"key": "001.jpg", "if_match": "0"}, b"2")])
+    for which, raw in (("write", write), ("call", call)):
+        failure = refused(post(door, which, raw, may_only_put))
+        assert isinstance(failure, Refused)
+        assert hub.bucket("photos").stat("001.jpg").etag not in str(failure)
+
+
 def test_a_bucket_is_made_only_by_who_may(hub: Hub, door: BatchDoor) -> None:
     data = body([({"key": "a"}, b"1")], create_bucket=True).replace(b"photos", b"fotoss")
 

@@ -31,6 +31,8 @@ def complete(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     upload_id, etags = fields.text("upload_id"), fields.texts("etags")
     if_match, if_none_match = fields.maybe_text("if_match"), fields.flag("if_none_match", False)
     fields.done()
+    if if_match is not None:  # what comes of it tells what is there
+        require(allowed, "s3:GetObject", bucket, key)
     info = hub.namespace.uploads.complete(
         bucket, key, upload_id, list(enumerate(etags, 1)), if_match=if_match, if_none_match=if_none_match
     )
