@@ -81,6 +81,8 @@ def test_bytes_are_those_of_then(admin: S3Client, data: dict[str, bytes]):
     assert now.body == b"another cat"
     part = admin.ask("GET", "/dataset/pets/v1/pets/cats/2.jpg", headers={"range": "bytes=100-199"})
     assert (part.status, part.body) == (206, data["cats/2.jpg"][100:200])
+    other = {"range": "bytes=100-199", "if-range": '"other"'}
+    assert admin.ask("GET", "/dataset/pets/v1/pets/cats/2.jpg", headers=other).body == data["cats/2.jpg"]
     assert admin.ask("HEAD", "/dataset/pets/v1/pets/readme").headers["content-length"] == "5004"
 
 

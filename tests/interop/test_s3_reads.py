@@ -76,6 +76,16 @@ def test_what_is_not_one_range_is_passed_over(hello: Bucket, asked: str):
     assert (hello.get("k", range=asked).status, hello.get("k", range=asked).body) == (200, b"hello")
 
 
+def test_a_download_goes_on_with_the_object_it_began_with(hello: Bucket):
+    made = hello.head("k").headers["last-modified"]
+    for same in (ETAG, made):
+        assert hello.get("k", range="bytes=2-", if_range=same).body == b"llo"
+    for other in ('"other"', f"W/{ETAG}", http_date(-1000)):
+        for asked in ("bytes=2-", "bytes=9-"):
+            got = hello.get("k", range=asked, if_range=other)
+            assert (got.status, got.body, got.headers.get("content-range")) == (200, b"hello", None)
+
+
 @pytest.mark.parametrize("asked", ["bytes=5-", "bytes=5-6", "bytes=-0"])
 def test_ranges_behind_the_end(hello: Bucket, asked: str):
     got = hello.get("k", range=asked)

@@ -130,6 +130,24 @@ def write_conditions(headers: Mapping[str, str]) -> Conditions:
     return given
 
 
+def range_counts(headers: Mapping[str, str], etag: str, modified_us: int) -> bool:
+    """Whether a ``Range`` is heeded: without an ``If-Range``, or if that names what is there.
+
+    It is how a download that broke off goes on: of another object than the one that was begun all is
+    wanted. A weak ETag names nothing, and a date must be the very same (RFC 9110, 13.1.5).
+
+    Args:
+        headers: By name in lower case.
+        etag: The object's, without quotes.
+        modified_us: When it was last modified, microseconds since 1970.
+    """
+    text = headers.get("if-range")
+    if text is None:
+        return True
+    date = http_date(text)
+    return text.strip().strip('"') == etag if date is None else date == modified_us // _US
+
+
 def etags(text: str | None) -> tuple[str, ...]:
     """ETags of a header without quotes and ``W/``; clients often leave the quotes out."""
     if text is None:

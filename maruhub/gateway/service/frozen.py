@@ -16,7 +16,7 @@ from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
 from maruhub.gateway.s3 import listing, listing_answers, settings
 from maruhub.gateway.s3.byte_range import content_range, read_range
-from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
+from maruhub.gateway.s3.conditions import Verdict, range_counts, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing_answers import ListedObject
 from maruhub.gateway.s3.operation import Operation
@@ -92,6 +92,8 @@ class FrozenDoor:
         if verdict is Verdict.FAILED:
             raise S3Failure("PreconditionFailed")
         asked = read_range(request.asked.headers.get("range"))
+        if not range_counts(request.asked.headers, etag, modified_us):
+            asked = None
         offset, length = (0, found.size) if asked is None else asked.within(found.size)
         headers += [
             *({"content-type": found.content_type or DEFAULT_TYPE} | overrides).items(),

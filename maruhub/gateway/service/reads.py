@@ -9,7 +9,7 @@ from maruhub.gateway.need import Need
 from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
 from maruhub.gateway.s3.byte_range import content_range, read_range
 from maruhub.gateway.s3.checksums import unpack_sums
-from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
+from maruhub.gateway.s3.conditions import Verdict, range_counts, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing import whole_number
 from maruhub.gateway.s3.listing_answers import ListedPart
@@ -241,7 +241,9 @@ def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
                 "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
             )
         return part_span(info, number)
-    return None if asked is None else asked.within(info.size)
+    if asked is None or not range_counts(request.asked.headers, info.etag, info.created_us):
+        return None
+    return asked.within(info.size)
 
 
 def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:

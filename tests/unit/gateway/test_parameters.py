@@ -13,6 +13,7 @@ from maruhub.gateway.s3.conditions import (
     Verdict,
     copy_conditions,
     http_date,
+    range_counts,
     read_conditions,
     to_http_date,
     write_conditions,
@@ -171,6 +172,27 @@ def test_conditions_decide_in_order(headers: dict[str, str], read: Verdict, copy
     assert read_conditions(headers).of_read("e", NOW_US + 999_999) is read
     source = {f"x-amz-copy-source-{name}": value for name, value in headers.items()}
     assert copy_conditions(source).of_copy("e", NOW_US + 999_999) is copy
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        (None, True),
+        ('"e"', True),
+        ("e", True),
+        ('"x"', False),
+        ('W/"e"', False),
+        ("", False),
+        ("*", False),
+        ('"e", "x"', False),
+        (BEFORE, False),
+        (AT, True),
+        (AFTER, False),
+    ],
+)
+def test_a_range_counts_of_what_is_there_alone(text: str | None, counts: bool):
+    headers = {} if text is None else {"if-range": text}
+    assert range_counts(headers, "e", NOW_US + 999_999) is counts
 
 
 def test_conditions_of_writes():
