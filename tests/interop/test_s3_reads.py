@@ -90,7 +90,10 @@ def test_a_download_goes_on_with_the_object_it_began_with(hello: Bucket):
 def test_ranges_behind_the_end(hello: Bucket, asked: str):
     got = hello.get("k", range=asked)
     assert (got.status, got.code, got.text("ActualObjectSize")) == (416, "InvalidRange", "5")
-    assert hello.head("k", range=asked).status == 416
+    head = hello.head("k", range=asked)
+    assert head.status == 416
+    # It is how curl knows that a download which is to go on had come to its end.
+    assert got.headers["content-range"] == head.headers["content-range"] == "bytes */5"
 
 
 def test_nothing_has_no_range(hello: Bucket):
@@ -139,6 +142,15 @@ def test_conditions(hello: Bucket, headers: dict[str, str], status: int):
     if status == 412:
         name = "If-Match" if "if_match" in headers else "If-Unmodified-Since"
         assert (got.code, got.text("Condition")) == ("PreconditionFailed", name)
+
+
+def test_not_modified_says_how_long_anew(hello: Bucket):
+    kept = {"cache-control": "max-age=5", "expires": "Thu, 01 Dec 2094 16:00:00 GMT"}
+    etag = hello.ask("PUT", "k", headers={**kept, "content-language": "de"}, body=b"x").headers["etag"]
+    for answer in (hello.get("k", if_none_match=etag), hello.head("k", if_none_match=etag)):
+        assert answer.status == 304
+        assert kept.items() <= dict(answer.headers).items()
+        assert "content-language" not in answer.headers
 
 
 def test_overrides(hello: Bucket, anyone: S3Client):

@@ -37,7 +37,9 @@ class Range:
             first = self.first or 0
             last = size_bytes - 1 if self.last is None else min(self.last, size_bytes - 1)
         if first > last:
-            raise S3Failure("InvalidRange", RangeRequested=self._text(), ActualObjectSize=str(size_bytes))
+            raise S3Failure(
+                "InvalidRange", RangeRequested=self._text(), ActualObjectSize=str(size_bytes)
+            ).answered(("content-range", f"bytes */{size_bytes}"))
         return first, last - first + 1
 
     def _text(self) -> str:

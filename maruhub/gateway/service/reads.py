@@ -108,7 +108,7 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
     if conditions:
         verdict = conditions.of_read(info.etag, created_us)
         if verdict is Verdict.NOT_MODIFIED:
-            return Answer(304, common)
+            return Answer(304, common + _caching(info))
         if verdict is Verdict.FAILED:
             raise S3Failure("PreconditionFailed", Condition=conditions.failing)
     span = _span(request, info)
@@ -126,6 +126,12 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
         headers.append(("x-amz-mp-parts-count", str(info.head.parts)))
     body = _body(request, info, offset, length) if with_body else b""
     return Answer(200 if span is None else 206, headers, body)
+
+
+def _caching(info: ObjectInfo) -> Headers:
+    """How long a cache may go on giving it out, which a 304 says anew (RFC 9110, 15.4.5)."""
+    kept = info.tail.get("headers", {})
+    return [(name, kept[name]) for name in ("cache-control", "expires") if name in kept]
 
 
 def _checksums_of(request: Request, info: ObjectInfo, *, whole: bool) -> Headers:
