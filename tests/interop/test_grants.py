@@ -285,6 +285,33 @@ def test_what_a_write_sets_beside_its_bytes_needs_its_own_right(doors: Doors, he
     assert hugo.ask("PUT", f"/{bucket}/k", headers=copied).code == "AccessDenied"
 
 
+@pytest.mark.parametrize(
+    ("header", "right", "told"),
+    [
+        ("x-amz-tagging", "s3:GetObjectTagging", "x-amz-tagging-count"),
+        ("x-amz-object-lock-legal-hold", "s3:GetObjectLegalHold", "x-amz-object-lock-legal-hold"),
+        ("x-amz-object-lock-mode", "s3:GetObjectRetention", "x-amz-object-lock-mode"),
+    ],
+)
+def test_a_read_tells_what_may_be_asked_for_by_itself(doors: Doors, header: str, right: str, told: str):
+    bucket, ann, kim = f"told-{told.removeprefix('x-amz-')}", doors.door("ann"), doors.door("kim")
+    assert ann.ask("PUT", f"/{bucket}", headers={"x-amz-bucket-object-lock-enabled": "true"}).status == 200
+    values = {"x-amz-tagging": "a=b", "x-amz-object-lock-legal-hold": "ON"}
+    lock = {header: "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z"}
+    headers = {header: values[header]} if header in values else lock
+    made = ann.ask("PUT", f"/{bucket}/k", body=b"x", headers=headers).headers["x-amz-version-id"]
+    assert told in ann.ask("GET", f"/{bucket}/k").headers
+    of_version = "s3:GetObjectVersionTagging" if "Tagging" in right else right
+    for rights, query in ((right, ""), (of_version, f"versionId={made}")):
+        reads = ["s3:GetObject", "s3:GetObjectVersion"]
+        for actions, is_told in ((reads, False), ([*reads, rights], True)):
+            allow = statement("Allow", actions, f"{bucket}/*", {"AWS": "kim"})
+            assert doors.bucket_policy(bucket, allow).status == 204
+            for method in ("GET", "HEAD"):
+                answer = kim.ask(method, f"/{bucket}/k", query)
+                assert (answer.status, told in answer.headers) == (200, is_told)
+
+
 def test_who_may_not_read_learns_no_etag(doors: Doors):
     bucket = doors.bucket("drop-box")
     allow = statement("Allow", ["s3:PutObject", "s3:DeleteObject"], f"{bucket}/*", {"AWS": "jona"})

@@ -63,15 +63,15 @@ def needs(asked: Asked) -> tuple[Need, ...]:
     if operation in _BY_BODY:
         return ()
     version = asked.version_id
-    own = Need(_of(operation.action, version), asked.bucket, asked.key, version)
+    own = Need(of_version(operation.action, version), asked.bucket, asked.key, version)
     if operation in READS:
         return (own,)
     found = [own]
     if operation is Operation.GET_OBJECT_ATTRIBUTES:
-        found.append(Need(_of("s3:GetObject", version), asked.bucket, asked.key, version))
+        found.append(Need(of_version("s3:GetObject", version), asked.bucket, asked.key, version))
     if operation in (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY):
         source = read_copy_source(asked.headers["x-amz-copy-source"])
-        action = _of("s3:GetObject", source.version_id)
+        action = of_version("s3:GetObject", source.version_id)
         found.append(Need(action, source.bucket, source.key, source.version_id))
     if operation in _WRITES:
         found += [
@@ -80,7 +80,7 @@ def needs(asked: Asked) -> tuple[Need, ...]:
             if asked.headers.get(header)
         ]
     if operation in _CONDITIONAL and _asks_what_is_there(asked):
-        found.append(Need(_of("s3:GetObject", version), asked.bucket, asked.key, version))
+        found.append(Need(of_version("s3:GetObject", version), asked.bucket, asked.key, version))
     return tuple(found)
 
 
@@ -96,7 +96,7 @@ def deletion_needs(bucket: str, doomed: ObjectToDelete) -> tuple[Need, ...]:
     if doomed.etag not in (None, "*"):
         actions.append("s3:GetObject")
     version = doomed.version_id
-    return tuple(Need(_of(action, version), bucket, doomed.key, version) for action in actions)
+    return tuple(Need(of_version(action, version), bucket, doomed.key, version) for action in actions)
 
 
 def bypasses_governance(headers: Mapping[str, str]) -> bool:
@@ -171,5 +171,6 @@ def _grant(actions: tuple[str, ...], resource: str, conditions: tuple[Condition,
     return Statement(True, frozenset({ANYONE}), actions, (resource,), conditions=conditions)
 
 
-def _of(action: str, version_id: str | None) -> str:
+def of_version(action: str, version_id: str | None) -> str:
+    """The right that an action needs, should a version be named."""
     return action if version_id is None else _OF_VERSION.get(action, action)

@@ -1,20 +1,19 @@
-"""GetObject, HeadObject, GetObjectAttributes: what an object is, and its bytes."""
+"""GetObject, HeadObject: what an object is, and its bytes."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
 from maruhub.gateway.s3.byte_range import content_range, read_range
 from maruhub.gateway.s3.checksums import unpack_sums
 from maruhub.gateway.s3.conditions import Verdict, range_counts, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.listing import whole_number
-from maruhub.gateway.s3.listing_answers import ListedPart
 from maruhub.gateway.s3.object_lock import LockMode, Retention, lock_headers
 from maruhub.gateway.s3.operation import HEAD
+from maruhub.gateway.s3.permission import of_version
 from maruhub.gateway.s3.properties import (
     DEFAULT_TYPE,
     Properties,
@@ -36,7 +35,14 @@ from maruhub.namespace.versions import Version
 _OFF: Final = Versioning.OFF
 _SMALL_BYTES: Final = 1 << 20
 _VERSION_ID_DIGITS: Final = 16
+# What a read tells beside the bytes only to whoever has the right to ask for it.
+_OWN_RIGHTS: Final = {
+    "tags": "s3:GetObjectTagging",
+    "lock_mode": "s3:GetObjectRetention",
+    "hold": "s3:GetObjectLegalHold",
+}
 Headers = list[tuple[str, str]]
+Fields = Mapping[str, Any]
 Body = bytes | bytearray | ObjectPieces
 
 
@@ -50,46 +56,17 @@ def head_object(request: Request, authority: Authority) -> Answer:
     return _read(request, authority, with_body=False)
 
 
-def get_object_attributes(request: Request, authority: Authority) -> Answer:
-    """What is asked of an object's ETag, checksums, parts, size."""
-    asked = asked_attributes(request.headers.get("x-amz-object-attributes"))
-    bucket, version = find_version(request, authority)
-    info = version.info
-    sums = info.tail.get("checksums", {})
-    sizes = unpack_sizes(info.tail.get("parts", ()))
-    after = whole_number(request.headers, "x-amz-part-number-marker", 0)
-    limit = min(whole_number(request.headers, "x-amz-max-parts", 1000), 1000)
-    page = sizes[after : after + limit]
-    listed = _part_sums(info)[after : after + limit] or [()] * len(page)
-    parts = [
-        ListedPart(number, "", size, 0, each)
-        for number, (size, each) in enumerate(zip(page, listed, strict=True), after + 1)
-    ]
-    told = ObjectAttributes(
-        etag=info.etag,
-        size_bytes=info.size,
-        checksums={_element_of(kind): value for kind, value in sums.items()},
-        checksum_type=info.tail.get("checksum_type", "FULL_OBJECT") if sums else "",
-        parts=parts if sums else [],
-        total_parts=len(sizes) or info.head.parts,
-        part_marker=after,
-        max_parts=limit,
-        more_parts=after + len(page) < len(sizes),
-    )
-    headers = [("content-type", "application/xml"), ("last-modified", to_http_date(info.created_us))]
-    return Answer(200, headers + version_headers(bucket, version), object_attributes(told, asked))
-
-
-def _part_sums(info: ObjectInfo) -> list[tuple[tuple[str, str], ...]]:
+def part_sums(info: ObjectInfo) -> list[tuple[tuple[str, str], ...]]:
     """Element and value of the checksum of each part; nothing where only that of the whole is kept."""
     packed = info.tail.get("part_sums")
     if not packed:
         return []
     kind = next(iter(info.tail["checksums"]))
-    return [((_element_of(kind), value),) for value in unpack_sums(kind, packed)]
+    return [((element_of(kind), value),) for value in unpack_sums(kind, packed)]
 
 
-def _element_of(kind: str) -> str:
+def element_of(kind: str) -> str:
+    """The element of a document that holds a checksum of this kind."""
     return f"Checksum{kind.upper()}"
 
 
@@ -114,7 +91,7 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
     span = _span(request, info)
     offset, length = (0, info.size) if span is None else span
     headers = common
-    headers += _describing(info, overrides)
+    headers += _describing(_told(request, authority, info.tail), overrides)
     if version.is_latest:
         headers += expiration_headers(bucket, info)
     headers += (("accept-ranges", "bytes"), ("content-length", str(length)))
@@ -139,7 +116,7 @@ def _checksums_of(request: Request, info: ObjectInfo, *, whole: bool) -> Headers
     if whole:
         return checksum_headers(info)
     number = read_part_number(request.asked)
-    sums = _part_sums(info) if number is not None else []
+    sums = part_sums(info) if number is not None else []
     if number is None or not sums:
         return []
     ((element, value),) = sums[number - 1]
@@ -147,8 +124,18 @@ def _checksums_of(request: Request, info: ObjectInfo, *, whole: bool) -> Headers
     return [(f"x-amz-checksum-{name}", value), ("x-amz-checksum-type", "COMPOSITE")]
 
 
-def _describing(info: ObjectInfo, overrides: dict[str, str]) -> Headers:
-    tail = info.tail
+def _told(request: Request, authority: Authority, tail: Fields) -> Fields:
+    """The fields of a version without those that the caller may not ask for by themselves either."""
+    hidden = [n for n, right in _OWN_RIGHTS.items() if n in tail and not _may(request, authority, right)]
+    return {name: value for name, value in tail.items() if name not in hidden} if hidden else tail
+
+
+def _may(request: Request, authority: Authority, action: str) -> bool:
+    version = request.asked.version_id
+    return authority.allows(Need(of_version(action, version), request.bucket, request.key, version))
+
+
+def _describing(tail: Fields, overrides: dict[str, str]) -> Headers:
     if not tail and not overrides:
         return [("content-type", DEFAULT_TYPE)]
     properties = Properties(
@@ -157,18 +144,26 @@ def _describing(info: ObjectInfo, overrides: dict[str, str]) -> Headers:
         metadata=tail.get("meta", {}),
         tags=tail.get("tags", {}),
     )
-    return property_headers(properties, overrides) + lock_headers(retention_of(info), hold_of(info))
+    return property_headers(properties, overrides) + lock_headers(_retention(tail), _hold(tail))
 
 
 def retention_of(info: ObjectInfo) -> Retention | None:
     """The retention of a version as S3 shows it."""
-    mode = info.tail.get("lock_mode")
-    return Retention(LockMode(mode), int(info.tail.get("lock_until_us", 0))) if mode else None
+    return _retention(info.tail)
 
 
 def hold_of(info: ObjectInfo) -> bool | None:
     """Whether a version is held; None if nothing was ever said."""
-    held = info.tail.get("hold")
+    return _hold(info.tail)
+
+
+def _retention(tail: Fields) -> Retention | None:
+    mode = tail.get("lock_mode")
+    return Retention(LockMode(mode), int(tail.get("lock_until_us", 0))) if mode else None
+
+
+def _hold(tail: Fields) -> bool | None:
+    held = tail.get("hold")
     return None if held is None else bool(held)
 
 

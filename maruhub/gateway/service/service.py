@@ -17,6 +17,7 @@ from maruhub.gateway.s3.operation import FIXED, PREFLIGHT
 from maruhub.gateway.s3.operation import Operation as Op
 from maruhub.gateway.s3.signature import Payload
 from maruhub.gateway.service import (
+    attributes,
     buckets,
     copies,
     deletes,
@@ -77,7 +78,7 @@ HANDLERS: Final = MappingProxyType[Op, Handler](
         Op.PUT_BUCKET_ACL: settings.put_bucket_acl,
         Op.GET_OBJECT: reads.get_object,
         Op.HEAD_OBJECT: reads.head_object,
-        Op.GET_OBJECT_ATTRIBUTES: reads.get_object_attributes,
+        Op.GET_OBJECT_ATTRIBUTES: attributes.get_object_attributes,
         Op.COPY_OBJECT: copies.copy_object,
         Op.DELETE_OBJECT: deletes.delete_object,
         Op.GET_OBJECT_TAGGING: object_settings.get_object_tagging,
