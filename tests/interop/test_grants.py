@@ -312,6 +312,23 @@ def test_a_read_tells_what_may_be_asked_for_by_itself(doors: Doors, header: str,
                 assert (answer.status, told in answer.headers) == (200, is_told)
 
 
+def test_who_may_not_list_learns_not_what_is_missing(doors: Doors):
+    bucket, lea = doors.bucket("unlisted"), doors.door("lea")
+    assert lea.ask("PUT", "/leas").status == 200
+    read = statement("Allow", ["s3:GetObject", "s3:GetObjectVersion"], f"{bucket}/*", {"AWS": "lea"})
+    may_list = statement("Allow", "s3:ListBucket", bucket, {"AWS": "lea"})
+    version, missing = "versionId=00000000000000ff", "/unlisted/none"
+    asked = [("GET", missing, "", {}), ("HEAD", missing, version, {}), ("GET", "/unlisted/k", version, {})]
+    asked += [
+        ("PUT", "/leas/copy", "", {"x-amz-copy-source": source})
+        for source in (missing, f"{missing}?{version}", f"/unlisted/k?{version}")
+    ]
+    for statements, status in (([read], 403), ([read, may_list], 404)):
+        assert doors.bucket_policy(bucket, *statements).status == 204
+        for method, path, query, headers in asked:
+            assert (path, lea.ask(method, path, query, headers=headers).status) == (path, status)
+
+
 def test_who_may_not_read_learns_no_etag(doors: Doors):
     bucket = doors.bucket("drop-box")
     allow = statement("Allow", ["s3:PutObject", "s3:DeleteObject"], f"{bucket}/*", {"AWS": "jona"})

@@ -23,7 +23,7 @@ from maruhub.gateway.s3.properties import (
 from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
-from maruhub.gateway.service.reads import check_version_id
+from maruhub.gateway.service.reads import may_know, version_of
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import base64_of
 from maruhub.gateway.service.writes import condition_of, fields_of, headers_beside, refused
@@ -135,10 +135,10 @@ def find_source(request: Request, authority: Authority, source: CopySource) -> O
         try:
             info = request.names.objects.head(source.bucket, source.key)
         except NoSuchKey:
+            may_know(authority, source.bucket)
             raise S3Failure("NoSuchKey", Key=source.key) from None
     else:
-        check_version_id(source.version_id)
-        version = request.names.versions.head(source.bucket, source.key, source.version_id)
+        version = version_of(request, authority, source.bucket, source.key, source.version_id)
         if version.is_marker:
             raise S3Failure(
                 "InvalidRequest",

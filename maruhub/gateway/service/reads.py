@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from maruhub.errors import NoSuchVersion
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
 from maruhub.gateway.s3.byte_range import content_range, read_range
@@ -193,8 +194,7 @@ def find_version(request: Request, authority: Authority) -> tuple[Bucket, Versio
             raise _missing(request, authority, bucket)
         return bucket, Version(info, True)
     bucket = authority.bucket(request.bucket)
-    check_version_id(wanted)
-    version = request.names.versions.head(request.bucket, request.key, wanted)
+    version = version_of(request, authority, request.bucket, request.key, wanted)
     if version.is_marker:
         raise S3Failure("MethodNotAllowed", Method=request.head.method, ResourceType="DeleteMarker").answered(
             ("x-amz-delete-marker", "true"),
@@ -203,6 +203,22 @@ def find_version(request: Request, authority: Authority) -> tuple[Bucket, Versio
             ("last-modified", to_http_date(version.info.created_us)),
         )
     return bucket, version
+
+
+def version_of(request: Request, authority: Authority, bucket: str, key: str, wanted: str) -> Version:
+    """A version by its id; a marker too. Raises S3Failure, NoSuchVersion."""
+    check_version_id(wanted)
+    try:
+        return request.names.versions.head(bucket, key, wanted)
+    except NoSuchVersion:
+        may_know(authority, bucket)
+        raise
+
+
+def may_know(authority: Authority, bucket: str) -> None:
+    """Nothing, if the caller may know that something is not there. Raises: S3Failure: ``AccessDenied``."""
+    if not authority.allows(Need("s3:ListBucket", bucket)):
+        raise S3Failure("AccessDenied")
 
 
 def check_version_id(wanted: str) -> None:
@@ -218,8 +234,7 @@ def check_version_id(wanted: str) -> None:
 
 
 def _missing(request: Request, authority: Authority, bucket: Bucket) -> S3Failure:
-    if not authority.allows(Need("s3:ListBucket", request.bucket)):
-        return S3Failure("AccessDenied")
+    may_know(authority, request.bucket)
     failure = S3Failure("NoSuchKey", Key=request.key)
     if bucket.versioning is _OFF:
         return failure
