@@ -250,6 +250,16 @@ class Operation(Enum):
 READS = frozenset({Operation.GET_OBJECT, Operation.HEAD_OBJECT})
 """Those that give an object's bytes, or say what they would."""
 
+CONDITIONAL_WRITES = frozenset(
+    {
+        Operation.PUT_OBJECT,
+        Operation.COPY_OBJECT,
+        Operation.COMPLETE_MULTIPART_UPLOAD,
+        Operation.DELETE_OBJECT,
+    }
+)
+"""Those that can be made to depend on what a key holds."""
+
 # To look a member up by its class takes six times as long as a name of a module does, and each
 # request asks about these.
 HEAD: Final = Operation.HEAD_OBJECT

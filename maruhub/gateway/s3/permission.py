@@ -8,7 +8,7 @@ from dataclasses import replace
 from maruhub.gateway.need import Need
 from maruhub.gateway.s3.documents import ObjectToDelete
 from maruhub.gateway.s3.object_lock import HOLD, MODE, to_iso_date
-from maruhub.gateway.s3.operation import READS, Operation
+from maruhub.gateway.s3.operation import CONDITIONAL_WRITES, READS, Operation
 from maruhub.gateway.s3.policy import ANYONE, Statement, arn
 from maruhub.gateway.s3.policy_condition import Condition
 from maruhub.gateway.s3.properties import read_copy_source
@@ -33,13 +33,6 @@ _BY_HEADER = {
     "x-amz-acl": "s3:PutObjectAcl",
 }
 _WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD)
-# Whose If-Match is about what the key holds: the answer tells who may not read whether it was right.
-_CONDITIONAL = (
-    Operation.PUT_OBJECT,
-    Operation.COPY_OBJECT,
-    Operation.COMPLETE_MULTIPART_UPLOAD,
-    Operation.DELETE_OBJECT,
-)
 # Whose rights are known only when the body is: see ``deletion_needs`` and the form's key.
 _BY_BODY = frozenset({Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT})
 _PARAMETER_KEYS = ("prefix", "delimiter", "max-keys")
@@ -79,13 +72,13 @@ def needs(asked: Asked) -> tuple[Need, ...]:
             for header, action in _BY_HEADER.items()
             if asked.headers.get(header)
         ]
-    if operation in _CONDITIONAL and _asks_what_is_there(asked):
+    if operation in CONDITIONAL_WRITES and _asks_what_is_there(asked):
         found.append(Need(of_version("s3:GetObject", version), asked.bucket, asked.key, version))
     return tuple(found)
 
 
 def _asks_what_is_there(asked: Asked) -> bool:
-    """By an ETag; whether there is something may be asked by whoever may delete it."""
+    """By an ETag, of which the answer tells; that there is something may be asked by whoever may delete it."""
     wanted = asked.headers.get("if-match")
     return wanted is not None and (asked.operation is not Operation.DELETE_OBJECT or wanted.strip() != "*")
 

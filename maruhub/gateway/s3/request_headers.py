@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from maruhub.gateway.s3.checksums import KINDS
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.operation import CONDITIONAL_WRITES, Operation
 
 # Read by the signature or the body, by ``parameters``, or without any effect on the answer.
 _KNOWN_WORDS = """
@@ -58,6 +59,16 @@ SIGNATURE_PARAMETERS = frozenset(_SIGNATURE_PARAMETERS_WORDS.split())
 _NO_HEADERS = SIGNATURE_PARAMETERS | _NOT_HOISTED
 
 
+_CHANGING = ("PUT", "POST", "DELETE")
+_ETAGS = frozenset({"if-match", "if-none-match"})
+_COPY_RANGE = "x-amz-copy-source-range"
+_SAY_WHEN = _ETAGS | {"if-modified-since", "if-unmodified-since", "content-range", _COPY_RANGE}
+_ALLOWED = {
+    **dict.fromkeys(CONDITIONAL_WRITES, _ETAGS),
+    Operation.UPLOAD_PART_COPY: frozenset({_COPY_RANGE}),
+}
+
+
 def is_hoisted(name: str) -> bool:
     """Whether a parameter of the query, in lower case, counts as the header of that name."""
     return name.startswith("x-amz-") and name not in _NO_HEADERS
@@ -85,6 +96,21 @@ def with_hoisted(headers: Mapping[str, str], hoisted: Sequence[tuple[str, str]])
     return merged
 
 
+def refuse_misplaced(operation: Operation, headers: Mapping[str, str]) -> None:
+    """Nothing, unless a request that changes something says when or how far, in words it isn't asked in.
+
+    Whoever says so relies on it: without it another's object would be replaced, or cut off.
+
+    Raises:
+        S3Failure: ``NotImplemented``, which names the header.
+    """
+    if _SAY_WHEN.isdisjoint(headers) or operation.method not in _CHANGING:
+        return
+    allowed = _ALLOWED.get(operation, frozenset())
+    for name in sorted(_SAY_WHEN.intersection(headers) - allowed):
+        raise _not_implemented(name)
+
+
 def refuse_unknown(headers: Mapping[str, str]) -> None:
     """Nothing, if we honour every ``x-amz-`` header among these.
 
@@ -97,8 +123,12 @@ def refuse_unknown(headers: Mapping[str, str]) -> None:
             continue
         if headers[name] in _HARMLESS.get(name, ()):
             continue
-        raise S3Failure(
-            "NotImplemented",
-            f"A header you provided implies functionality that is not implemented: {name}.",
-            Header=name,
-        )
+        raise _not_implemented(name)
+
+
+def _not_implemented(name: str) -> S3Failure:
+    return S3Failure(
+        "NotImplemented",
+        f"A header you provided implies functionality that is not implemented: {name}.",
+        Header=name,
+    )

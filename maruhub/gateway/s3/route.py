@@ -13,7 +13,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import FORM, PREFLIGHT, REFUSED, Operation, Place
 from maruhub.gateway.s3.query import SUBRESOURCES, read_query
-from maruhub.gateway.s3.request_headers import refuse_unknown, with_hoisted
+from maruhub.gateway.s3.request_headers import refuse_misplaced, refuse_unknown, with_hoisted
 from maruhub.wire.recall import recalled
 
 KEY_BYTES_MAX = 1024
@@ -93,6 +93,7 @@ def route(head: Head, *, hosts: Iterable[str] = ()) -> Asked:
         _check(operation, parameters)
     if operation is not PREFLIGHT:
         refuse_unknown(headers)
+        refuse_misplaced(operation, headers)
     return Asked(operation, bucket, key, parameters, headers, virtual)
 
 

@@ -152,6 +152,32 @@ def test_headers_that_ask_for_more_are_never_passed_over(header: str):
     assert refusal("PUT", "/photos/k", f"{header}=x").code == "NotImplemented"
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "more", "allowed"),
+    [
+        ("PUT", "", {}, {"if_match", "if_none_match"}),
+        ("PUT", "", {"x_amz_copy_source": "b/k"}, {"if_match", "if_none_match"}),
+        ("DELETE", "", {}, {"if_match", "if_none_match"}),
+        ("POST", "uploadId=1", {}, {"if_match", "if_none_match"}),
+        ("POST", "uploads", {}, set()),
+        ("PUT", "uploadId=1&partNumber=1", {}, set()),
+        ("PUT", "uploadId=1&partNumber=1", {"x_amz_copy_source": "b/k"}, {"x_amz_copy_source_range"}),
+        ("PUT", "tagging", {}, set()),
+    ],
+)
+def test_a_write_on_a_condition_that_is_not_asked_is_refused(
+    method: str, query: str, more: dict[str, str], allowed: set[str]
+):
+    conditions = {"if_match", "if_none_match", "if_modified_since", "if_unmodified_since"}
+    for name in conditions | {"content_range", "x_amz_copy_source_range"}:
+        if name in allowed:
+            assert ask(method, "/photos/k", query, **{name: "*"}, **more)
+        else:
+            refused = refusal(method, "/photos/k", query, **{name: "*"}, **more)
+            assert (refused.code, refused.fields["Header"]) == ("NotImplemented", name.replace("_", "-"))
+        assert ask("GET", "/photos/k", **{name: "*"})
+
+
 def test_saying_the_version_of_the_api_is_no_more():
     assert ask("HEAD", "/photos", x_amz_api_version="2006-03-01").bucket == "photos"
     assert refusal("HEAD", "/photos", x_amz_api_version="2030-01-01").code == "NotImplemented"
