@@ -135,6 +135,31 @@ def test_a_condition_must_hold(doors: Doors, operator: str):
         assert doors.door().ask("GET", f"/{bucket}/k", headers=headers).status == status
 
 
+def test_nobody_locks_themselves_out(doors: Doors):
+    bucket = doors.bucket("locked-out")
+    ann, whole = doors.door("ann"), f"/{bucket}"
+    key_of_hers = doors.door_with(
+        "ann", "ann-bound", {"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    )
+    everything = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": everything}
+    for _ in range(2):
+        assert doors.bucket_policy(bucket, deny).status == 204
+        assert ann.ask("GET", f"{whole}/k").code == "AccessDenied"
+        assert ann.ask("PUT", whole, "versioning").code == "AccessDenied"
+        for method in ("GET", "DELETE"):
+            for other in (doors.door("bob"), doors.door(), key_of_hers):
+                assert other.ask(method, whole, "policy").code == "AccessDenied"
+    assert ann.ask("GET", whole, "policy").status == 200
+    assert ann.ask("DELETE", whole, "policy").status == 204
+    assert ann.ask("GET", f"{whole}/k").status == 200
+    own = {"Statement": [{"Effect": "Deny", "Action": "s3:*BucketPolicy", "Resource": "*"}]}
+    doors.user_policy("mia", own)
+    mia = doors.door("mia")
+    assert mia.ask("PUT", "/mias").status == 200
+    wait_until(lambda: mia.ask("DELETE", "/mias", "policy").code == "AccessDenied")
+
+
 def test_a_users_policy_gives_and_denies(doors: Doors):
     bucket = doors.bucket("by-user")
     allow = statement("Allow", ["s3:GetObject", "s3:ListBucket"], "by-user*", None)

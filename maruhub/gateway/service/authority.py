@@ -1,7 +1,8 @@
 """Who may do what: policies of buckets, users and keys, canned ACLs, ownership.
 
 An admin's key may everything; the owner of a bucket everything in it; others what policies give.
-An explicit deny wins over every allow (but an admin's). A key with a policy of its own may do
+An explicit deny wins over every allow (but an admin's); only a bucket's own policy can't keep its owner from
+reading, replacing and deleting it, so that nobody locks themselves out. A key with a policy of its own may do
 what that says and nothing else, whoever owns the bucket.
 """
 
@@ -33,6 +34,10 @@ ACCOUNT = "000000000000"
 
 _EVERY_USER = frozenset({"s3:CreateBucket", "s3:ListAllMyBuckets"})
 """What whoever has a key may do without a policy."""
+
+
+_OF_THE_POLICY = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
+"""What a bucket's policy can't deny the bucket's owner."""
 
 
 class Authority:
@@ -170,14 +175,17 @@ class Authority:
         text = bucket.tail.get("policy")
         if text is not None:
             policy = _policy(text, bucket.name)
-            if not (blocked.get("RestrictPublicBuckets") and policy.is_public and not self.owns(bucket)):
-                yield from policy.statements
-            else:
-                yield from (statement for statement in policy.statements if not statement.allow)
+            allows = not (blocked.get("RestrictPublicBuckets") and policy.is_public and not self.owns(bucket))
+            denies = not self._keeps_hold(bucket, need)
+            yield from (each for each in policy.statements if (allows if each.allow else denies))
         if not blocked.get("IgnorePublicAcls"):
             yield from canned_acl_statements(bucket.tail.get("acl", ""), bucket.name)
             if need.key and self._asks_for_reading(need):
                 yield from canned_acl_statements(self._object_field(need, "acl") or "", bucket.name, need.key)
+
+    def _keeps_hold(self, bucket: Bucket, need: Need) -> bool:
+        """Whether it is the owner who asks for the policy itself, by a key that has none of its own."""
+        return need.action in _OF_THE_POLICY and self.owns(bucket) and self._request.caller.key_policy is None
 
     @staticmethod
     def _asks_for_reading(need: Need) -> bool:
