@@ -191,7 +191,10 @@ class Transport:
             raise fault.from_json(told["error"])
         if response.status in (502, 503, 504):
             raise Cut(f"the server answered {response.status}")
-        raise self._refusal(response.status, _code(text))
+        code = _code(text)
+        if code == "RequestTimeout":
+            raise Busy(f"{self.url} did not get all of a request in time.", hint="Send less at a time.")
+        raise self._refusal(response.status, code)
 
     def _refusal(self, status: int, code: str) -> MaruError:
         why = f"{self.url} answered {status}{f' ({code})' if code else ''}"

@@ -28,6 +28,7 @@ class BatchServer:
         cut_after: Draws how many bytes of a read's answer are sent before the connection is
             cut; None never cuts.
         refuse: So many of the next requests are answered by closing the connection.
+        time_out: So many of the next requests came too slowly.
     """
 
     def __init__(self, hub: Hub, *, port: int = 0) -> None:
@@ -36,6 +37,7 @@ class BatchServer:
         self.cut_most = 0
         self.cuts = 0
         self.refuse = 0
+        self.time_out = 0
         self.connections: set[socket.socket] = set()
         self.closed = False
         handler = type("Handler", (_Handler,), {"server_of": self})
@@ -85,6 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
         if server.refuse:
             server.refuse -= 1
             self.close_connection = True
+            return
+        if server.time_out:
+            server.time_out -= 1
+            self._whole(400, [], b"<Error><Code>RequestTimeout</Code></Error>")
             return
         head = Head(
             "POST", self.path, "", tuple((name.lower(), value) for name, value in self.headers.items())

@@ -106,6 +106,21 @@ def test_a_server_that_restarts_in_mid_epoch_is_waited_for(full: Served) -> None
     assert flat(got) == expected
 
 
+def test_a_request_that_came_too_slowly_was_not_done_and_is_sent_again(
+    full: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = full.remote.bucket("photos")
+    for act in (lambda: photos.put("new", b"data"), lambda: photos.delete_many(["new"])):
+        full.server.time_out = 2
+        act()
+        assert full.server.time_out == 0
+    assert "new" not in full.local.bucket("photos")
+    full.server.time_out = 1000
+    monkeypatch.setattr(full.remote.transport, "patience_s", 0.2)
+    with pytest.raises(errors.Busy, match="in time"):
+        photos.put("new", b"data")
+
+
 def test_a_put_whose_answer_is_lost_is_stored_once(full: Served) -> None:
     photos = full.remote.bucket("photos")
     full.server.refuse = 1
