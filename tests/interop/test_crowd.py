@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import select
 import socket
 import threading
 import time
@@ -280,3 +281,21 @@ def test_forms_of_strangers_hold_up_no_upload(alone: Server):
             each.sendall(begun)
         time.sleep(0.5)
         assert ann.ask("PUT", "/box/k", body=bytes(2 << 20)).status == 200
+
+
+def test_bodies_that_fall_silent_make_room_for_others_one_at_a_time(alone: Server):
+    """All the room there is was held for half a minute by who had begun some large bodies and sent nothing more."""
+    key, ask = alone.key("ann"), Ask("POST", "/-/batch/v1/write", "", {"content-length": str(64 << 20)})
+    with Wire(alone, key, timeout_s=20) as ann, contextlib.ExitStack() as open_ones:
+        assert ann.ask("PUT", "/box").status == 200
+        head = request_bytes(ask, signed(ask, key, ann.host, payload="0" * 64)[0])
+        silent = [
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", alone.port), 30)) for _ in range(4)
+        ]
+        for each in silent:
+            each.sendall(head + b"some")
+            time.sleep(0.2)
+        assert ann.ask("PUT", "/box/k", body=bytes(500_000)).status == 200
+        ended = select.select(silent, [], [], 10)[0]
+        assert ended == silent[:1], "that one was silent longest, and enough"
+        assert b"<Code>RequestTimeout</Code>" in ended[0].recv(1 << 16)

@@ -23,6 +23,7 @@ import pytest
 from maruhub.errors import Busy, InvalidInput
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.serve.bodies import room as bodies_room
 from maruhub.gateway.serve.bodies.body import Body
 from maruhub.gateway.serve.bodies.room import Room
 from maruhub.gateway.serve.crossing import Crossing
@@ -39,14 +40,18 @@ from maruhub.gateway.serve.worker import _Server
 class Wire:
     """Granian's protocol as far as a body goes: chunks, then whatever ends them."""
 
-    def __init__(self, *chunks: bytes, ending: Exception | None = None, stall: bool = False) -> None:
-        self.chunks, self.ending, self.stall = chunks, ending, stall
+    def __init__(
+        self, *chunks: bytes, ending: Exception | None = None, stall: bool = False, pause_s: float = 0.0
+    ) -> None:
+        self.chunks, self.ending, self.stall, self.pause_s = chunks, ending, stall, pause_s
 
     async def __call__(self) -> bytes:
         return b"".join([chunk async for chunk in self])
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for chunk in self.chunks:
+            if self.pause_s:
+                await asyncio.sleep(self.pause_s)
             yield chunk
         if self.ending is not None:
             raise self.ending
@@ -427,3 +432,55 @@ def test_a_large_body_waits_for_room_and_gives_it_back():
         assert await body(Wire(b"small"), 5).whole(size, room) == b"small"
 
     asyncio.run(take())
+
+
+def test_the_body_that_was_silent_longest_ends_for_who_waits_for_its_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bodies_room, "_LOOK_S", 0.01)
+    monkeypatch.setattr(bodies_room, "_SILENT_S", 0.1)
+    size = 1 << 20
+
+    async def told(room: Room, wire: Wire) -> str:
+        mine = body(wire, size)
+        try:
+            return "whole" if len(await mine.whole(size, room)) == size else "cut"
+        except S3Failure as failure:
+            return failure.code
+        finally:
+            mine.let_go()
+
+    async def crowd() -> None:
+        room = Room(3 * size)
+        dripping, first, second = (
+            asyncio.create_task(told(room, wire))
+            for wire in (Wire(*[b"x"] * 999, pause_s=0.01), Wire(b"x", stall=True), Wire(stall=True))
+        )
+        await asyncio.sleep(0.3)
+        assert not any(task.done() for task in (dripping, first, second)), "nobody waits for them"
+        assert await asyncio.wait_for(told(room, Wire(bytes(size))), 10) == "whole"
+        assert first.done()
+        assert first.result() == "RequestTimeout"
+        assert not second.done(), "one was enough"
+        assert not dripping.done(), "something comes of it"
+        dripping.cancel()
+        second.cancel()
+        await asyncio.gather(dripping, second, return_exceptions=True)
+        await asyncio.wait_for(room.take(3 * size), 10)
+
+    asyncio.run(crowd())
+
+
+def test_a_body_of_which_something_comes_keeps_its_room(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bodies_room, "_LOOK_S", 0.01)
+    monkeypatch.setattr(bodies_room, "_SILENT_S", 1.0)
+    size = 1 << 20
+
+    async def crowd() -> tuple[bytes, str]:
+        room, coming = Room(size), body(Wire(*[bytes(size // 32)] * 32, pause_s=0.06), size)
+        slow = asyncio.create_task(coming.whole(size, room))
+        await asyncio.sleep(0)
+        late = body(Wire(bytes(size)), size, idle_s=1.5)
+        with pytest.raises(S3Failure) as caught:
+            await late.whole(size, room)
+        return await slow, caught.value.code
+
+    assert asyncio.run(crowd()) == (bytes(size), "SlowDown")

@@ -173,8 +173,12 @@ class Body:
             self._chunks = aiter(self._protocol)
         began_s = time.monotonic()
         try:
-            async with asyncio.timeout(self._idle_s):
-                chunk = await anext(self._chunks)
+            async with asyncio.timeout(self._idle_s) as patience:
+                if self._room is None:
+                    chunk = await anext(self._chunks)
+                else:
+                    with self._room.listening(self._taken_bytes, patience):
+                        chunk = await anext(self._chunks)
         except StopAsyncIteration:
             self._ended = True
             if self.size_bytes is not None and self.received_bytes < self.size_bytes:
