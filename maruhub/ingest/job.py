@@ -115,8 +115,12 @@ class Workers:
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback names this frame: a cycle that would hold what was being read
 
     def _work(self) -> None:
         try:

@@ -78,7 +78,7 @@ class Channel(Generic[Item]):
             self._changed.notify_all()
 
     def get(self, thread: threading.Thread) -> Item | None:
-        """The next item, or None at the end; raises what ended it."""
+        """The next item, or None at the end; raises what ended it, once."""
         with self._changed:
             start = time.perf_counter()
             while not self._items and not self._ended and thread.is_alive():
@@ -89,8 +89,12 @@ class Channel(Generic[Item]):
                 self._bytes -= item.size_bytes
                 self._changed.notify_all()
                 return item
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback names this frame: a cycle that would hold the batches
         if not self._ended:
             raise Unavailable(
                 "the loader's reading thread died without a reason.",

@@ -145,9 +145,12 @@ class Objects(ObjectReads):
 
     def _place(self, put: Placing) -> list[ObjectInfo]:
         (outcome,) = place_together(self._store, [put])
-        if isinstance(outcome, Exception):
+        if not isinstance(outcome, Exception):
+            return outcome
+        try:
             raise outcome
-        return outcome
+        finally:
+            del outcome  # its traceback names this frame: a cycle that would hold what was to be put
 
     def _check_early(
         self,

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from maruhub.errors import (
     InvalidInput,
     MaruError,
     NoSuchHub,
+    PreconditionFailed,
     ReadOnly,
     Unavailable,
     UnsupportedFormat,
@@ -591,3 +593,20 @@ def test_what_outlives_a_forgotten_hub_goes_on(hub: Path) -> None:
     assert held(other) == {**objects, "more": b"more"}
     other.close()
     assert held_open(hub) == []
+
+
+def test_what_was_refused_is_held_no_longer_than_it_takes_to_say_so(hub: Path) -> None:
+    pool = compose.open_pool(hub)
+    fill(pool)
+    objects, body = Namespace(pool.store, "me").objects, bytes(1000)
+    before = sys.getrefcount(body)
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(PreconditionFailed) as refused:
+                objects.put("photos", "dir/1", body, if_none_match=True, request=b"once")
+            del refused
+        assert sys.getrefcount(body) == before
+    finally:
+        gc.enable()
+        pool.close()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from maruhub.errors import MaruError
 from maruhub.store.commit.apply import Record
 from maruhub.store.format.state import IndexState
 from maruhub.store.protocol import Proposal
@@ -19,11 +20,32 @@ class Job:
         self.result: Any = None
         self.error: Exception | None = None
 
+    def refuse(self, error: Exception) -> None:
+        """Says that nothing of the change is kept, and why.
+
+        A refusal loses the way it came: all frames up to whoever puts are on it, with what was to be put,
+        and several of them hold the error in turn. Only the collector would free that.
+        """
+        each: BaseException | None = error
+        while isinstance(each, MaruError):
+            each.__traceback__ = None
+            each = each.__context__
+        self.error = error
+
+    def outcome(self) -> Any:
+        """What the change returned, or the error for which nothing of it is kept; once."""
+        error, self.error = self.error, None
+        return self.result if error is None else error
+
     def settled(self) -> Any:
-        """What the change returned; raises the error for which nothing of it is kept."""
-        if self.error is not None:
-            raise self.error
-        return self.result
+        """What the change returned; raises the error for which nothing of it is kept. Once."""
+        error, self.error = self.error, None
+        if error is None:
+            return self.result
+        try:
+            raise error
+        finally:
+            del error  # its traceback names this frame
 
 
 class Party:

@@ -62,7 +62,7 @@ class CommitTurn:
         """The same for several of one thread, together; each has an outcome of its own."""
         party = Party(proposals)
         self._waiting.serve(party)
-        return [job.result if job.error is None else job.error for job in party.jobs]
+        return [job.outcome() for job in party.jobs]
 
     def _turn(self, take: Take) -> None:
         with self._turn_lock, deferred_signals():
@@ -183,7 +183,7 @@ class CommitTurn:
                 require_named(turn, rows.staged, others, is_synced=self._writer.knows)
             require_whole(turn, rows.whole, is_open=self._writer.holds)
         except Exception as error:  # noqa: BLE001 - the change is a caller's, and so is its error
-            job.error = error
+            job.refuse(error)
             return
         # Bytes whose log failed or was let go before they were synced: no later sync covers them.
         if not rows.segments.isdisjoint(self._writer.given_up):

@@ -158,6 +158,10 @@ class _Work:
     def wait(self) -> bool:
         """Whether it was done in its time; raises what the job raised."""
         done = not self._given_up and (self.done.wait(self._seconds) or self._blade.expect(self))
-        if done and self.error is not None:
-            raise self.error
+        error, self.error = self.error, None
+        if done and error is not None:
+            try:
+                raise error
+            finally:
+                del error  # its traceback names this frame
         return done

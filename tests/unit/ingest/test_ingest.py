@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -258,3 +260,28 @@ def test_an_object_replaced_meanwhile_does_not_get_the_files_time(
     assert ns.objects.head("photos", "b").mtime_ns == 5
     assert ns.objects.head("photos", "a").mtime_ns is None
     assert Path(tree.path / "a").read_bytes() == b"a"
+
+
+def test_what_ended_an_ingest_is_held_no_longer_than_it_takes_to_say_so(tree, ns) -> None:
+    class Broken(Exception):
+        pass
+
+    told: list[weakref.ref] = []
+
+    def tell(_: Progress) -> None:
+        error = Broken()
+        told.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    tree.write({"a": b"a"})
+    gc.disable()
+    try:
+        with pytest.raises(Broken) as broken:
+            ingest(ns, tree.path, "photos", progress=tell)
+        del broken
+        assert [error() for error in told] == [None] * len(told)
+    finally:
+        gc.enable()

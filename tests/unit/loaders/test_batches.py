@@ -6,13 +6,14 @@ import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
 import pytest
 
-from maruhub.errors import Corrupt, InvalidInput, StateMismatch, Unavailable, UnsupportedFormat
+from maruhub.errors import Corrupt, InvalidData, InvalidInput, StateMismatch, Unavailable, UnsupportedFormat
 from maruhub.loaders import Batch, Batches
 from maruhub.loaders.ahead import Window
 from maruhub.store.format.extent import Blobs, ExtentArray
@@ -451,3 +452,20 @@ def wait_for(condition: object, timeout_s: float = 5) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_an_epoch_that_broke_off_is_held_no_longer_than_it_takes_to_say_so(store: Store) -> None:
+    # Its samples are mapped files: as long as they are held no drive can be unmounted.
+    def spoilt(_: memoryview) -> None:
+        raise InvalidData("spoilt")
+
+    batches = Batches(StoredSource(store, PAYLOADS), store, 8, transform=spoilt)
+    gone = weakref.ref(batches)
+    gc.disable()
+    try:
+        with pytest.raises(InvalidData) as broken:
+            next(batches)
+        del broken, batches
+        assert gone() is None
+    finally:
+        gc.enable()
