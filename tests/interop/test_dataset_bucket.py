@@ -86,6 +86,25 @@ def test_bytes_are_those_of_then(admin: S3Client, data: dict[str, bytes]):
     assert admin.ask("HEAD", "/dataset/pets/v1/pets/readme").headers["content-length"] == "5004"
 
 
+def test_a_sample_is_one_part_and_has_no_versions(admin: S3Client, data: dict[str, bytes]):
+    path = "/dataset/pets/v1/pets/readme"
+    first = admin.ask("GET", path, "partNumber=1")
+    assert (first.status, first.body) == (206, data["readme"])
+    assert admin.ask("GET", path, "partNumber=2").code == "InvalidPartNumber"
+    assert admin.ask("GET", path, "versionId=null").body == data["readme"]
+    assert admin.ask("GET", path, "versionId=00000000000000ff").code == "NoSuchVersion"
+    assert admin.ask("GET", path, "versionId=junk").code == "InvalidArgument"
+    assert admin.ask("PUT", "/own").status == 200
+    copied = admin.ask("PUT", "/own/copy", headers={"x-amz-copy-source": path})
+    assert copied.code == "NotImplemented"
+
+
+@pytest.mark.parametrize("prefix", ["pets/v9/", "none/v1/", "none/", "pets/v9/pets/cats/"])
+def test_below_what_is_not_there_is_nothing(admin: S3Client, data: dict[str, bytes], prefix: str):
+    for delimiter in ("", "/"):
+        assert pages(admin, prefix, limit=2, delimiter=delimiter) == ([], [])
+
+
 def test_what_is_not_there_and_what_may_not_be(admin: S3Client, data: dict[str, bytes], tmp_path: Path):
     assert admin.ask("GET", "/dataset/pets/v2/pets/readme").code == "NoSuchKey"
     assert admin.ask("GET", "/dataset/pets/v9/pets/readme").code == "NoSuchKey"

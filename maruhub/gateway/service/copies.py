@@ -22,6 +22,7 @@ from maruhub.gateway.s3.properties import (
 )
 from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.service.authority import Authority
+from maruhub.gateway.service.frozen import BUCKET as DATASET
 from maruhub.gateway.service.listings import xml
 from maruhub.gateway.service.reads import may_know, version_of
 from maruhub.gateway.service.request import Request
@@ -130,6 +131,8 @@ def source_headers(authority: Authority, source: CopySource, info: ObjectInfo) -
 
 def find_source(request: Request, authority: Authority, source: CopySource) -> ObjectInfo:
     """The version that a copy is made of, if its conditions hold."""
+    if source.bucket == DATASET:
+        raise S3Failure("NotImplemented", "What a dataset's version holds can be read here, but not copied.")
     authority.bucket(source.bucket)
     if source.version_id is None:
         try:

@@ -15,16 +15,19 @@ from maruhub.errors import NotFound
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
 from maruhub.gateway.s3 import listing, listing_answers, settings
-from maruhub.gateway.s3.byte_range import content_range, read_range
-from maruhub.gateway.s3.conditions import Verdict, range_counts, read_conditions, to_http_date
+from maruhub.gateway.s3.byte_range import content_range
+from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.listing_answers import ListedObject
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.properties import DEFAULT_TYPE, response_overrides
+from maruhub.gateway.s3.span import span_asked
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import xml
+from maruhub.gateway.service.reads import check_version_id, may_know
 from maruhub.gateway.service.request import Request, Unready
 from maruhub.namespace.address import DatasetAddress
+from maruhub.namespace.deleting import NULL
 
 if TYPE_CHECKING:
     from maruhub.api import Hub
@@ -61,6 +64,7 @@ class FrozenDoor:
         try:
             return self._table[operation](request, authority)
         except NotFound as missing:
+            may_know(authority, BUCKET)
             raise S3Failure("NoSuchKey", missing.what, Key=request.key) from None
 
     # ------------------------------------------------------------ objects
@@ -73,17 +77,7 @@ class FrozenDoor:
 
     def _read(self, request: Request, authority: Authority, *, with_body: bool) -> Answer:
         overrides = response_overrides(request.asked, anonymous=request.caller.anonymous)
-        name, version, path = (*request.key.split("/", 2), "", "")[:3]
-        if not path:
-            raise S3Failure("NoSuchKey", Key=request.key)
-        # To open a version and to look for an id in it reads drives.
-        if request.at_once is not None:
-            raise Unready
-        bucket = self._version(name, version)
-        # A tag, or latest, is another name of what may be denied by its own.
-        if authority.denies(Need("s3:GetObject", BUCKET, f"{name}/{bucket.version.version_name}/{path}")):
-            raise S3Failure("AccessDenied")
-        found = bucket.stat(path)
+        bucket, found = self._found(request, authority)
         etag, modified_us = found.sha256.hex(), found.created_us or 0
         headers = [("etag", f'"{etag}"'), ("last-modified", to_http_date(modified_us))]
         verdict = read_conditions(request.asked.headers).of_read(etag, modified_us)
@@ -91,20 +85,38 @@ class FrozenDoor:
             return Answer(304, headers)
         if verdict is Verdict.FAILED:
             raise S3Failure("PreconditionFailed")
-        asked = read_range(request.asked.headers.get("range"))
-        if not range_counts(request.asked.headers, etag, modified_us):
-            asked = None
-        offset, length = (0, found.size) if asked is None else asked.within(found.size)
+        span = span_asked(request.asked, found.size, etag=etag, modified_us=modified_us)
+        offset, length = (0, found.size) if span is None else span
         headers += [
             *({"content-type": found.content_type or DEFAULT_TYPE} | overrides).items(),
             ("accept-ranges", "bytes"),
             ("content-length", str(length)),
             ("x-amz-meta-sha256", etag),
         ]
-        if asked is not None:
+        if span is not None:
             headers.append(("content-range", content_range(offset, length, found.size)))
-        body = _cut(bucket.pieces(found), offset, length) if with_body and length else b""
-        return Answer(200 if asked is None else 206, headers, body)
+        pieces = bucket.pieces(found, offset=offset, length=length)
+        body = (bytes(piece) for piece in pieces) if with_body and length else b""
+        return Answer(200 if span is None else 206, headers, body)
+
+    def _found(self, request: Request, authority: Authority) -> tuple[FrozenBucket, FrozenObject]:
+        """The version and the sample that a key names. Raises S3Failure, NotFound, Unready."""
+        wanted = request.asked.version_id
+        name, version, path = (*request.key.split("/", 2), "", "")[:3]
+        if not path:
+            raise NotFound("a sample's key is NAME/VERSION/BUCKET/KEY.")
+        if wanted is not None and wanted != NULL:
+            check_version_id(wanted)
+            may_know(authority, BUCKET)
+            raise S3Failure("NoSuchVersion", Key=request.key, VersionId=wanted)
+        # To open a version and to look for an id in it reads drives.
+        if request.at_once is not None:
+            raise Unready
+        bucket = self._version(name, version)
+        # A tag, or latest, is another name of what may be denied by its own.
+        if authority.denies(Need("s3:GetObject", BUCKET, f"{name}/{bucket.version.version_name}/{path}")):
+            raise S3Failure("AccessDenied")
+        return bucket, bucket.stat(path)
 
     def _version(self, name: str, version: str) -> FrozenBucket:
         return frozen_bucket(self._hub, DatasetAddress(name, version))
@@ -153,7 +165,10 @@ class FrozenDoor:
         for folder in self._folders(parts):
             name, version = folder.rstrip("/").split("/")
             inner = parts[2] if len(parts) == 3 else ""
-            bucket = self._version(name, version)
+            try:
+                bucket = self._version(name, version)
+            except NotFound:
+                continue  # below a prefix where nothing is there is nothing
             items = bucket.folders(inner) if page.delimiter else bucket.list(inner)
             for item in items:
                 yield f"{folder}{item}" if isinstance(item, str) else (f"{folder}{item.key}", item)
@@ -171,16 +186,3 @@ class FrozenDoor:
 
 def _name(entry: tuple[str, FrozenObject] | str) -> str:
     return entry if isinstance(entry, str) else entry[0]
-
-
-def _cut(pieces: Iterator[memoryview], offset: int, length: int) -> Iterator[bytes]:
-    """A range of bytes that come in pieces."""
-    end = offset + length
-    at = 0
-    for piece in pieces:
-        start, at = at, at + len(piece)
-        cut = piece[max(offset - start, 0) : end - start]
-        if len(cut):
-            yield bytes(cut)
-        if at >= end:
-            return

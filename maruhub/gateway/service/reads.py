@@ -8,9 +8,9 @@ from typing import Any, Final
 from maruhub.errors import NoSuchVersion
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3.byte_range import content_range, read_range
+from maruhub.gateway.s3.byte_range import content_range
 from maruhub.gateway.s3.checksums import unpack_sums
-from maruhub.gateway.s3.conditions import Verdict, range_counts, read_conditions, to_http_date
+from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.object_lock import LockMode, Retention, lock_headers
 from maruhub.gateway.s3.operation import HEAD
@@ -23,6 +23,7 @@ from maruhub.gateway.s3.properties import (
     response_overrides,
     wants_checksums,
 )
+from maruhub.gateway.s3.span import span_asked
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.expiring import expiration_headers
 from maruhub.gateway.service.pieces import ObjectPieces
@@ -89,21 +90,29 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
             return Answer(304, common + _caching(info))
         if verdict is Verdict.FAILED:
             raise S3Failure("PreconditionFailed", Condition=conditions.failing)
-    span = _span(request, info)
+    span = span_asked(
+        asked,
+        info.size,
+        etag=info.etag,
+        modified_us=created_us,
+        part_sizes=lambda: unpack_sizes(info.tail.get("parts", ())),
+    )
     offset, length = (0, info.size) if span is None else span
     headers = common
     headers += _describing(_told(request, authority, info.tail), overrides)
     if version.is_latest:
         headers += expiration_headers(bucket, info)
     headers += (("accept-ranges", "bytes"), ("content-length", str(length)))
-    if span is not None:
+    # A part may have no bytes; no range is empty.
+    partly = span is not None and length > 0
+    if partly:
         headers.append(("content-range", content_range(offset, length, info.size)))
     if wants_checksums(asked.headers):
         headers += _checksums_of(request, info, whole=length == info.size)
     if "partNumber" in asked.parameters and info.head.parts:
         headers.append(("x-amz-mp-parts-count", str(info.head.parts)))
     body = _body(request, info, offset, length) if with_body else b""
-    return Answer(200 if span is None else 206, headers, body)
+    return Answer(206 if partly else 200, headers, body)
 
 
 def _caching(info: ObjectInfo) -> Headers:
@@ -242,35 +251,6 @@ def _missing(request: Request, authority: Authority, bucket: Bucket) -> S3Failur
     if marker is None:
         return failure
     return failure.answered(("x-amz-delete-marker", "true"), ("x-amz-version-id", marker.s3_id))
-
-
-def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
-    """Offset and length of what is asked for; None for the whole."""
-    number = read_part_number(request.asked)
-    text = request.asked.headers.get("range")
-    if number is None and text is None:
-        return None
-    asked = read_range(text)
-    if number is not None:
-        if "range" in request.asked.headers:
-            raise S3Failure(
-                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
-            )
-        return part_span(info, number)
-    if asked is None or not range_counts(request.asked.headers, info.etag, info.created_us):
-        return None
-    return asked.within(info.size)
-
-
-def part_span(info: ObjectInfo, number: int) -> tuple[int, int] | None:
-    """Offset and length of a part, an object put whole being one; None if there is no byte in it."""
-    sizes = unpack_sizes(info.tail.get("parts", ())) or [info.size]
-    if number == 1 and not info.size:
-        return None
-    if number > len(sizes):
-        raise S3Failure("InvalidPartNumber")
-    offset = sum(sizes[: number - 1])
-    return offset, sizes[number - 1]
 
 
 def _body(request: Request, info: ObjectInfo, offset: int, length: int) -> Body:

@@ -21,6 +21,7 @@ from maruhub.gateway.s3.conditions import (
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.metadata import PREFIX, metadata_headers, read_metadata
 from maruhub.gateway.s3.route import Asked, route
+from maruhub.gateway.s3.span import span_asked
 
 NOW_US = 1_700_000_000_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
 BEFORE, AT, AFTER = (to_http_date(NOW_US + s * 1_000_000) for s in (-10, 0, 10))
@@ -193,6 +194,38 @@ def test_conditions_decide_in_order(headers: dict[str, str], read: Verdict, copy
 def test_a_range_counts_of_what_is_there_alone(text: str | None, counts: bool):
     headers = {} if text is None else {"if-range": text}
     assert range_counts(headers, "e", NOW_US + 999_999) is counts
+
+
+@pytest.mark.parametrize(
+    ("query", "sizes", "span"),
+    [
+        ("", (), None),
+        ("partNumber=1", (), (0, 9)),
+        ("partNumber=1", (5, 4), (0, 5)),
+        ("partNumber=2", (5, 4), (5, 4)),
+        ("partNumber=2", (9, 0), (9, 0)),
+        ("partNumber=2", (), "InvalidPartNumber"),
+        ("partNumber=3", (5, 4), "InvalidPartNumber"),
+        ("partNumber=0", (5, 4), "InvalidArgument"),
+        ("partNumber=x", (5, 4), "InvalidArgument"),
+    ],
+)
+def test_a_part_is_a_span(query: str, sizes: tuple[int, ...], span: object):
+    def asked(**headers: str) -> object:
+        request = route(Head("GET", "/b/k", query, tuple(headers.items())))
+        try:
+            return span_asked(request, 9, etag="e", modified_us=NOW_US, part_sizes=lambda: sizes)
+        except S3Failure as failure:
+            return failure.code
+
+    assert asked() == span
+    if span and query != "partNumber=0" and query != "partNumber=x":
+        assert asked(range="bytes=0-1") == "InvalidRequest"
+
+
+def test_nothing_has_a_first_part_and_no_range():
+    asked = route(Head("GET", "/b/k", "partNumber=1", ()))
+    assert span_asked(asked, 0, etag="e", modified_us=0) is None
 
 
 def test_conditions_of_writes():
