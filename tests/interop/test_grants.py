@@ -135,6 +135,38 @@ def test_a_condition_must_hold(doors: Doors, operator: str):
         assert doors.door().ask("GET", f"/{bucket}/k", headers=headers).status == status
 
 
+TAGS = b"<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags></CreateBucketConfiguration>"
+
+
+@pytest.mark.parametrize(
+    ("name", "headers", "body", "rights"),
+    [
+        ("acl", {"x-amz-acl": "public-read-write"}, b"", ["s3:PutBucketAcl"]),
+        ("tags", {}, TAGS, ["s3:PutBucketTagging"]),
+        (
+            "lock",
+            {"x-amz-bucket-object-lock-enabled": "true"},
+            b"",
+            ["s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"],
+        ),
+    ],
+)
+def test_to_make_a_bucket_with_settings_takes_their_rights(
+    doors: Doors, name: str, headers: dict[str, str], body: bytes, rights: list[str]
+):
+    def maker(*actions: str) -> Wire:
+        allow = {"Effect": "Allow", "Action": ["s3:CreateBucket", *actions], "Resource": "*"}
+        return doors.door_with("nora", f"maker-{name}-{len(actions)}", {"Statement": [allow]})
+
+    for known in range(len(rights)):
+        asked = maker(*rights[:known]).ask("PUT", f"/made-with-{name}", headers=headers, body=body)
+        assert asked.code == "AccessDenied"
+    assert doors.door("nora").ask("HEAD", f"/made-with-{name}").status == 404
+    assert maker(*rights).ask("PUT", f"/made-with-{name}", headers=headers, body=body).status == 200
+    assert maker().ask("PUT", f"/made-plainly-{name}", headers={"x-amz-acl": "private"}).status == 200
+    assert doors.door("nora").ask("PUT", f"/made-freely-{name}", headers=headers, body=body).status == 200
+
+
 def test_nobody_locks_themselves_out(doors: Doors):
     bucket = doors.bucket("locked-out")
     ann, whole = doors.door("ann"), f"/{bucket}"

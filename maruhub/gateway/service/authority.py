@@ -105,6 +105,19 @@ class Authority:
             return False
         return need.action in _EVERY_USER or (bucket is not None and bucket.owner == caller.user)
 
+    def require_of_new(self, need: Need) -> None:
+        """As :meth:`require`, of a bucket that is about to be the caller's.
+
+        Its owner may, unless a policy of the user or the key says otherwise.
+        """
+        caller = self._request.caller
+        if caller.key_policy is not None:
+            own = _policy(caller.key_policy, None).statements
+            if self._decision(own, need) is not Decision.ALLOW:
+                raise S3Failure("AccessDenied")
+        if not caller.admin and self._decision(self._statements(None, need), need) is Decision.DENY:
+            raise S3Failure("AccessDenied")
+
     def denies(self, need: Need) -> bool:
         """Whether a policy denies a right, whatever others allow."""
         caller = self._request.caller

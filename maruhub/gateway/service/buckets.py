@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from maruhub.errors import AlreadyExists, InvalidName, Refused
@@ -41,6 +42,8 @@ def create_bucket(request: Request, authority: Authority) -> Answer:
         fields["tags"] = dict(new.tags)
     if request.headers.get(_LOCK, "").lower() == "true":
         fields["lock"] = {}
+    for action in _rights_beside(fields):
+        authority.require_of_new(Need(action, request.bucket))
     if new.location not in ("", REGION):
         _check_region(request, new.location)
         fields["region"] = new.location
@@ -51,6 +54,16 @@ def create_bucket(request: Request, authority: Authority) -> Answer:
     except AlreadyExists:
         _recreate(request, authority, fields)
     return Answer(200, [("location", f"/{request.bucket}")])
+
+
+def _rights_beside(fields: Mapping[str, Any]) -> Iterator[str]:
+    """What it takes to set fields of a bucket, beside the right to make one."""
+    if fields.get("acl", "private") != "private":
+        yield "s3:PutBucketAcl"
+    if "lock" in fields:
+        yield from ("s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
+    if "tags" in fields:
+        yield "s3:PutBucketTagging"
 
 
 def _recreate(request: Request, authority: Authority, fields: dict[str, Any]) -> None:
