@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from maruhub.gateway.serve.listener import open_listeners
+from maruhub.gateway.serve.options import ServeOptions
+
 START_S = 60.0
 
 
@@ -40,6 +43,7 @@ class Server:
     scheme: str = "http"
     keys: dict[str, Key] = field(default_factory=dict)
     address: str = "127.0.0.1"
+    parent: socket.socket | None = None
 
     @property
     def url(self) -> str:
@@ -69,6 +73,11 @@ class Server:
         told = self.log.count("new workers serve")
         self.process.send_signal(signal.SIGHUP)
         wait_until(lambda: self.log.count("new workers serve") > told)
+
+    def orphan(self) -> None:
+        """Makes a worker think that its parent is gone."""
+        assert self.parent is not None
+        self.parent.close()
 
     def stop(self) -> int:
         """Ends it as SIGTERM does; its exit status."""
@@ -123,6 +132,29 @@ def serving(
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def working(folder: Path, **settings: Any) -> Iterator[Server]:
+    """One worker without a parent, for settings that the command has no option for; over a new hub."""
+    options = ServeOptions(hub=folder / "hub", **settings)
+    maru(options.hub, "init", str(options.hub))
+    (listener,) = open_listeners("127.0.0.1", 0, 1)
+    ready, told = os.pipe()
+    alive, parent = socket.socketpair()
+    passed = (listener.fileno(), told, alive.fileno())
+    command = [sys.executable, "-m", "maruhub.gateway.serve.worker", options.to_json()]
+    process = subprocess.Popen([*command, *map(str, passed), str(folder)], pass_fds=passed)
+    try:
+        assert os.read(ready, 1) == b"r"
+        yield Server(options.hub, listener.getsockname()[1], process, folder / "log", parent=parent)
+    finally:
+        process.kill()
+        process.wait()
+        for end in (ready, told):
+            os.close(end)
+        for each in (alive, parent, listener):
+            each.close()
 
 
 def fetch(url: str) -> tuple[int, bytes]:

@@ -260,6 +260,12 @@ CONDITIONAL_WRITES = frozenset(
 )
 """Those that can be made to depend on what a key holds."""
 
+LONG_WRITES = frozenset(
+    {Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY, Operation.COMPLETE_MULTIPART_UPLOAD}
+)
+"""Those that may read all of an object before they answer. Clients of S3 know that the document with which
+it answers these may come late, and be an error's though the status is 200."""
+
 # To look a member up by its class takes six times as long as a name of a module does, and each
 # request asks about these.
 HEAD: Final = Operation.HEAD_OBJECT

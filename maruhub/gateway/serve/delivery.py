@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is d
 
 from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
+from maruhub.gateway.s3 import xml_text
 from maruhub.gateway.serve.connections.connection import Connection
 from maruhub.gateway.serve.connections.outflow import Outflow
 from maruhub.gateway.serve.connections.straight import LEAST_BYTES, Straight, way_to
@@ -18,6 +20,7 @@ from maruhub.wire.frame import Buffer
 
 HOST_ID: Final = "maruhub"
 CLOSE: Final = ("connection", "close")
+DECLARATION: Final = xml_text.DECLARATION.encode()
 Pieces = Iterator[bytes | bytearray]
 _BEGINNING: Final = 4
 """Pieces that are looked at before an answer begins: what a batch says of itself, and its first window."""
@@ -72,6 +75,25 @@ class Delivery:
             assert isinstance(body, bytes | bytearray), "pieces are streamed"
             self.sent_bytes = len(body)
             self._protocol.response_bytes(answer.status, headers, body)
+
+    async def send_late(self, waiting: asyncio.Future[Answer], more: list[tuple[str, str]]) -> None:
+        """Sends a document that is long in coming: with white space before it, so that nobody gives it up.
+
+        That is how S3 does it: the status on the wire is 200, and the document tells of success or of an error.
+        ``status`` is what it tells. A client that leaves ends the sending, not the work.
+        """
+        headers = self._headers(Answer(200, [("content-type", "application/xml")]), more)
+        transport = self._protocol.response_stream(200, headers)
+        with contextlib.suppress(ProtocolClosed):
+            await transport.send_bytes(DECLARATION)
+            while not (await asyncio.wait({waiting}, timeout=self._desk.options.quiet_s))[0]:
+                await transport.send_bytes(b" ")
+        answer = await waiting
+        self.status = answer.status
+        assert isinstance(answer.body, bytes), "it is a document"
+        with contextlib.suppress(ProtocolClosed):
+            await transport.send_bytes(answer.body.removeprefix(DECLARATION))
+            self.sent_bytes = len(answer.body)
 
     def _has_no_body(self, answer: Answer) -> bool:
         return self._head.method == "HEAD" or answer.status in (204, 304)

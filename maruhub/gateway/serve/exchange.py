@@ -22,7 +22,7 @@ from maruhub.gateway.answer import Answer, Step
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3 import answers
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.operation import FORM, READS, Operation
+from maruhub.gateway.s3.operation import FORM, LONG_WRITES, READS, Operation
 from maruhub.gateway.s3.route import Asked, bucket_of_host, route
 from maruhub.gateway.serve.bodies.body import body_of
 from maruhub.gateway.serve.bodies.room import Room
@@ -73,6 +73,7 @@ class Exchange:
         self._body = body_of(head, protocol, desk.options.idle_s)
         self._delivery = Delivery(desk, protocol, head, self._id)
         self._name = "unknown"
+        self._is_long = False
         self._user = ""
         self._cors: list[tuple[str, str]] = []
 
@@ -91,11 +92,14 @@ class Exchange:
         """The same for what has to be waited for."""
         self._desk.metrics.waits(1)
         try:
-            answer = step if isinstance(step, Answer) else await self._answer(step)
+            answer = step if isinstance(step, Answer) else await self._answered(step)
             if self._user:
                 # An answer may take an epoch: other bodies can't wait for that. Strangers' wait for each other.
                 self._body.let_go()
-            await self._delivery.send(answer, self._cors)
+            if isinstance(answer, Answer):
+                await self._delivery.send(answer, self._cors)
+            else:
+                await self._delivery.send_late(answer, self._cors)
         except asyncio.CancelledError:
             raise
         except ConnectionError as error:
@@ -115,6 +119,16 @@ class Exchange:
             return self._decide()
         except Exception as error:  # noqa: BLE001 - see _failure
             return self._failed(self._failure(error))
+
+    async def _answered(self, waiting: Coroutine[Any, Any, Answer]) -> Answer | asyncio.Task[Answer]:
+        """What to answer; the wait for it, where it is long and clients know that it may be."""
+        if not self._is_long:
+            return await self._answer(waiting)
+        task = asyncio.create_task(self._answer(waiting))
+        while not (await asyncio.wait({task}, timeout=self._desk.options.quiet_s))[0]:
+            if self._body.is_over:
+                return task
+        return task.result()
 
     async def _answer(self, waiting: Coroutine[Any, Any, Answer]) -> Answer:
         """What to answer; whatever goes wrong is an answer too."""
@@ -143,7 +157,7 @@ class Exchange:
                 return own
         asked = route(head, hosts=desk.options.base_hosts)
         operation = asked.operation
-        self._name = operation.api_name
+        self._name, self._is_long = operation.api_name, operation in LONG_WRITES
         now_us = time.time_ns() // 1000
         virtual = asked.bucket if asked.virtual_host else ""
         passed = desk.gate.passed(head, now_s=now_us / 1e6, virtual_bucket=virtual)

@@ -33,6 +33,7 @@ class ServeOptions:
         connections: Connections a worker.
         header_bytes: Most bytes of a request's headers.
         idle_s: Seconds in which a body must make some progress, or come whole if it is small.
+        quiet_s: Seconds after which a client that waits for a long piece of work is sent white space.
         keep_s: Seconds that a connection may wait for a next request, or take for its headers.
         drain_s: Seconds that a worker which is replaced goes on with open connections.
         stop_s: Seconds that a worker may take to end what it is at, before it is killed.
@@ -54,6 +55,7 @@ class ServeOptions:
     connections: int = 16384
     header_bytes: int = 16 << 10
     idle_s: float = 30.0
+    quiet_s: float = 5.0
     keep_s: float = 120.0
     drain_s: float = 5.0
     stop_s: float = 60.0
