@@ -28,6 +28,15 @@ def _replayable(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+def recut_behind_a_checkpoint(store: PoolStore) -> None:
+    """Every closed segment is cut anew, without the records that a checkpoint holds."""
+    covered = store.checkpoint().began_after
+    store.close_logs(0)
+    with store.acting() as acts:
+        for layout in [layout for layout in store.layouts() if layout.closed]:
+            acts.recut(layout.segment, covered=covered)
+
+
 def machine(blades: int, *, capacity: int = 0) -> tuple[Machine, Calls, PoolStore]:
     made, calls = Machine(blades, capacity=capacity), Calls()
     return made, calls, made.start(calls).store
@@ -404,11 +413,7 @@ def test_a_batch_cut_over_several_strips_is_read_where_any_two_are_rotten(rotten
     for n in range(300):
         store.commit(lambda rows, n=n: rows.put(b"K%03d" % n, bytes(100)))
     store.close_logs(0)
-    covered = store.checkpoint().began_after
-    store.close_logs(0)
-    with store.acting() as acts:
-        for layout in [layout for layout in store.layouts() if layout.closed]:
-            acts.recut(layout.segment, covered=covered)
+    recut_behind_a_checkpoint(store)
     for name, inode in ((n, i) for p in made.platters for n, i in p.files.items()):
         if name.endswith(".strip") and int(name.split(".")[2]) in rotten and len(inode.data) > 4200:
             inode.data[4096 + 100 :] = bytes(len(inode.data) - 4196)
@@ -428,11 +433,7 @@ def test_an_older_index_doesnt_keep_a_segment_alive():
     old = {name: data for name, data in drive.copy_files().items() if name.endswith(".strip")}
     store.commit(lambda rows: rows.remove(b"K1"))
     for _ in range(2):
-        covered = store.checkpoint().began_after
-        store.close_logs(0)
-        with store.acting() as acts:
-            for layout in [layout for layout in store.layouts() if layout.closed]:
-                acts.recut(layout.segment, covered=covered)
+        recut_behind_a_checkpoint(store)
     drive.put_back({**old, **drive.copy_files()})
     made.kill_all()
     made.index.put_back(older)
@@ -450,11 +451,7 @@ def test_what_a_checkpoint_covers_says_nothing_of_a_file_that_came_back():
     old = [platter.copy_files() for platter in made.platters]
     store.commit(lambda rows: rows.remove(b"K1"))
     for _ in range(2):
-        covered = store.checkpoint().began_after
-        store.close_logs(0)
-        with store.acting() as acts:
-            for layout in [layout for layout in store.layouts() if layout.closed]:
-                acts.recut(layout.segment, covered=covered)
+        recut_behind_a_checkpoint(store)
     drive, files = next(
         (platter, files)
         for platter, files in zip(made.platters, old, strict=True)

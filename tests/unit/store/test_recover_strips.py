@@ -91,7 +91,8 @@ def require(pool: OpenPool, datas: dict[bytes, bytes]) -> None:
         assert bytes(data) == datas[key]
 
 
-def test_rebuild_from_strips_alone_gives_the_same_rows(hub: Path):
+def filled_without_index(hub: Path) -> tuple[Rows, dict[bytes, bytes]]:
+    """Its rows and its data, some of them in strips and some in a log, where the index has gone."""
     pool = opened(hub)
     datas = put(pool, 150)
     seal(pool)
@@ -99,18 +100,17 @@ def test_rebuild_from_strips_alone_gives_the_same_rows(hub: Path):
     before = rows_of(pool)
     pool.close()
     shutil.rmtree(hub / "index")
+    return before, datas
+
+
+def test_rebuild_from_strips_alone_gives_the_same_rows(hub: Path):
+    before, datas = filled_without_index(hub)
     require_rebuilt(hub, before, datas)
 
 
 @pytest.mark.parametrize("lost", [(0, 1), (2, 5), (3, 4)])
 def test_rebuild_with_two_blades_lost(hub: Path, lost: tuple[int, ...]):
-    pool = opened(hub)
-    datas = put(pool, 150)
-    seal(pool)
-    datas |= put(pool, 30, seed=2, tag=b"b")
-    before = rows_of(pool)
-    pool.close()
-    shutil.rmtree(hub / "index")
+    before, datas = filled_without_index(hub)
     for number in lost:
         shutil.rmtree(hub / "blades" / str(number))
     require_rebuilt(hub, before, datas)
