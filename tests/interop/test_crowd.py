@@ -299,3 +299,19 @@ def test_bodies_that_fall_silent_make_room_for_others_one_at_a_time(alone: Serve
         ended = select.select(silent, [], [], 10)[0]
         assert ended == silent[:1], "that one was silent longest, and enough"
         assert b"<Code>RequestTimeout</Code>" in ended[0].recv(1 << 16)
+
+
+def test_uploads_that_fall_silent_make_place_for_others(alone: Server):
+    key, ask = alone.key("ann"), Ask("PUT", "/box/silent", "", {"content-length": str(8 << 20)})
+    with Wire(alone, key, timeout_s=25) as ann, contextlib.ExitStack() as open_ones:
+        assert ann.ask("PUT", "/box").status == 200
+        head = request_bytes(ask, signed(ask, key, ann.host, payload="UNSIGNED-PAYLOAD")[0])
+        silent = [
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", alone.port), 30))
+            for _ in range(64)
+        ]
+        for each in silent:
+            each.sendall(head + b"some")
+        time.sleep(0.5)
+        assert ann.ask("PUT", "/box/k", body=bytes(2 << 20)).status == 200
+        assert len(select.select(silent, [], [], 10)[0]) == 1, "one was enough"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from maruhub.gateway.batch.door import BatchDoor
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from maruhub.gateway.serve.options import ServeOptions
 
 _FORMS: Final = 16
+_SILENT_S: Final = 10.0
+"""So long nothing need come of a body that is poured: who sends it may read it from somewhere slow."""
 
 
 class Desk:
@@ -51,8 +52,8 @@ class Desk:
         self.allowance = Allowance(self.crossing, options.idle_s)
         self.room = Room(SIGNED_BYTES)
         self.strangers_room = Room(STRANGERS_BYTES)
-        self.uploads = asyncio.Semaphore(options.uploads)
-        self.forms = asyncio.Semaphore(_FORMS)
+        self.uploads = Room(options.uploads, silent_s=_SILENT_S)
+        self.forms = Room(_FORMS, silent_s=_SILENT_S)
         self.metrics = Metrics()
         self._access = AccessLog(options.access_log)
         self.register = Register(self.metrics, self._access)

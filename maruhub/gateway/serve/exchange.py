@@ -250,13 +250,13 @@ class Exchange:
             self._desk.metrics.waits(-1)
             self._note()
 
-    async def _pour(self, make: Callable[[], Sink], places: asyncio.Semaphore) -> Answer:
+    async def _pour(self, make: Callable[[], Sink], places: Room) -> Answer:
         """A body of any size, piece by piece: begun before it is read, so that no byte is sent in vain."""
         crossing = self._desk.crossing
-        async with places:
+        async with places.lent(1):
             sink = await crossing.run(make)
             try:
-                async for piece in self._body.pieces(crowded=places.locked):
+                async for piece in self._body.pieces(places=places):
                     await crossing.finish(sink.write, piece)
                 return await crossing.finish(sink.finish)
             except BaseException:

@@ -129,18 +129,20 @@ def test_a_slow_body_ends_for_those_who_wait_for_its_place_and_for_no_others(
         def abort(self) -> None: ...
 
     async def pour() -> object:
-        desk = SimpleNamespace(
-            crossing=Crossing(1, 1), uploads=asyncio.Semaphore(2), forms=asyncio.Semaphore(2)
-        )
+        desk = SimpleNamespace(crossing=Crossing(1, 1), uploads=Room(2), forms=Room(2))
         exchange: Any = object.__new__(Exchange)
-        exchange._desk, exchange._body = desk, body(Wire(b"ab", b"cd"), 4)
+        exchange._desk, exchange._body = desk, body(Wire(b"ab", b"cd", pause_s=0.01), 4)
         full = getattr(desk, crowd)
-        while not full.locked():
-            await full.acquire()
-        if crowd == "uploads":
-            # Taken by the one that is about to pour.
-            full.release()
-        return await exchange._pour(Kept, desk.uploads)
+        await full.take(1)
+        pouring = asyncio.create_task(exchange._pour(Kept, desk.uploads))
+        await asyncio.sleep(0)
+        if crowd == "forms":
+            await full.take(1)
+        waiting = asyncio.create_task(full.take(1))
+        try:
+            return await pouring
+        finally:
+            waiting.cancel()
 
     if crowd == "forms":
         assert asyncio.run(pour()) == "kept"
@@ -436,7 +438,6 @@ def test_a_large_body_waits_for_room_and_gives_it_back():
 
 def test_the_body_that_was_silent_longest_ends_for_who_waits_for_its_room(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies_room, "_LOOK_S", 0.01)
-    monkeypatch.setattr(bodies_room, "_SILENT_S", 0.1)
     size = 1 << 20
 
     async def told(room: Room, wire: Wire) -> str:
@@ -449,7 +450,7 @@ def test_the_body_that_was_silent_longest_ends_for_who_waits_for_its_room(monkey
             mine.let_go()
 
     async def crowd() -> None:
-        room = Room(3 * size)
+        room = Room(3 * size, silent_s=0.1)
         dripping, first, second = (
             asyncio.create_task(told(room, wire))
             for wire in (Wire(*[b"x"] * 999, pause_s=0.01), Wire(b"x", stall=True), Wire(stall=True))
@@ -471,11 +472,10 @@ def test_the_body_that_was_silent_longest_ends_for_who_waits_for_its_room(monkey
 
 def test_a_body_of_which_something_comes_keeps_its_room(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bodies_room, "_LOOK_S", 0.01)
-    monkeypatch.setattr(bodies_room, "_SILENT_S", 1.0)
     size = 1 << 20
 
     async def crowd() -> tuple[bytes, str]:
-        room, coming = Room(size), body(Wire(*[bytes(size // 32)] * 32, pause_s=0.06), size)
+        room, coming = Room(size, silent_s=1.0), body(Wire(*[bytes(size // 32)] * 32, pause_s=0.06), size)
         slow = asyncio.create_task(coming.whole(size, room))
         await asyncio.sleep(0)
         late = body(Wire(bytes(size)), size, idle_s=1.5)

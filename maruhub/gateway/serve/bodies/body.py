@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from maruhub.gateway.head import Head
@@ -32,12 +32,12 @@ class Body:
     def __init__(self, head: Head, protocol: Any, idle_s: float) -> None:
         self._protocol = protocol
         self._idle_s = idle_s
-        self._crowded: Callable[[], bool] = _never
         self._waited_s = 0.0
         self._chunks: AsyncIterator[bytes] | None = None
         self._ended = False
         self._room: Room | None = None
-        self._taken_bytes = 0
+        self._share = 0
+        self._owes = False
         self.size_bytes = _length(head)
         self.received_bytes = 0
 
@@ -84,14 +84,13 @@ class Body:
                 await room.take(size_bytes)
         except TimeoutError:
             raise S3Failure("SlowDown") from None
-        self._room, self._taken_bytes = room, size_bytes
-        self._crowded = lambda: room.is_crowded
+        self._room, self._share, self._owes = room, size_bytes, True
 
     def let_go(self) -> None:
         """Nobody needs it any more."""
-        if self._room is not None:
-            self._room.give(self._taken_bytes)
-            self._room = None
+        if self._room is not None and self._owes:
+            self._room.give(self._share)
+        self._room, self._owes = None, False
 
     async def _one_piece(self) -> bytes:
         """Of one in one piece: to be told of each of its packets takes longer than to sum it."""
@@ -129,12 +128,13 @@ class Body:
             raise S3Failure("IncompleteBody")
         return data
 
-    async def pieces(self, *, crowded: Callable[[], bool] | None = None) -> AsyncIterator[bytes]:
+    async def pieces(self, *, places: Room | None = None) -> AsyncIterator[bytes]:
         """What comes in, gathered to about a megabyte, so that each piece is worth a thread.
 
-        While it is ``crowded``, others wait for this one to end: then it must also come at some rate.
+        While others wait for its room, or for the one of ``places`` that it has, it must also come at some rate.
         """
-        self._crowded = crowded or self._crowded
+        if places is not None:
+            self._room, self._share = places, 1
         held: list[bytes] = []
         size = 0
         while True:
@@ -159,6 +159,8 @@ class Body:
             return True
         if self.size_bytes is None or self.size_bytes - self.received_bytes > _LINGER_BYTES:
             return False
+        if not self._owes:
+            self._room = None  # a place of those that are poured was given back by now
         try:
             while await self._next() is not None:
                 pass
@@ -177,7 +179,7 @@ class Body:
                 if self._room is None:
                     chunk = await anext(self._chunks)
                 else:
-                    with self._room.listening(self._taken_bytes, patience):
+                    with self._room.listening(self._share, patience):
                         chunk = await anext(self._chunks)
         except StopAsyncIteration:
             self._ended = True
@@ -194,7 +196,7 @@ class Body:
         self.received_bytes += len(chunk)
         self._waited_s += time.monotonic() - began_s
         too_slow = self._waited_s > _GRACE_S and self.received_bytes < self._waited_s * _LEAST_BYTES_S
-        if too_slow and self._crowded():
+        if too_slow and self._room is not None and self._room.is_crowded:
             self._ended = True
             raise S3Failure("RequestTimeout")
         return chunk
@@ -203,10 +205,6 @@ class Body:
 def body_of(head: Head, protocol: Any, idle_s: float) -> Body:
     """The body of a request; where there is none, one for all."""
     return Body(head, protocol, idle_s) if _length(head) != 0 else _NOTHING
-
-
-def _never() -> bool:
-    return False
 
 
 def _length(head: Head) -> int | None:
