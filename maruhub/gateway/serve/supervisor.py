@@ -35,6 +35,10 @@ _AGAIN_S = 1.0
 _TICK_S = 0.5
 
 
+class _Told(Exception):
+    """To stop, while a worker was waited for."""
+
+
 @dataclass(slots=True)
 class _Worker:
     process: subprocess.Popen[bytes]
@@ -81,18 +85,22 @@ class Supervisor:
         """
         before = self._take_signals()
         try:
-            self._workers = self._start(range(self._options.worker_count))
-            self._told(f"Serving {self._options.hub} at {self.address}")
-            while not self._stopping:
-                self._sleep()
-                self._look_after()
-                if self._reload and not self._stopping:
-                    self._reload = False
-                    self._replace()
+            with contextlib.suppress(_Told):
+                self._serve()
         finally:
             self._stop_all()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _serve(self) -> None:
+        self._workers = self._start(range(self._options.worker_count))
+        self._told(f"Serving {self._options.hub} at {self.address}")
+        while not self._stopping:
+            self._sleep(_TICK_S)
+            self._look_after()
+            if self._reload and not self._stopping:
+                self._reload = False
+                self._replace()
 
     def stop(self) -> None:
         """Asks :meth:`run` to end; from any thread."""
@@ -113,7 +121,7 @@ class Supervisor:
             for place in places:
                 pairs.append(self._spawn(place))  # noqa: PERF401 - those before one that fails must be known
             for _, ready in pairs:
-                _wait_ready(ready)
+                self._wait_ready(ready)
         except BaseException:
             for worker, _ in pairs:
                 worker.process.kill()
@@ -123,6 +131,19 @@ class Supervisor:
             for _, ready in pairs:
                 os.close(ready)
         return [worker for worker, _ in pairs]
+
+    def _wait_ready(self, ready: int) -> None:
+        """Until a worker serves; raises Unavailable if it doesn't, _Told if nobody wants it any more."""
+        until_s = time.monotonic() + _READY_S
+        while not self._stopping:
+            left_s = until_s - time.monotonic()
+            if self._sleep(left_s, ready):
+                if os.read(ready, 1) == b"r":
+                    return
+                left_s = 0.0
+            if left_s <= 0:
+                raise Unavailable("a worker did not start.", hint="Its own message is above this one.")
+        raise _Told
 
     def _spawn(self, place: int) -> tuple[_Worker, int]:
         command = [sys.executable, "-m", "maruhub.gateway.serve.worker", self._options.to_json()]
@@ -212,18 +233,14 @@ class Supervisor:
         with contextlib.suppress(BlockingIOError, OSError):
             os.write(self._wake, b".")
 
-    def _sleep(self) -> None:
-        if select.select([self._wake_end], [], [], _TICK_S)[0]:
-            with contextlib.suppress(BlockingIOError):
-                os.read(self._wake_end, 4096)
+    def _sleep(self, seconds: float, *also: int) -> list[int]:
+        """Until somebody asks for something, at most so long; or until one of ``also`` can be read, which it says."""
+        readable = select.select([self._wake_end, *also], [], [], max(seconds, 0.0))[0]
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake_end, 4096)
+        return [each for each in readable if each in also]
 
 
 def _unstarted(error: OSError) -> Unavailable:
     """Of processes, memory or descriptors there are none just now; those who serve go on."""
     return Unavailable(f"a worker can't be started: {error.strerror}.", hint="It is tried again.")
-
-
-def _wait_ready(ready: int) -> None:
-    readable, _, _ = select.select([ready], [], [], _READY_S)
-    if not readable or os.read(ready, 1) != b"r":
-        raise Unavailable("a worker did not start.", hint="Its own message is above this one.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,4 +55,31 @@ def test_a_process_that_is_not_to_be_had_is_no_end(
     parent._replace()
     assert [word for word in told if "go on" in word]
     assert len(parent._workers) == 1
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_who_is_told_to_stop_waits_for_no_worker_that_starts(
+    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    """A worker that waits for a recovery, or for a drive, may take minutes."""
+    before = os.listdir("/proc/self/fd")
+    parent = Supervisor(ServeOptions(hub=tmp_path, port=0, workers=2), str(tmp_path), told.append)
+    spawned: list[subprocess.Popen[bytes]] = []
+
+    def spawn(place: int) -> tuple[_Worker, int]:
+        ready_end, ready = os.pipe()
+        command = [sys.executable, "-c", "import signal; signal.pause()"]
+        spawned.append(subprocess.Popen(command, pass_fds=[ready]))
+        os.close(ready)
+        return _Worker(spawned[-1]), ready_end
+
+    monkeypatch.setattr(supervisor, "_READY_S", 5.0)
+    monkeypatch.setattr(parent, "_spawn", spawn)
+    stopping = threading.Timer(0.2, parent.stop)
+    stopping.start()
+    parent.reload()
+    parent.run()
+    stopping.join()
+    assert [process.poll() for process in spawned] == [-signal.SIGKILL] * 2
+    assert told == []
     assert len(os.listdir("/proc/self/fd")) == len(before)
