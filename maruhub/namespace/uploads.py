@@ -224,27 +224,38 @@ class Uploads:
             PreconditionFailed: The condition fails; the upload goes on.
         """
         raw_key, number = encode_key(key), parse_upload_id(upload_id)
-        request = _request(number)
         found = find_bucket(self._store, bucket)
         row = get(self._store, upload_row_key(found, raw_key, number))
         if row is None:
             return self._completed_before(found, key, upload_id)
-        upload = decode_upload(found, row)
-        rows, infos = self._parts_named(found, raw_key, number, parts, part_bytes_min)
-        whole = assemble(self._store, infos)
-        payload = _payload_of(whole, infos, upload.tail | check_fields(fields))
+        tail = decode_upload(found, row).tail | check_fields(fields)
         free = if_match is None and not if_none_match
         condition = UNCONDITIONAL if free else Condition(if_match, if_none_match)
-        new = NewVersion(key, raw_key, payload, whole.blob, condition)
+        try:
+            rows, infos = self._parts_named(found, raw_key, number, parts, part_bytes_min)
+            whole = assemble(self._store, infos)
+            new = NewVersion(key, raw_key, _payload_of(whole, infos, tail), whole.blob, condition)
+            return self._place(found, number, new, rows)
+        except InvalidPart:
+            # Another try of the same call, sent again by who had waited too long, may have been faster.
+            if get(self._store, row.key) is not None:
+                raise
+            return self._completed_before(found, key, upload_id)
+
+    def _place(self, bucket: Bucket, number: int, new: NewVersion, rows: Sequence[Row]) -> ObjectInfo:
+        """Puts the object of these parts in the upload's place. Raises InvalidPart if they are not what they were."""
+        request = _request(number)
 
         def change(rows_now: Rows) -> ObjectInfo:
-            bucket_now = find_bucket(rows_now, bucket)
+            bucket_now = find_bucket(rows_now, bucket.name)
             now = rows_now.get_many([row.key for row in rows])
             if any(one is None or one.counter != row.counter for one, row in zip(now, rows, strict=True)):
-                raise InvalidPart(f"maru://{bucket}/{key}: a part was replaced meanwhile.", hint="Try again.")
-            if not remove_upload(rows_now, bucket_now, raw_key, number):
-                raise _no_upload(bucket, key, upload_id)
-            row_key = object_prefix(bucket_now) + raw_key
+                raise InvalidPart(
+                    f"maru://{bucket.name}/{new.key}: a part was replaced meanwhile.", hint="Try again."
+                )
+            if not remove_upload(rows_now, bucket_now, new.raw_key, number):
+                raise _no_upload(bucket.name, new.key, f"{number:016x}")
+            row_key = object_prefix(bucket_now) + new.raw_key
             return place(rows_now, bucket_now, new, row_key, get(rows_now, row_key), request=request)
 
         return self._store.commit(counted(change), actor=self._actor, request=request)

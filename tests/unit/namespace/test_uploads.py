@@ -9,7 +9,7 @@ import random
 import pytest
 
 from maruhub.errors import InvalidInput, InvalidPart, NoSuchBucket, NoSuchUpload, PreconditionFailed
-from maruhub.namespace import Namespace
+from maruhub.namespace import Namespace, uploads
 from maruhub.namespace.part import MultipartUpload, PartInfo, pack_sizes, unpack_sizes
 
 KEY = "films/a.mov"
@@ -58,6 +58,38 @@ def test_a_completion_whose_answer_was_lost_finds_its_object(ns: Namespace) -> N
     ns.objects.put("photos", KEY, b"another")
     assert ns.uploads.complete("photos", KEY, upload.upload_id, named(part)).version_id == info.version_id
     assert ns.objects.read("photos", KEY) == b"another"
+
+
+@pytest.mark.parametrize("where", ["decode_upload", "assemble"])
+@pytest.mark.parametrize("aborted", [False, True])
+def test_a_completion_sent_again_while_the_first_runs(
+    ns: Namespace, monkeypatch: pytest.MonkeyPatch, where: str, aborted: bool
+) -> None:
+    """The other try ends between two steps of this one: before it reads the parts, or behind that."""
+    upload = begun(ns)
+    part = given(ns, upload, 1, b"film")
+    made = []
+
+    def ends() -> None:
+        if aborted:
+            ns.uploads.abort("photos", KEY, upload.upload_id)
+        else:
+            made.append(ns.uploads.complete("photos", KEY, upload.upload_id, named(part)))
+
+    real = getattr(uploads, where)
+
+    def interposed(*given: object) -> object:
+        monkeypatch.setattr(uploads, where, real)
+        ends()
+        return real(*given)
+
+    monkeypatch.setattr(uploads, where, interposed)
+    how = {"if_none_match": True}
+    if aborted:
+        with pytest.raises(NoSuchUpload):
+            ns.uploads.complete("photos", KEY, upload.upload_id, named(part), **how)
+    else:
+        assert [ns.uploads.complete("photos", KEY, upload.upload_id, named(part), **how)] == made
 
 
 def test_a_part_is_replaced_by_a_later_one_of_its_number(ns: Namespace) -> None:
