@@ -21,6 +21,8 @@ _POLICY_WORDS = {"Version", "Id", "Statement"}
 _STATEMENT_WORDS = {
     "Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 }  # fmt: skip
+# All of an account, in AWS's words; a user of such a name is named by the ARN.
+_ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _USER_ARN = re.compile(r"arn:aws:iam::(?:0{12})?:user/(.+)", re.DOTALL)
 
 
@@ -134,7 +136,8 @@ def _principals(given: object, where: str) -> frozenset[str]:
     for text in _texts(given["AWS"], f"Principal of {where}"):
         match = _USER_ARN.fullmatch(text)
         name = match.group(1) if match else text
-        if name != ANYONE and (name.startswith("arn:") or "*" in name or "?" in name):
+        account = match is None and _ACCOUNT.fullmatch(text)
+        if name != ANYONE and (account or name.startswith("arn:") or "*" in name or "?" in name):
             raise _wrong(f"Invalid principal in policy: {text[:200]} in {where}.")
         found.add(name)
     return frozenset(found)

@@ -62,6 +62,8 @@ def test_everyone_or_a_user_by_name():
         assert decide(raw, user="ann") is ALLOW
         assert decide(raw, user="eve") is NONE
         assert decide(raw) is NONE
+    digits = policy(statement(Principal={"AWS": "arn:aws:iam:::user/123456789012"}))
+    assert decide(digits, user="123456789012") is ALLOW
     assert decide(policy(statement(Principal={"AWS": "*"}))) is ALLOW
 
 
@@ -154,6 +156,7 @@ def test_tags_of_objects():
         policy(statement(Effect="allow")), policy(statement(Effect=None)), policy(statement(Principal=None)),
         policy(statement(Principal=None, NotPrincipal="*")), policy(statement(Principal={"Service": "x"})),
         policy(statement(Principal={"AWS": "arn:aws:iam::123456789012:root"})), policy(statement(Principal={"AWS": []})),
+        policy(statement(Effect="Deny", Principal={"AWS": "123456789012"})),
         policy(statement(Principal={"AWS": "a*"})), policy(statement(Action="s3:FlyToMoon")),
         policy(statement(Action="ec2:*")), policy(statement(Action=1)), policy(statement(NotAction="s3:*")),
         policy(statement(Action=None)), policy(statement(Resource="photos/*")),
