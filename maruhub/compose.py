@@ -91,7 +91,7 @@ class OpenPool:
 
     def resolve(self, row: Row) -> ExtentArray | None:
         """What the bytes of a row that names segments as a whole point to; None: can't be told."""
-        from maruhub.catalog.pointing import pointed_extents
+        from maruhub.catalog.manifests.pointing import pointed_extents
 
         return pointed_extents(self.store, row)
 

@@ -17,8 +17,8 @@ def reclaim_of(store: Store, *, actor: str = "") -> Reclaim:
     from maruhub.care.reclaim.trails import DeadTrails
     from maruhub.care.reclaim.uploads import StrandedUploads
     from maruhub.catalog.eradication import dataset_parts
+    from maruhub.catalog.manifests.pointing import resolver
     from maruhub.catalog.owner_name import OwnerNames
-    from maruhub.catalog.pointing import resolver
 
     return Reclaim(
         store,

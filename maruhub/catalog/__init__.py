@@ -19,7 +19,7 @@ from __future__ import annotations
 from maruhub.catalog.catalog import Catalog
 from maruhub.catalog.dataset import Dataset
 from maruhub.catalog.diff import Diff
-from maruhub.catalog.label import LabelReport
+from maruhub.catalog.labels.joining import LabelReport
 from maruhub.catalog.version import Version
 from maruhub.catalog.view import View
 

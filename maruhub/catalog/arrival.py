@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.catalog.column_group import RowArray
+from maruhub.catalog.manifests.column_group import RowArray
+from maruhub.catalog.manifests.sample_index import SampleIndex
 from maruhub.catalog.name import free_column
-from maruhub.catalog.sample_index import SampleIndex
 from maruhub.catalog.split import text_hashes
 from maruhub.errors import InvalidData
 from maruhub.store.format.extent import EXTENT_DTYPE
@@ -24,7 +24,7 @@ from maruhub.store.format.extent import EXTENT_DTYPE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from maruhub.catalog.manifest import Manifest
+    from maruhub.catalog.manifests.manifest import Manifest
     from maruhub.namespace.object import ObjectInfo
 
 ATTRIBUTES_MAX: Final = 1024

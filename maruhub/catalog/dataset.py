@@ -13,9 +13,9 @@ from maruhub.catalog.arrival import Progress
 from maruhub.catalog.commit import Commit
 from maruhub.catalog.diff import Diff, compare
 from maruhub.catalog.dropping import DELAY_S, check_delay, retained_until
-from maruhub.catalog.label import LabelReport, revise
-from maruhub.catalog.label_file import read_labels
-from maruhub.catalog.label_set import LabelRevision, label_revisions
+from maruhub.catalog.labels.file import read_labels
+from maruhub.catalog.labels.joining import LabelReport, revise
+from maruhub.catalog.labels.revision import LabelRevision, label_revisions
 from maruhub.catalog.line import Line
 from maruhub.catalog.name import LATEST, check_name, check_tag, version_name
 from maruhub.catalog.positions import MappedPositions

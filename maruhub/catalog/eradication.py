@@ -15,8 +15,8 @@ from typing import Final
 from maruhub.care.reclaim import Finding, Hold, Part
 from maruhub.catalog import row as rows_of
 from maruhub.catalog.dropping import retained_until
+from maruhub.catalog.manifests.root import Root
 from maruhub.catalog.name import version_name
-from maruhub.catalog.root import Root
 from maruhub.catalog.row import DatasetRow, TagRow, VersionRow, ViewRow
 from maruhub.errors import MaruError, ReadOnly
 from maruhub.store.format.row import Row

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maruhub.catalog.arrival import Arrivals, attribute_names, base_schema
-from maruhub.catalog.column_group import ColumnGroup, RowArray
-from maruhub.catalog.draft import Draft, GroupWriter, columns_of, digest_of, group_id, removal_bits, spread
-from maruhub.catalog.manifest import Manifest
-from maruhub.catalog.root import ATTRIBUTES, BASE, LABELS, Column, Group, Root
+from maruhub.catalog.manifests.column_group import ColumnGroup, RowArray
+from maruhub.catalog.manifests.draft import (
+    Draft,
+    GroupWriter,
+    columns_of,
+    digest_of,
+    group_id,
+    removal_bits,
+    spread,
+)
+from maruhub.catalog.manifests.manifest import Manifest
+from maruhub.catalog.manifests.root import ATTRIBUTES, BASE, LABELS, Column, Group, Root
 from maruhub.store.protocol import Store
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import Any
 
 from maruhub.catalog import dropping
 from maruhub.catalog import row as rows_of
-from maruhub.catalog.draft import Draft
-from maruhub.catalog.recheck import later_snapshot
-from maruhub.catalog.root import Root
+from maruhub.catalog.manifests.draft import Draft
+from maruhub.catalog.manifests.recheck import later_snapshot
+from maruhub.catalog.manifests.root import Root
 from maruhub.catalog.row import DatasetRow, TagRow, VersionRow, ViewRow
 from maruhub.errors import AlreadyExists, Conflict, NoSuchDataset, NoSuchVersion
 from maruhub.namespace.retention import Term

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maruhub import argument
 from maruhub.catalog.ledger import Ledger
-from maruhub.catalog.manifest import Manifest
+from maruhub.catalog.manifests.manifest import Manifest
 from maruhub.catalog.name import LATEST, version_number
 from maruhub.catalog.row import DatasetRow, VersionRow
 from maruhub.catalog.version import Version, VersionInfo

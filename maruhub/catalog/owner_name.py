@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maruhub.catalog.eradication import UNREADABLE, address_of, versions_of
-from maruhub.catalog.root import Root
+from maruhub.catalog.manifests.root import Root
 from maruhub.catalog.row import VersionRow
 from maruhub.store.protocol import Store, read
 

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field
 
 from maruhub.catalog.dropping import retained_until
-from maruhub.catalog.manifest import Manifest
+from maruhub.catalog.manifests.manifest import Manifest
 from maruhub.catalog.name import version_name
 from maruhub.catalog.row import VersionRow, version_of_key
 from maruhub.catalog.view import Home, View

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from maruhub import argument
 from maruhub.catalog import drawing, query
-from maruhub.catalog.column_group import RowArray
-from maruhub.catalog.digest import view_digest
-from maruhub.catalog.manifest import INTERNAL, Manifest
+from maruhub.catalog.manifests.column_group import RowArray
+from maruhub.catalog.manifests.digest import view_digest
+from maruhub.catalog.manifests.manifest import INTERNAL, Manifest
 from maruhub.catalog.positions import MappedPositions
 from maruhub.catalog.split import SplitRule, check_split, group_hashes
 from maruhub.errors import InvalidInput, MaruError

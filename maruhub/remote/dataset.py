@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from maruhub.catalog.diff import Diff
-    from maruhub.catalog.label import LabelReport
-    from maruhub.catalog.label_set import LabelRevision
+    from maruhub.catalog.labels.joining import LabelReport
+    from maruhub.catalog.labels.revision import LabelRevision
     from maruhub.catalog.split import SplitRule
     from maruhub.catalog.version import VersionInfo
     from maruhub.remote.hub import RemoteHub
@@ -61,8 +61,8 @@ class RemoteDataset:
         message: str = "",
     ) -> LabelReport:
         """Joins labels to the latest version's samples, as the next version; files are read here."""
-        from maruhub.catalog.label import LabelReport
-        from maruhub.catalog.label_file import read_labels
+        from maruhub.catalog.labels.file import read_labels
+        from maruhub.catalog.labels.joining import LabelReport
 
         labels = read_labels(source, by=by, types=types, rename=rename)
         table = labels.columns.add_column(0, labels.by, labels.keys)
@@ -149,7 +149,7 @@ class RemoteDataset:
 
     def label_sets(self) -> list[LabelRevision]:
         """Every revision of every label set: who, when, from what."""
-        from maruhub.catalog.label_set import LabelRevision
+        from maruhub.catalog.labels.revision import LabelRevision
 
         told = self._call("label_sets")
         return [

@@ -10,12 +10,12 @@ import pyarrow as pa
 from hypothesis import given
 
 from maruhub.catalog.arrival import base_schema
-from maruhub.catalog.column_group import ColumnGroup
-from maruhub.catalog.digest import column_digest
-from maruhub.catalog.draft import GroupWriter, columns_of
-from maruhub.catalog.manifest import Manifest
-from maruhub.catalog.root import ATTRIBUTES, BASE, Group, Piece, Root
-from maruhub.catalog.sample_index import SampleIndex
+from maruhub.catalog.manifests.column_group import ColumnGroup
+from maruhub.catalog.manifests.digest import column_digest
+from maruhub.catalog.manifests.draft import GroupWriter, columns_of
+from maruhub.catalog.manifests.manifest import Manifest
+from maruhub.catalog.manifests.root import ATTRIBUTES, BASE, Group, Piece, Root
+from maruhub.catalog.manifests.sample_index import SampleIndex
 from maruhub.testing.memory_store import MemoryStore
 
 

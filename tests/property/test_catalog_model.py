@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from maruhub.catalog import Catalog
 from maruhub.catalog import commit as commit_module
-from maruhub.catalog import draft as draft_module
+from maruhub.catalog.manifests import draft as draft_module
 from maruhub.errors import InvalidData
 from maruhub.namespace import Namespace, PutItem
 from maruhub.testing.memory_store import MemoryStore

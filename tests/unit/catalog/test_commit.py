@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from maruhub.catalog import commit as commit_module
-from maruhub.catalog import fragment
+from maruhub.catalog.manifests import fragment
 from maruhub.catalog.source import Source, parse_sources
 from maruhub.errors import InvalidInput, InvalidName, NoSuchBucket, NoSuchDataset, NoSuchVersion
 from maruhub.store.format.extent import Blobs
@@ -133,7 +133,7 @@ def test_too_many_metadata_keys_are_refused(catalog, put, monkeypatch):
 
 
 def test_unchanged_fragments_are_shared_and_small_ones_merged(store, catalog, put, monkeypatch):
-    monkeypatch.setattr("maruhub.catalog.draft.FRAGMENT_ROWS", 8)
+    monkeypatch.setattr("maruhub.catalog.manifests.draft.FRAGMENT_ROWS", 8)
     ds = catalog.dataset("d")
     put({f"x/{i:03}": bytes([i]) for i in range(20)})
     first = ds.commit("photos/x/").manifest.root.base.pieces

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from maruhub.catalog.root import Root
+from maruhub.catalog.manifests.root import Root
 from maruhub.catalog.row import DatasetRow, VersionRow
 from maruhub.errors import (
     AlreadyExists,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from maruhub.catalog.label_file import read_labels
+from maruhub.catalog.labels.file import read_labels
 from maruhub.errors import InvalidData, InvalidInput, InvalidName, NoSuchDataset, NotFound
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maruhub.catalog.live_rows import LiveRows
+from maruhub.catalog.manifests.live_rows import LiveRows
 
 
 def packed(removed: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from maruhub.catalog import Catalog
-from maruhub.catalog.fragment import encode_table
-from maruhub.catalog.pointing import blob_extents, pointed_extents, resolver
+from maruhub.catalog.manifests.fragment import encode_table
+from maruhub.catalog.manifests.pointing import blob_extents, pointed_extents, resolver
 from maruhub.catalog.row import FragmentRow
 from maruhub.namespace import Namespace
 from maruhub.store.format.extent import EXTENT_DTYPE

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from maruhub.catalog.digest import column_digest, version_digest, view_digest
 from maruhub.catalog.drawing import draw, mix
+from maruhub.catalog.manifests.digest import column_digest, version_digest, view_digest
 from maruhub.catalog.name import free_column
 from maruhub.catalog.query import mentioned, table_words
 from maruhub.catalog.split import SplitRule, group_hashes, text_hashes

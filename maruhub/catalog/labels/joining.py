@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from maruhub.catalog.commit import ATTEMPTS
-from maruhub.catalog.draft import Draft, GroupWriter, columns_of, digest_of, removal_bits
-from maruhub.catalog.label_file import LabelFile
+from maruhub.catalog.labels.file import LabelFile
+from maruhub.catalog.labels.merge import merge
 from maruhub.catalog.line import Line
-from maruhub.catalog.manifest import Manifest
-from maruhub.catalog.merge import merge
+from maruhub.catalog.manifests.draft import Draft, GroupWriter, columns_of, digest_of, removal_bits
+from maruhub.catalog.manifests.manifest import Manifest
+from maruhub.catalog.manifests.root import LABELS, Group, Root
 from maruhub.catalog.name import LATEST
-from maruhub.catalog.root import LABELS, Group, Root
 from maruhub.catalog.row import LabelRow
 from maruhub.catalog.source import parse_sources
 from maruhub.catalog.version import Version

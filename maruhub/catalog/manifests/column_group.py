@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.catalog.fragment import decode_table, read_fragments
-from maruhub.catalog.root import Group
+from maruhub.catalog.manifests.fragment import decode_table, read_fragments
+from maruhub.catalog.manifests.root import Group
 from maruhub.store.protocol import Store
 
 if TYPE_CHECKING:

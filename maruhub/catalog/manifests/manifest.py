@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub import argument
-from maruhub.catalog.column_group import ColumnGroup, RowArray, indices
-from maruhub.catalog.fragment import read_fragments
-from maruhub.catalog.live_rows import LiveRows
-from maruhub.catalog.root import BASE, Root
+from maruhub.catalog.manifests.column_group import ColumnGroup, RowArray, indices
+from maruhub.catalog.manifests.fragment import read_fragments
+from maruhub.catalog.manifests.live_rows import LiveRows
+from maruhub.catalog.manifests.root import BASE, Root
 from maruhub.errors import InvalidInput
 from maruhub.store.format.extent import EXTENT_DTYPE, Blobs
 from maruhub.store.protocol import Store

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.catalog.fragment import Fragment
-from maruhub.catalog.pointing import blob_extents
+from maruhub.catalog.manifests.fragment import Fragment
+from maruhub.catalog.manifests.pointing import blob_extents
 from maruhub.store.format.keys import layout_key
 from maruhub.store.format.layout import decode_layout
 from maruhub.store.format.liveness import REFERENCE_PREFIX

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.catalog.column_group import ColumnGroup, RowArray
-from maruhub.catalog.digest import column_digest, version_digest
-from maruhub.catalog.fragment import FRAGMENT_ROWS, Fragment, write_fragment, write_table
-from maruhub.catalog.root import BASE, REMOVALS, Column, Group, Piece, Root
+from maruhub.catalog.manifests.column_group import ColumnGroup, RowArray
+from maruhub.catalog.manifests.digest import column_digest, version_digest
+from maruhub.catalog.manifests.fragment import FRAGMENT_ROWS, Fragment, write_fragment, write_table
+from maruhub.catalog.manifests.root import BASE, REMOVALS, Column, Group, Piece, Root
 from maruhub.catalog.row import LabelRow
 from maruhub.store.protocol import Store
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from maruhub import argument
+from maruhub.catalog.labels.typed_column import cast, duplicates, infer, parse_types, plain
 from maruhub.catalog.name import check_column
-from maruhub.catalog.typed_column import cast, duplicates, infer, parse_types, plain
 from maruhub.errors import InvalidData, InvalidInput, NotFound
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from maruhub.catalog.column_group import RowArray
-from maruhub.catalog.manifest import Manifest
+from maruhub.catalog.manifests.column_group import RowArray
+from maruhub.catalog.manifests.manifest import Manifest
 from maruhub.catalog.split import Hashes
 
 

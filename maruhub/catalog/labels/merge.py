@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maruhub.catalog.column_group import ColumnGroup, RowArray
-from maruhub.catalog.label_file import LabelFile
-from maruhub.catalog.typed_column import cast
+from maruhub.catalog.labels.file import LabelFile
+from maruhub.catalog.labels.typed_column import cast
+from maruhub.catalog.manifests.column_group import ColumnGroup, RowArray
 from maruhub.errors import InvalidData
 
 if TYPE_CHECKING:
