@@ -49,6 +49,10 @@ class Growth:
 
     def draft(self, dataset: str, number: int) -> Draft:
         """Writes the fragments, names them in a root, and sums it up."""
+        with self._writer.drafting():
+            return self._draft(dataset, number)
+
+    def _draft(self, dataset: str, number: int) -> Draft:
         positions = self._start + self._arrivals.base.num_rows
         groups = [self._base()]
         attributes = self._attributes()

@@ -7,6 +7,7 @@ lose one: the second finds the head moved, and starts again on top.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +17,9 @@ from maruhub.catalog.manifests.draft import Draft
 from maruhub.catalog.manifests.recheck import later_snapshot
 from maruhub.catalog.manifests.root import Root
 from maruhub.catalog.row import DatasetRow, TagRow, VersionRow, ViewRow
-from maruhub.errors import AlreadyExists, Conflict, NoSuchDataset, NoSuchVersion
+from maruhub.errors import AlreadyExists, Conflict, MaruError, NoSuchDataset, NoSuchVersion
 from maruhub.namespace.retention import Term
+from maruhub.namespace.stream import NOT_A_REFUSAL
 from maruhub.store.format.extent import Blob
 from maruhub.store.format.row import Row
 from maruhub.store.format.segment_class import SegmentClass
@@ -91,19 +93,35 @@ class Ledger:
         """
         root = draft.root
         encoded = root.encode()
-        blob = self.store.append([encoded], SegmentClass.META)[0]
         draft.appended_bytes = len(encoded) + draft.fragment_bytes()
+        blob: Blob = ()
+        row = None
+        try:
+            blob = self.store.append([encoded], SegmentClass.META)[0]
+            row = self.version(root.dataset, root.version) if self._put(draft, seen, blob) else None
+        except NOT_A_REFUSAL:
+            raise
+        except MaruError:
+            self._let_go(draft, blob)
+            raise
+        self._let_go(draft, () if row is not None else blob)
+        return row
+
+    def _put(self, draft: Draft, seen: DatasetRow | None, blob: Blob) -> bool:
         for _ in range(_RECHECKS):
             try:
-                if not self._commit(lambda rows: _publish(rows, draft, seen, blob)):
-                    return None
-                return self.version(root.dataset, root.version)
+                return self._commit(lambda rows: _publish(rows, draft, seen, blob))
             except Conflict:
                 snapshot = later_snapshot(self.store, draft.fragments, draft.snapshot)
                 if snapshot is None:
-                    return None
+                    return False
                 draft.snapshot = snapshot
-        return None
+        return False
+
+    def _let_go(self, draft: Draft, root: Blob) -> None:
+        draft.disclaim(self.store)
+        with suppress(MaruError):
+            self.store.disclaim(root)
 
     def set_tag(self, dataset: str, tag: str, number: int, *, move: bool) -> None:
         """Points a tag to a version that is not dropped; AlreadyExists if it points elsewhere."""

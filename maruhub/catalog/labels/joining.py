@@ -155,6 +155,7 @@ def revise(line: Line, labels: LabelFile, name: str, message: str) -> LabelRepor
         )
         draft.sources = before.info.sources
         if draft.digest == before.digest:
+            draft.disclaim(line.ns.store)
             return _report(before, joined, 0)
         row = line.ledger.publish(draft, seen)
         if row is not None:
@@ -196,7 +197,9 @@ def label_draft(
     old = next((g for g in manifest.groups if g.group.kind == LABELS and g.group.name == name), None)
     _check_clashes(manifest, labels, name)
     table = merge(manifest.root.positions, labels, joined.rows, old)
-    group = Group(LABELS, columns_of(table), tuple(writer.write(LABELS, table)), name, revision, labels.by)
+    with writer.drafting():
+        pieces = tuple(writer.write(LABELS, table))
+    group = Group(LABELS, columns_of(table), pieces, name, revision, labels.by)
     kept = [g for g in manifest.root.groups if not (g.kind == LABELS and g.name == name)]
     # A set keeps its place, so that a revision changes no other column's order.
     place = manifest.root.groups.index(old.group) if old else len(kept)

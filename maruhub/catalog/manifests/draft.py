@@ -1,12 +1,13 @@
 """The next version in the making: fragments appended, root and digest computed.
 
 Nothing here is visible to anyone until the ledger publishes it; a draft that lost the race
-for the next number leaves appended bytes that no row names.
+for the next number leaves appended bytes that no row names, and disclaims them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ from maruhub.catalog.manifests.column_group import ColumnGroup, RowArray
 from maruhub.catalog.manifests.digest import column_digest, version_digest
 from maruhub.catalog.manifests.fragment import FRAGMENT_ROWS, Fragment, write_fragment, write_table
 from maruhub.catalog.manifests.root import BASE, REMOVALS, Column, Group, Piece, Root
-from maruhub.catalog.row import LabelRow
+from maruhub.catalog.row import LabelRow, fragment_key
+from maruhub.errors import MaruError
 from maruhub.store.protocol import Store
 
 if TYPE_CHECKING:
@@ -48,6 +50,25 @@ class Draft:
         """Bytes of the fragments that were new."""
         return sum(f.size_bytes for f in self.fragments if f.blob is not None)
 
+    def disclaim(self, store: Store) -> None:
+        """Lets go of what was appended for it and no row names: all, if it isn't published."""
+        disclaim_unnamed(store, self.fragments)
+
+
+def disclaim_unnamed(store: Store, fragments: Iterable[Fragment]) -> None:
+    """Says of fragments that no row names that none ever will.
+
+    Their segments could not be sealed, and nothing in them freed, for as long as this process lives.
+    Whoever gives up has mostly an error to tell of: this raises none.
+    """
+    mine = [(fragment_key(fragment.id), fragment.blob) for fragment in fragments if fragment.blob is not None]
+    with contextlib.suppress(MaruError):
+        rows = store.get_many([key for key, _ in mine])
+        for (_, blob), row in zip(mine, rows, strict=True):
+            # Another commit may have brought the same fragment meanwhile, or this one twice.
+            if row is None or row.extents != blob:
+                store.disclaim(blob)
+
 
 class GroupWriter:
     """Writes pieces of groups and remembers the fragments."""
@@ -55,6 +76,15 @@ class GroupWriter:
     def __init__(self, store: Store) -> None:
         self.fragments: list[Fragment] = []
         self._store = store
+
+    @contextlib.contextmanager
+    def drafting(self) -> Iterator[None]:
+        """While a draft is made; what was written for one that comes to nothing is let go of."""
+        try:
+            yield
+        except BaseException:
+            disclaim_unnamed(self._store, self.fragments)
+            raise
 
     def write(self, kind: str, table: pa.Table) -> list[Piece]:
         """A table as pieces of at most ``FRAGMENT_ROWS`` rows; an empty one as an empty piece."""
