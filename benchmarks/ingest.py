@@ -70,7 +70,8 @@ class _Desk:
     def settle(self) -> None:
         """What the lap before left unwritten is not the next one's to pay."""
         for folder in (self._hub, self._copy):
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(folder)
         subprocess.run(["sync", "-f", self._source], check=True)
 
     def copy(self) -> float:

@@ -86,7 +86,12 @@ class Bench:
             self._mount(mounts, self.targets)
             words = [str(self.hub), str(journal), *(["rebuild"] if rebuild else [])]
             done = _python("tests.crash.power_verdict", *words, check=False)
-        return "" if done.returncode == 0 else done.stdout
+        return said_of(done)
+
+
+def said_of(done: subprocess.CompletedProcess[str]) -> str:
+    """What a verdict found wrong; one that died without a word has found that."""
+    return "" if done.returncode == 0 else done.stdout or f"its process ended with status {done.returncode}"
 
 
 def _python(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -143,3 +148,10 @@ def test_a_disk_that_stays_in_use_is_said(tmp_path: Path) -> None:
     with (tmp_path / "mounted" / "kept").open("w"), pytest.raises(OSError, match="busy"):
         mounts.close()
     assert not os.path.ismount(tmp_path / "mounted")
+
+
+@pytest.mark.parametrize(("code", "found"), [("pass", False), ("import os; os.abort()", True)])
+def test_a_verdict_that_dies_without_a_word_is_one(code: str, found: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not done.stdout
+    assert bool(said_of(done)) is found

@@ -72,6 +72,7 @@ def under_load(server: Server, writers: int = 4) -> Iterator[list[Writer]]:
             thread.stop.set()
         for thread in threads:
             thread.join(90)
+    assert [thread.name for thread in threads if thread.is_alive()] == []
     assert [told for thread in threads for told in thread.odd] == []
 
 

@@ -82,6 +82,7 @@ def test_no_request_fails_through_restarts(tmp_path: Path, tls: bool, workers: i
                 client.stop.set()
             for client in clients:
                 client.join(90)
+        assert [client.name for client in clients if client.is_alive()] == []
         assert [client.failure for client in clients if client.failure] == []
         assert len(seen) >= workers * (restarts + 1)
         assert "did not end in time" not in server.log
