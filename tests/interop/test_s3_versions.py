@@ -180,6 +180,19 @@ def test_many_are_deleted_each_by_itself(versioned: Bucket):
     assert delete_many(versioned, "<Key>a</Key>", quiet=True).names() == []
 
 
+def test_a_key_is_deleted_in_the_order_of_the_document(bucket: Bucket):
+    """Without its null version an older one is current, and a marker hides that; not the other way round."""
+    set_versioning(bucket, "Enabled")
+    older = put(bucket, "k", b"old")
+    set_versioning(bucket, "Suspended")
+    null, plain = "<Key>k</Key><VersionId>null</VersionId>", "<Key>k</Key>"
+    for objects, left in (((null, plain), ["null", older]), ((plain, null), [older])):
+        put(bucket, "k", b"new")
+        assert delete_many(bucket, *objects, "<Key>other</Key>").status == 200
+        assert ids(bucket, "k") == left
+        assert bucket.get("k").status == (404 if len(left) == 2 else 200)
+
+
 def test_what_cannot_be_deleted_at_once(bucket: Bucket):
     assert delete_many(bucket).code == "MalformedXML"
     assert delete_many(bucket, "<Key></Key>").code == "MalformedXML"

@@ -70,9 +70,14 @@ def delete_objects(request: Request, authority: Authority) -> Answer:
     """Up to a thousand deletes; each succeeds or fails by itself."""
     bucket = authority.bucket(request.bucket)
     asked = read_delete(request.body)
-    plain = [doomed.key for doomed in asked.objects if doomed.version_id is None and doomed.etag is None]
-    may = {key for key in plain if _may(request, authority, ObjectToDelete(key))}
-    keys = [key for key in dict.fromkeys(plain) if key in may and _is_key(key)]
+    # A key of which a version is named too goes in the order of the document: it decides what is left.
+    plain = dict.fromkeys(doomed.key for doomed in asked.objects if doomed == ObjectToDelete(doomed.key))
+    others = {doomed.key for doomed in asked.objects if doomed != ObjectToDelete(doomed.key)}
+    keys = [
+        key
+        for key in plain
+        if key not in others and _is_key(key) and _may(request, authority, ObjectToDelete(key))
+    ]
     together = (
         dict(zip(keys, request.names.versions.delete_current(request.bucket, keys), strict=True))
         if keys
@@ -82,8 +87,8 @@ def delete_objects(request: Request, authority: Authority) -> Answer:
     errors: list[DeleteError] = []
     for doomed in asked.objects:
         try:
-            done = together.get(doomed.key) if doomed.version_id is None and doomed.etag is None else None
-            gone.append(_told(bucket, doomed, done or _delete_one(request, authority, doomed)))
+            done = together.get(doomed.key) or _delete_one(request, authority, doomed)
+            gone.append(_told(bucket, doomed, done))
         except MaruError as error:
             errors.append(DeleteError(doomed.key, doomed.version_id or "", failure_of(error)))
     return xml(deleted(gone, errors, quiet=asked.quiet))
