@@ -196,7 +196,7 @@ class Hub:
         so that a score can be called held-out later; it is a run or its id. ``options`` are those of
         :class:`maruhub.loaders.LoaderOptions`: seed, rank, world, epochs, shuffle, order, …
         """
-        from maruhub.loaders import Batches, LoaderOptions
+        from maruhub.loaders import Batches
         from maruhub.loaders.door import ViewDoor
         from maruhub.loaders.mix import Mix
 
@@ -204,17 +204,10 @@ class Hub:
             assert run is not None, "asked only where a run is recorded"
             return self.runs.recorder(run, part)
 
-        argument.options(LoaderOptions, options)
-        if isinstance(view, Mix):
-            options.setdefault("order", view.order)
-            if run is not None:
-                options["recorder"] = view.recorder(recorder)
-            return Batches(view, self.store, batch_size, **options)
-        _check_view(view)
-        if run is not None:
-            options["recorder"] = recorder(view)
+        if not isinstance(view, Mix):
+            _check_view(view)
         door = ViewDoor(self.view, self._keep, recorder)
-        return Batches(view, self.store, batch_size, door=door, **options)
+        return Batches(view, self.store, batch_size, **door.options(view, options, recorded=run is not None))
 
     def _keep(self, view: Any) -> None:
         """Saves a view that batches of this hub are to go on in; InvalidInput for any other's."""

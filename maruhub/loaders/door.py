@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from maruhub import argument
+from maruhub.loaders.mix import Mixture
+from maruhub.loaders.options import LoaderOptions
 from maruhub.loaders.source import Recorder
 
 
@@ -22,3 +25,15 @@ class ViewDoor:
     open: Callable[[str], Any]
     keep: Callable[[Any], None]
     recorder: Callable[[Any], Recorder]
+
+    def options(self, view: Any, given: dict[str, Any], *, recorded: bool) -> dict[str, Any]:
+        """The options of a hub's batches of a view or a mix, with what the hub adds.
+
+        A mix has its own order, and goes on in no later version. InvalidInput for an option that is none.
+        """
+        argument.options(LoaderOptions, given)
+        if isinstance(view, Mixture):
+            made = {"order": view.order, **given}
+            return {**made, "recorder": view.recorder(self.recorder)} if recorded else made
+        made = {**given, "door": self}
+        return {**made, "recorder": self.recorder(view)} if recorded else made

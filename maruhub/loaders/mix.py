@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
 from maruhub.loaders.joined import Joined
@@ -14,7 +14,29 @@ if TYPE_CHECKING:
     from maruhub.loaders.source import Recorder, SampleSource
 
 
-class Mix(Joined):
+class Mixture:
+    """What a mix is, here or elsewhere.
+
+    Attributes:
+        parts: The views.
+        order: How often each comes.
+    """
+
+    parts: list[Any]
+    order: Mixed
+
+    def recorder(self, make: Callable[[Any], Recorder]) -> MixRecorder:
+        """A recorder of the mix, over one of each part."""
+        return MixRecorder(self, [make(part) for part in self.parts])
+
+    def __repr__(self) -> str:
+        parts = ", ".join(
+            f"{share} of {part!r}" for share, part in zip(self.order.shares, self.parts, strict=True)
+        )
+        return f"{type(self).__name__}({parts})"
+
+
+class Mix(Mixture, Joined):
     """Several views and how often each comes. ``Hub.mix`` makes one.
 
     Args:
@@ -37,26 +59,9 @@ class Mix(Joined):
         """Random batches of it; see :meth:`maruhub.api.Hub.batches`."""
         return self._loader(self, batch_size, **options)
 
-    def recorder(self, make: Callable[[Any], Recorder]) -> MixRecorder:
-        """A recorder of the mix, over one of each part."""
-        return MixRecorder(self, [make(part) for part in self.parts])
-
     def __reduce__(self) -> tuple[Any, ...]:
         # The loader is a method of the hub, which is opened by its path where this arrives.
         return _remade, (self.parts, self.order.shares, self._loader)
-
-    def __repr__(self) -> str:
-        parts = ", ".join(
-            f"{share} of {part!r}" for share, part in zip(self.order.shares, self.parts, strict=True)
-        )
-        return f"Mix({parts})"
-
-
-class Mixture(Protocol):
-    """What a recorder asks of a mix, here or elsewhere."""
-
-    parts: list[Any]
-    order: Mixed
 
 
 class MixRecorder:

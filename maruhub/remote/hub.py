@@ -120,7 +120,6 @@ class RemoteHub:
         self, view: RemoteView | RemoteMix, batch_size: int, *, run: Run | str | None = None, **options: Any
     ) -> RemoteBatches:
         """Random batches of a view, as of a local hub: the same order, the same state, the same record."""
-        from maruhub.loaders import LoaderOptions
         from maruhub.loaders.door import ViewDoor
         from maruhub.remote.batches import RemoteBatches
         from maruhub.remote.mix import RemoteMix
@@ -129,17 +128,12 @@ class RemoteHub:
             assert run is not None, "asked only where a run is recorded"
             return self.runs.recorder(run, part)
 
-        argument.options(LoaderOptions, options)
-        if isinstance(view, RemoteMix):
-            options.setdefault("order", view.order)
-            if run is not None:
-                options["recorder"] = view.recorder(recorder)
-            return RemoteBatches(view, self.transport, batch_size, **options)
-        _check_view(view)
-        if run is not None:
-            options["recorder"] = recorder(view)
+        if not isinstance(view, RemoteMix):
+            _check_view(view)
         door = ViewDoor(self.view, self._keep, recorder)
-        return RemoteBatches(view, self.transport, batch_size, door=door, **options)
+        return RemoteBatches(
+            view, self.transport, batch_size, **door.options(view, options, recorded=run is not None)
+        )
 
     def _keep(self, view: object) -> None:
         """Saves a view that batches are to go on in; InvalidInput for any other hub's, Refused without the right."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from maruhub.errors import InvalidInput
 from maruhub.loaders.joined import PARTS_ELSEWHERE_MAX, EndToEnd
-from maruhub.loaders.mix import MixRecorder
+from maruhub.loaders.mix import Mixture
 from maruhub.loaders.orders.mixed import Mixed
 
 if TYPE_CHECKING:
-    from maruhub.loaders.source import Recorder
     from maruhub.remote.batches import RemoteBatches
     from maruhub.remote.hub import RemoteHub
     from maruhub.remote.view import RemoteView
 
 
-class RemoteMix(EndToEnd["RemoteView"]):
+class RemoteMix(Mixture, EndToEnd["RemoteView"]):
     """As :class:`maruhub.loaders.mix.Mix`: several views, and how often each comes.
 
     Args:
@@ -51,11 +50,3 @@ class RemoteMix(EndToEnd["RemoteView"]):
     def batches(self, batch_size: int, **options: Any) -> RemoteBatches:
         """Random batches of it."""
         return self._hub.batches(self, batch_size, **options)
-
-    def recorder(self, make: Callable[[Any], Recorder]) -> MixRecorder:
-        """A recorder of the mix, over one of each part."""
-        return MixRecorder(self, [make(part) for part in self.parts])
-
-    def __repr__(self) -> str:
-        parts = zip(self.order.shares, self.parts, strict=True)
-        return f"RemoteMix({', '.join(f'{share} of {part!r}' for share, part in parts)})"
