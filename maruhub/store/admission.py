@@ -31,6 +31,8 @@ _RECENT_US: Final = 200_000
 """Whoever worked so short a time ago is taken to be at work."""
 _PAUSE_MAX_S: Final = 1.0
 _LOCK: Final = struct.Struct("hhqqi4x")
+_LEFT: Final = (TypeError, ValueError)
+"""What a table says that another thread has just closed."""
 
 
 class Work(enum.IntEnum):
@@ -95,8 +97,12 @@ class Admission:
 
     def note(self, work: Work) -> None:
         """Says that work of this kind is being done; costs less than a microsecond."""
-        if self._table is not None and self._slot >= 0:
-            _FIELD.pack_into(self._table, self._slot * _SLOT_BYTES + 8 * work, self._clock())
+        table = self._table
+        if table is not None and self._slot >= 0:
+            try:
+                _FIELD.pack_into(table, self._slot * _SLOT_BYTES + 8 * work, self._clock())
+            except _LEFT:
+                return
 
     @contextmanager
     def piece(self, work: Work) -> Iterator[None]:
@@ -132,20 +138,24 @@ class Admission:
         return 0.0
 
     def _at_work(self, work: Work) -> bool:
-        if self._table is None:
+        table = self._table
+        if table is None:
             return False
         since = self._clock() - _RECENT_US
         fields = (slot * _SLOT_BYTES + 8 * work for slot in range(_SLOTS))
-        return any(_FIELD.unpack_from(self._table, at)[0] > since for at in fields)
+        try:
+            return any(_FIELD.unpack_from(table, at)[0] > since for at in fields)
+        except _LEFT:
+            return False
 
     def close(self) -> None:
         """Leaves the table."""
-        if self._table is not None:
-            self._table.close()
-            self._table = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        table, self._table = self._table, None
+        if table is not None:
+            table.close()
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def __del__(self) -> None:
         self.close()

@@ -117,3 +117,16 @@ def test_without_a_table_nothing_waits(tmp_path: Path, clock: Clock):
     admission.note(Work.FOREGROUND)
     _work(admission, clock, Work.BACKGROUND, 0.1)
     assert clock.slept == []
+
+
+def test_who_works_while_another_thread_leaves_the_table_goes_on(tmp_path: Path, clock: Clock):
+    admission = _admission(tmp_path, clock)
+    assert admission._table is not None
+    # As it is between the two steps of leaving.
+    admission._table.close()
+    admission.note(Work.FOREGROUND)
+    assert admission.pause_after(Work.BACKGROUND, 1.0) == 0.0
+    admission.close()
+    admission.close()
+    admission.note(Work.FOREGROUND)
+    assert admission.pause_after(Work.BACKGROUND, 1.0) == 0.0
