@@ -95,8 +95,9 @@ class FrozenDoor:
         ]
         if span is not None:
             headers.append(("content-range", content_range(offset, length, found.size)))
-        pieces = bucket.pieces(found, offset=offset, length=length)
-        body = (bytes(piece) for piece in pieces) if with_body and length else b""
+        if not with_body or not length:
+            return Answer(200 if span is None else 206, headers)
+        body = (bytes(piece) for piece in bucket.pieces(found, offset=offset, length=length))
         return Answer(200 if span is None else 206, headers, body)
 
     def _found(self, request: Request, authority: Authority) -> tuple[FrozenBucket, FrozenObject]:
