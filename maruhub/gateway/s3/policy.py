@@ -9,15 +9,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from maruhub.gateway.need import TRAIN
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.policy_condition import Condition
+from maruhub.gateway.s3.policy_condition import Condition, Value
 from maruhub.gateway.s3.wildcard import matches, meets
 
 ARN = "arn:aws:s3:::"
 ANYONE = "*"
 _TAG_KEY = "s3:existingobjecttag/"
+_BITS_V4, _BITS_V6 = 8, 32
 
 # Rights that no operation's name has: of versions, of what headers ask beside the operation, and
 # of the batch door: runs over a dataset's version.
@@ -164,5 +166,12 @@ def evaluate(statements: Iterable[Statement], request: PolicyRequest) -> Decisio
 
 def _is_positive(condition: Condition) -> bool:
     if condition.operator == "IpAddress":
-        return all(getattr(network, "prefixlen", 0) > 0 for network in condition.values)
+        return all(map(_bounds, condition.values))
     return condition.operator == "StringEquals"
+
+
+def _bounds(network: Value) -> bool:
+    """Whether a network is small enough to be no public, as S3 has it; two halves of all are everybody."""
+    if isinstance(network, IPv4Network):
+        return network.prefixlen >= _BITS_V4
+    return isinstance(network, IPv6Network) and (network.prefixlen >= _BITS_V6 or network.is_private)

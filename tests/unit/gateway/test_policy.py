@@ -192,9 +192,14 @@ def test_the_policy_of_a_user_names_nobody():
 
 def test_public_is_what_everyone_may():
     assert read_policy(policy(statement()), bucket="photos").is_public
-    for bound in ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"StringEquals": {"aws:username": "ann"}}):
+    narrow = [
+        {"IpAddress": {"aws:SourceIp": n}} for n in ("10.0.0.0/8", "1.2.3.4", "2001:db8::/32", "fc00::/7")
+    ]
+    for bound in (*narrow, {"StringEquals": {"aws:username": "ann"}}):
         assert not read_policy(policy(statement(Condition=bound)), bucket="photos").is_public
-    for bound in ({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, {"StringLike": {"aws:Referer": "x"}}):
+    halves = (["0.0.0.0/1", "128.0.0.0/1"], "8.0.0.0/7", ["10.0.0.0/8", "2000::/3"], "0.0.0.0/0")
+    wide = [{"IpAddress": {"aws:SourceIp": networks}} for networks in halves]
+    for bound in (*wide, {"StringLike": {"aws:Referer": "x"}}):
         assert read_policy(policy(statement(Condition=bound)), bucket="photos").is_public
     assert not read_policy(policy(statement(Effect="Deny")), bucket="photos").is_public
 
