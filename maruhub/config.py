@@ -16,6 +16,11 @@ def share_metrics_in(folder: str) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
 
 
+def shared_metrics() -> str:
+    """The folder of ``share_metrics_in``."""
+    return os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
 def hub() -> str:
     """The hub that is meant where nobody names one: a folder or an address; empty where nobody says."""
     return os.environ.get("MARU_HUB", "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -55,6 +54,7 @@ def serve_command(
     _require_packages()
     from maruhub.gateway.serve.options import ServeOptions, listen_address
     from maruhub.gateway.serve.supervisor import Supervisor
+    from maruhub.gateway.serve.telemetry.sharing import shared_folder
 
     host, port = listen_address(listen)
     hub = session.hub()
@@ -72,7 +72,7 @@ def serve_command(
         access_log=access_log,
         care=not no_care,
     )
-    with tempfile.TemporaryDirectory(prefix="maru-metrics-") as metrics:
+    with shared_folder() as metrics:
         supervisor = Supervisor(options, metrics, session.output.note)
         if session.output.as_json:
             session.output.record({"url": supervisor.address, "hub": str(path)})

@@ -16,12 +16,14 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from maruhub import config
 from maruhub.gateway.serve.listener import stop_accepting
 from maruhub.gateway.serve.options import ServeOptions
 from maruhub.gateway.serve.runtime import Runtime
+from maruhub.gateway.serve.telemetry.sharing import take_over
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ def main(arguments: list[str]) -> int:
     listener, ready, alive = map(int, arguments[1:4])
     # Before anything imports the library that counts.
     config.share_metrics_in(arguments[4])
+    take_over(Path(arguments[4]))
     from maruhub.gateway.serve.app import App
     from maruhub.gateway.serve.opening import open_hub
 

@@ -11,13 +11,16 @@ import threading
 from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
+from maruhub import config
 from maruhub.gateway.serve.telemetry.ended import Ended
+from maruhub.gateway.serve.telemetry.sharing import reading
 
 _BUCKETS: Final = (
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0,
@@ -101,6 +104,8 @@ class Metrics:
     @staticmethod
     def text() -> tuple[str, bytes]:
         """Content type and exposition of all workers' counts."""
+        folder = config.shared_metrics()
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return CONTENT_TYPE_LATEST, generate_latest(registry)
+        MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
+        with reading(Path(folder)):
+            return CONTENT_TYPE_LATEST, generate_latest(registry)
