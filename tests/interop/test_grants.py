@@ -167,6 +167,46 @@ def test_to_make_a_bucket_with_settings_takes_their_rights(
     assert doors.door("nora").ask("PUT", f"/made-freely-{name}", headers=headers, body=body).status == 200
 
 
+@pytest.mark.parametrize(
+    ("action", "key", "denied", "query", "document"),
+    [
+        (
+            "s3:PutObjectTagging",
+            "s3:RequestObjectTag/level",
+            ("admin", "user"),
+            "tagging",
+            "<Tagging><TagSet><Tag><Key>level</Key><Value>{}</Value></Tag></TagSet></Tagging>",
+        ),
+        (
+            "s3:PutObjectRetention",
+            "s3:object-lock-mode",
+            ("COMPLIANCE", "GOVERNANCE"),
+            "retention",
+            "<Retention><Mode>{}</Mode><RetainUntilDate>2099-01-01T00:00:00Z</RetainUntilDate></Retention>",
+        ),
+        (
+            "s3:PutObjectLegalHold",
+            "s3:object-lock-legal-hold",
+            ("ON", "OFF"),
+            "legal-hold",
+            "<LegalHold><Status>{}</Status></LegalHold>",
+        ),
+    ],
+)
+def test_a_condition_is_on_what_a_document_asks_for_too(
+    doors: Doors, action: str, key: str, denied: tuple[str, str], query: str, document: str
+):
+    bucket, ann, olga = f"conditioned-{query}", doors.door("ann"), doors.door("olga")
+    assert ann.ask("PUT", f"/{bucket}", headers={"x-amz-bucket-object-lock-enabled": "true"}).status == 200
+    assert ann.ask("PUT", f"/{bucket}/k", body=b"x").status == 200
+    allow = statement("Allow", action, f"{bucket}/*", {"AWS": "olga"})
+    deny = statement("Deny", action, f"{bucket}/*", Condition={"StringEquals": {key: denied[0]}})
+    assert doors.bucket_policy(bucket, allow, deny).status == 204
+    for word, status in zip(denied, (403, 200), strict=True):
+        answer = olga.ask("PUT", f"/{bucket}/k", query, body=document.format(word).encode())
+        assert (word, answer.status) == (word, status)
+
+
 def test_nobody_locks_themselves_out(doors: Doors):
     bucket = doors.bucket("locked-out")
     ann, whole = doors.door("ann"), f"/{bucket}"

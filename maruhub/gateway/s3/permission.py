@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3.documents import ObjectToDelete
-from maruhub.gateway.s3.object_lock import HOLD, MODE, to_iso_date
+from maruhub.gateway.s3.documents import ObjectToDelete, read_legal_hold, read_retention, read_tagging
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.object_lock import HOLD, MODE, UNTIL, to_iso_date
 from maruhub.gateway.s3.operation import CONDITIONAL_WRITES, READS, Operation
 from maruhub.gateway.s3.policy import ANYONE, Statement, arn
 from maruhub.gateway.s3.policy_condition import Condition
@@ -32,6 +33,8 @@ _BY_HEADER = {
     HOLD: "s3:PutObjectLegalHold",
     "x-amz-acl": "s3:PutObjectAcl",
 }
+# Policies name them so, in headers and documents alike.
+_KEY_OF = {name: f"s3:{name.removeprefix('x-amz-')}" for name in (MODE, HOLD, UNTIL)}
 _WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD)
 # Whose rights are known only when the body is: see ``deletion_needs`` and the form's key.
 _BY_BODY = frozenset({Operation.DELETE_OBJECTS, Operation.POST_OBJECT, Operation.PREFLIGHT})
@@ -134,12 +137,29 @@ def policy_keys(
     if asked.version_id is not None:
         keys["s3:versionid"] = asked.version_id
     keys |= {f"s3:{name}": value for name, value in asked.headers.items() if name.startswith("x-amz-")}
-    for name in (MODE, HOLD, "x-amz-object-lock-retain-until-date"):
-        if name in asked.headers:
-            keys[f"s3:{name.removeprefix('x-amz-')}"] = asked.headers[name]
+    keys |= {key: asked.headers[name] for name, key in _KEY_OF.items() if name in asked.headers}
     keys |= {f"s3:existingobjecttag/{name}": value for name, value in (object_tags or {}).items()}
     keys |= {f"s3:requestobjecttag/{name}": value for name, value in (request_tags or {}).items()}
     return keys
+
+
+def document_keys(operation: Operation, body: bytes, *, now_us: int) -> dict[str, str]:
+    """The condition keys of what a document asks for, where a write would ask for it in a header.
+
+    A document that can't be read gives none: it sets nothing either.
+    """
+    try:
+        if operation is Operation.PUT_OBJECT_TAGGING:
+            return {f"s3:requestobjecttag/{name}": value for name, value in read_tagging(body).items()}
+        if operation is Operation.PUT_OBJECT_LEGAL_HOLD:
+            return {_KEY_OF[HOLD]: "ON" if read_legal_hold(body) else "OFF"}
+        if operation is Operation.PUT_OBJECT_RETENTION:
+            asked = read_retention(body, now_us=now_us)
+            if asked is not None:
+                return {_KEY_OF[MODE]: asked.mode.value, _KEY_OF[UNTIL]: to_iso_date(asked.until_us)}
+    except S3Failure:
+        pass
+    return {}
 
 
 def canned_acl_statements(acl: str, bucket: str, key: str = "") -> tuple[Statement, ...]:

@@ -16,7 +16,13 @@ from maruhub.errors import InvalidName, MaruError, NoSuchBucket
 from maruhub.gateway.need import ADMIN, Need
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import READS
-from maruhub.gateway.s3.permission import canned_acl_statements, needs, policy_keys, resource_of
+from maruhub.gateway.s3.permission import (
+    canned_acl_statements,
+    document_keys,
+    needs,
+    policy_keys,
+    resource_of,
+)
 from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
 from maruhub.gateway.s3.policy_document import read_policy
 from maruhub.gateway.s3.properties import read_copy_source
@@ -223,6 +229,7 @@ class Authority:
             object_tags=tags,
             request_tags=read_tagging_header(given) if given else None,
         )
+        keys |= document_keys(request.asked.operation, request.body, now_us=request.now_us)
         keys |= need.parameters
         return keys if need.version_id is None else keys | {"s3:versionid": need.version_id}
 

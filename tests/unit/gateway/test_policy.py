@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.documents import ObjectToDelete
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.permission import (
     bypasses_governance,
     canned_acl_statements,
     deletion_needs,
+    document_keys,
     needs,
     policy_keys,
     resource_of,
@@ -297,6 +299,42 @@ def test_the_keys_of_a_request():
         "s3:prefix": "p", "s3:max-keys": "3", "s3:x-amz-acl": "private", "aws:useragent": "s5cmd", "s3:existingobjecttag/Team": "x",
     }.items()  # fmt: skip
     assert "aws:username" not in policy_keys(asked, user="", client_address="", scheme="http", now_us=0)
+
+
+RETAIN = (
+    "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2030-01-01T00:00:00Z</RetainUntilDate></Retention>"
+)
+
+
+@pytest.mark.parametrize(
+    ("operation", "document", "keys"),
+    [
+        (
+            Operation.PUT_OBJECT_TAGGING,
+            "<Tagging><TagSet><Tag><Key>Team</Key><Value>x</Value></Tag></TagSet></Tagging>",
+            {"s3:requestobjecttag/Team": "x"},
+        ),
+        (
+            Operation.PUT_OBJECT_RETENTION,
+            RETAIN,
+            {
+                "s3:object-lock-mode": "COMPLIANCE",
+                "s3:object-lock-retain-until-date": "2030-01-01T00:00:00.000Z",
+            },
+        ),
+        (Operation.PUT_OBJECT_RETENTION, "<Retention/>", {}),
+        (
+            Operation.PUT_OBJECT_LEGAL_HOLD,
+            "<LegalHold><Status>ON</Status></LegalHold>",
+            {"s3:object-lock-legal-hold": "ON"},
+        ),
+        (Operation.PUT_OBJECT_LEGAL_HOLD, "<LegalHold>", {}),
+        (Operation.PUT_OBJECT_ACL, RETAIN, {}),
+    ],
+)
+def test_what_a_document_asks_for_is_what_a_header_would(operation: Operation, document: str, keys: object):
+    assert document_keys(operation, document.encode(), now_us=0) == keys
+    assert document_keys(operation, b"", now_us=0) == {}
 
 
 def test_canned_acls_as_statements():
