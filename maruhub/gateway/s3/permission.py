@@ -33,6 +33,7 @@ _BY_HEADER = {
     HOLD: "s3:PutObjectLegalHold",
     "x-amz-acl": "s3:PutObjectAcl",
 }
+_COPIES = (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY)
 # Policies name them so, in headers and documents alike.
 _KEY_OF = {name: f"s3:{name.removeprefix('x-amz-')}" for name in (MODE, HOLD, UNTIL)}
 _WRITES = (Operation.PUT_OBJECT, Operation.COPY_OBJECT, Operation.CREATE_MULTIPART_UPLOAD)
@@ -65,7 +66,7 @@ def needs(asked: Asked) -> tuple[Need, ...]:
     found = [own]
     if operation is Operation.GET_OBJECT_ATTRIBUTES:
         found.append(Need(of_version("s3:GetObject", version), asked.bucket, asked.key, version))
-    if operation in (Operation.COPY_OBJECT, Operation.UPLOAD_PART_COPY):
+    if operation in _COPIES:
         source = read_copy_source(asked.headers["x-amz-copy-source"])
         action = of_version("s3:GetObject", source.version_id)
         found.append(Need(action, source.bucket, source.key, source.version_id))
@@ -137,6 +138,10 @@ def policy_keys(
     if asked.version_id is not None:
         keys["s3:versionid"] = asked.version_id
     keys |= {f"s3:{name}": value for name, value in asked.headers.items() if name.startswith("x-amz-")}
+    if asked.operation in _COPIES:
+        # However it is written: with a slash before it, encoded more than it has to be, a version behind it.
+        source = read_copy_source(asked.headers["x-amz-copy-source"])
+        keys["s3:x-amz-copy-source"] = f"{source.bucket}/{source.key}"
     keys |= {key: asked.headers[name] for name, key in _KEY_OF.items() if name in asked.headers}
     keys |= {f"s3:existingobjecttag/{name}": value for name, value in (object_tags or {}).items()}
     keys |= {f"s3:requestobjecttag/{name}": value for name, value in (request_tags or {}).items()}

@@ -301,6 +301,16 @@ def test_the_keys_of_a_request():
     assert "aws:username" not in policy_keys(asked, user="", client_address="", scheme="http", now_us=0)
 
 
+@pytest.mark.parametrize(
+    "source", ["c/top/x y", "/c/top/x y", "c/top/x%20y", "%63/t%6Fp/x%20y", "/c/top/x%20y?versionId=1"]
+)
+@pytest.mark.parametrize("query", ["", "uploadId=1&partNumber=1"])
+def test_a_source_is_the_same_however_it_is_written(source: str, query: str):
+    asked = _asked("PUT", "/b/k", query, x_amz_copy_source=source)
+    keys = policy_keys(asked, user="", client_address="", scheme="http", now_us=0)
+    assert keys["s3:x-amz-copy-source"] == "c/top/x y"
+
+
 RETAIN = (
     "<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2030-01-01T00:00:00Z</RetainUntilDate></Retention>"
 )
