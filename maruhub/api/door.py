@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from maruhub.remote import RemoteHub
 
 _arrived: Final[WeakValueDictionary[tuple[Path, bool, str], Hub]] = WeakValueDictionary()
-_arriving: Final = threading.Lock()
+_arriving = threading.Lock()
+
+
+def _arrive_anew() -> None:
+    """In a forked child: a thread of the parent may have held the lock."""
+    global _arriving
+    _arriving = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_arrive_anew)
 
 
 @overload

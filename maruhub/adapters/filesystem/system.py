@@ -14,7 +14,7 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fsspec.spec import AbstractFileSystem
 
@@ -25,11 +25,15 @@ from maruhub.adapters.filesystem.tree import Bucket, Item, Tree
 from maruhub.api import Hub, connect, find_hub
 from maruhub.namespace.address import SCHEME, DatasetAddress, ObjectAddress, parse_short
 
+_hubs: Final[dict[tuple[str, tuple[tuple[str, Any], ...]], Any]] = {}
 
-@functools.cache
+
 def _open_hub(where: str, options: tuple[tuple[str, Any], ...]) -> Any:
-    """One hub a process for all file systems on it: fsspec makes one in each thread."""
-    return connect(where, **dict(options))
+    """One hub a process for all file systems on it: fsspec makes one in each thread. One that was closed is replaced."""
+    hub = _hubs.get((where, options))
+    if hub is None or getattr(hub, "closed", False):
+        hub = _hubs[where, options] = connect(where, **dict(options))
+    return hub
 
 
 class MaruFileSystem(AbstractFileSystem):

@@ -6,6 +6,7 @@ import mmap
 import multiprocessing
 import os
 import pickle
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +17,7 @@ import pytest
 
 import maruhub
 from maruhub import errors
+from maruhub.api import door
 from maruhub.catalog import View
 from maruhub.loaders import Batches
 from tests.unit.loaders.sources import BlankStore, SyntheticSource
@@ -198,3 +200,13 @@ def test_what_cannot_go_over_says_what_to_do(hub: maruhub.Hub) -> None:
     hub.dataset("pets").drop("v1")
     with pytest.raises(errors.NoSuchVersion, match="was dropped"):
         pickle.loads(sent)
+
+
+def test_a_hub_arrives_in_a_child_that_was_forked_while_another_one_did(hub: maruhub.Hub) -> None:
+    data = pickle.dumps(hub)
+    with door._arriving:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            os._exit(0 if pickle.loads(data).bucket("photos")["7"] else 1)
+    assert os.waitpid(child, 0)[1] == 0
