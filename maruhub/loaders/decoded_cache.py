@@ -7,6 +7,7 @@ comes soonest. A full cache serves its share of every epoch.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import Any
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 
 class DecodedCache:
-    """Decoded samples by row. Safe from many threads.
+    """Decoded samples by row. Safe from many threads, and in a forked child.
 
     Args:
         limit_bytes: What the values may take together; 0 keeps nothing.
@@ -26,7 +27,7 @@ class DecodedCache:
         self._limit_bytes = limit_bytes
         self._values: dict[int, Any] = {}
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock, self._lock_pid = threading.Lock(), os.getpid()
 
     @property
     def size_bytes(self) -> int:
@@ -49,7 +50,9 @@ class DecodedCache:
 
     def put(self, row: int, value: Any) -> None:
         """Keeps a value if there is room for it."""
-        size = size_of(value)
+        size, pid = size_of(value), os.getpid()
+        if self._lock_pid != pid:  # the lock's holder may be a thread that was not forked
+            self._lock, self._lock_pid = threading.Lock(), pid
         with self._lock:
             if row in self._values or self._bytes + size > self._limit_bytes:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -289,3 +290,17 @@ def test_a_decoder_that_wants_to_end_the_process_is_heard_in_the_training_loop(
     with pytest.raises(SystemExit):
         next(batches)
     assert batches.state_dict()["position"] == 0
+
+
+def test_a_cache_goes_on_in_a_child_that_was_forked_while_a_thread_put_into_it() -> None:
+    cache = DecodedCache(1000)
+    cache.put(1, b"one")
+    with cache._lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            cache.put(2, b"two")
+            os._exit(0 if (cache.get(1), cache.get(2)) == (b"one", b"two") else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    cache.put(3, b"three")
+    assert (cache.get(2), cache.get(3)) == (None, b"three")
