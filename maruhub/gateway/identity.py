@@ -5,15 +5,19 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from maruhub.namespace.access_key import AccessKey, is_access_key
 from maruhub.namespace.users import Users
 
 FRESH_S: Final = 1.0
 """A key that was looked up is used for so long before its rows are looked at again."""
+HELD_MAX: Final = 1024
+"""Keys that are held, secrets and policies decrypted; those that nobody used the longest are let go of."""
 ABSENT_MAX: Final = 1024
 """Names that were asked for and that nobody has, of which so many are remembered for as long."""
+
+V = TypeVar("V")
 
 
 class Keyring:
@@ -31,7 +35,7 @@ class Keyring:
     def __init__(self, users: Users, now: Callable[[], float] = time.monotonic) -> None:
         self._users = users
         self._now = now
-        self._held: dict[str, tuple[float, AccessKey]] = {}
+        self._held: OrderedDict[str, tuple[float, AccessKey]] = OrderedDict()
         self._absent: OrderedDict[str, float] = OrderedDict()
 
     def secret(self, access_key: str) -> str | None:
@@ -56,12 +60,17 @@ class Keyring:
     def _looked_up(self, access_key: str, known: AccessKey | None, now: float) -> AccessKey | None:
         found = self._users.find(access_key, known=known)
         if found is not None:
-            self._held[access_key] = now, found
+            _remember(self._held, access_key, (now, found), most=HELD_MAX)
             return found
         self._held.pop(access_key, None)
         if is_access_key(access_key):
-            self._absent.pop(access_key, None)
-            self._absent[access_key] = now
-            if len(self._absent) > ABSENT_MAX:
-                self._absent.popitem(last=False)
+            _remember(self._absent, access_key, now, most=ABSENT_MAX)
         return None
+
+
+def _remember(where: OrderedDict[str, V], name: str, value: V, *, most: int) -> None:
+    """Puts it at the end; beyond so many the first goes."""
+    where.pop(name, None)
+    where[name] = value
+    if len(where) > most:
+        where.popitem(last=False)

@@ -19,6 +19,8 @@ from maruhub.store.format.row import RowBatch, blobs_of
 from maruhub.store.protocol import Store
 
 _CHUNK_EXTENTS: Final = 8
+_KNOWN_MAX: Final = 256
+"""Buckets that are remembered, each with settings of up to some 100 KB; a server has a thousand of these lists."""
 
 
 class _Known(NamedTuple):
@@ -141,6 +143,8 @@ class ObjectReads:
             self._known.pop(name, None)
             raise no_such_bucket(name)
         bucket = decode_bucket(row)
+        if len(self._known) >= _KNOWN_MAX and name not in self._known:
+            self._known.clear()
         known = self._known[name] = _Known(row.key, row.raw, bucket, object_prefix(bucket))
         return known
 

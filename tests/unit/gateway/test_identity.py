@@ -137,3 +137,19 @@ def test_the_ring_shows_no_secret(ring: Keyring, users: Users):
     made = users.create_key("ann")
     ring.key(made.access_key)
     assert made.secret_key.reveal() not in f"{ring!r} {vars(ring)!r}"
+
+
+def test_keys_that_are_used_no_more_are_not_held_for_ever(
+    ring: Keyring, users: Users, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    """One made for each job, and deleted after it, left its secret and its policy in every worker."""
+    monkeypatch.setattr(identity, "HELD_MAX", 3)
+    first = users.create_key("ann")
+    for _ in range(5):
+        made = users.create_key("ann")
+        assert ring.secret(made.access_key) == made.secret_key.reveal()
+        clock.now += FRESH_S
+        assert ring.secret(first.access_key) == first.secret_key.reveal()
+        users.delete(made.access_key)
+    assert len(ring._held) == 3
+    assert first.access_key in ring._held

@@ -133,3 +133,16 @@ def test_delay_is_fixed_at_the_write(ns: Namespace) -> None:
     ns.objects.delete("photos", "k2")
     ns.buckets.set_delay("photos", 1)
     assert [h.eradicate_at_us - h.hidden_pool_us for h in ns.past.versions("photos")] == [48 * HOUR_US] * 2
+
+
+def test_a_few_buckets_are_remembered_however_many_there_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maruhub.namespace.reads._KNOWN_MAX", 4)
+    names = Namespace(store, "me@here")
+    for number in range(10):
+        names.objects.put(f"bucket-{number}", "a", b"%d" % number, create_bucket=True)
+        assert [names.objects.read(f"bucket-{n}", "a") for n in range(number + 1)] == [
+            b"%d" % n for n in range(number + 1)
+        ]
+    assert len(names.objects._known) <= 4
