@@ -141,7 +141,9 @@ def find_source(request: Request, authority: Authority, source: CopySource) -> O
             may_know(authority, source.bucket)
             raise S3Failure("NoSuchKey", Key=source.key) from None
     else:
-        version = version_of(request, authority, source.bucket, source.key, source.version_id)
+        version = version_of(
+            request, authority, bucket=source.bucket, key=source.key, version_id=source.version_id
+        )
         if version.is_marker:
             raise S3Failure(
                 "InvalidRequest",

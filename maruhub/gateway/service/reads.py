@@ -77,26 +77,14 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
     overrides = response_overrides(asked, anonymous=request.caller.anonymous)
     bucket, version = find_version(request, authority)
     info = version.info
-    created_us = info.created_us
     common: Headers = [
         ("etag", f'"{info.etag}"'),
-        ("last-modified", to_http_date(created_us)),
+        ("last-modified", to_http_date(info.created_us)),
         *version_headers(bucket, version),
     ]
-    conditions = read_conditions(asked.headers)
-    if conditions:
-        verdict = conditions.of_read(info.etag, created_us)
-        if verdict is Verdict.NOT_MODIFIED:
-            return Answer(304, common + _caching(info))
-        if verdict is Verdict.FAILED:
-            raise S3Failure("PreconditionFailed", Condition=conditions.failing)
-    span = span_asked(
-        asked,
-        info.size,
-        etag=info.etag,
-        modified_us=created_us,
-        part_sizes=lambda: unpack_sizes(info.tail.get("parts", ())),
-    )
+    if not _is_news(request, info):
+        return Answer(304, common + _caching(info))
+    span = _span(request, info)
     offset, length = (0, info.size) if span is None else span
     headers = common
     headers += _describing(_told(request, authority, info.tail), overrides)
@@ -113,6 +101,27 @@ def _read(request: Request, authority: Authority, *, with_body: bool) -> Answer:
         headers.append(("x-amz-mp-parts-count", str(info.head.parts)))
     body = _body(request, info, offset, length) if with_body else b""
     return Answer(206 if partly else 200, headers, body)
+
+
+def _is_news(request: Request, info: ObjectInfo) -> bool:
+    """Whether the client hasn't got it yet, as its conditions say. Raises: S3Failure: ``PreconditionFailed``."""
+    conditions = read_conditions(request.asked.headers)
+    if not conditions:
+        return True
+    verdict = conditions.of_read(info.etag, info.created_us)
+    if verdict is Verdict.FAILED:
+        raise S3Failure("PreconditionFailed", Condition=conditions.failing)
+    return verdict is not Verdict.NOT_MODIFIED
+
+
+def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
+    return span_asked(
+        request.asked,
+        info.size,
+        etag=info.etag,
+        modified_us=info.created_us,
+        part_sizes=lambda: unpack_sizes(info.tail.get("parts", ())),
+    )
 
 
 def _caching(info: ObjectInfo) -> Headers:
@@ -203,7 +212,7 @@ def find_version(request: Request, authority: Authority) -> tuple[Bucket, Versio
             raise _missing(request, authority, bucket)
         return bucket, Version(info, True)
     bucket = authority.bucket(request.bucket)
-    version = version_of(request, authority, request.bucket, request.key, wanted)
+    version = version_of(request, authority, bucket=request.bucket, key=request.key, version_id=wanted)
     if version.is_marker:
         raise S3Failure("MethodNotAllowed", Method=request.head.method, ResourceType="DeleteMarker").answered(
             ("x-amz-delete-marker", "true"),
@@ -214,11 +223,11 @@ def find_version(request: Request, authority: Authority) -> tuple[Bucket, Versio
     return bucket, version
 
 
-def version_of(request: Request, authority: Authority, bucket: str, key: str, wanted: str) -> Version:
+def version_of(request: Request, authority: Authority, *, bucket: str, key: str, version_id: str) -> Version:
     """A version by its id; a marker too. Raises S3Failure, NoSuchVersion."""
-    check_version_id(wanted)
+    check_version_id(version_id)
     try:
-        return request.names.versions.head(bucket, key, wanted)
+        return request.names.versions.head(bucket, key, version_id)
     except NoSuchVersion:
         may_know(authority, bucket)
         raise
