@@ -10,11 +10,15 @@ Durability: bytes are durable when ``sync`` of their file has returned, names wh
 
 from __future__ import annotations
 
+import errno
 import mmap
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 Buffer = bytes | bytearray | memoryview
+
+OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
+"""What says nothing of a blade, but of the process that asks."""
 
 
 class BladeFile(Protocol):

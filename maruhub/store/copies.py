@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from maruhub.errors import BladeLost, MaruError, NoSpace, ReadOnly, Unavailable
-from maruhub.store.blade import Blade, BladeFile, Buffer
+from maruhub.store.blade import OUT_OF_DESCRIPTORS, Blade, BladeFile, Buffer
 from maruhub.store.hand import Hand
 
 SYNC_SECONDS: Final = 10.0
@@ -82,11 +82,16 @@ class Copies:
         self.require()
 
     def sync_names(self) -> None:
-        """Makes the names of all good copies' files durable; a copy that can't is dropped."""
+        """Makes the names of all good copies' files durable; a copy that can't is dropped.
+
+        Unavailable where this process has no descriptors left: that is no copy's fault.
+        """
         for copy in tuple(self.good):
             try:
                 copy.blade.sync_names()
             except OSError as error:
+                if error.errno in OUT_OF_DESCRIPTORS:
+                    raise blade_error([error], "writing a log") from error
                 self._drop(copy, error)
         self.require()
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maruhub.errors import Busy, Unavailable
+from maruhub.store.blade import OUT_OF_DESCRIPTORS
 from maruhub.store.copies import blade_error
-from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS
 
 
 class HubLock:

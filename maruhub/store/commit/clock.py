@@ -54,7 +54,10 @@ class CounterMark:
         self.unborn = Unborn(path.with_name("unborn"))
         self.holds = Holds(path.with_name("holds"))
         self.acts_folder = path.with_name("acts")
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            raise blade_error([error], f"opening {path}") from error
         try:
             # Its block is taken now: a page without one would kill the process on a full drive.
             os.posix_fallocate(fd, 0, mmap.PAGESIZE)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from maruhub.errors import MaruError, NoSpace, Unavailable
+from maruhub.store.blade import OUT_OF_DESCRIPTORS
 from maruhub.store.blades import Blades
 from maruhub.store.commit.holds import Holds
 from maruhub.store.commit.log import LeftLogs, Log
@@ -167,16 +168,7 @@ class Writer:
     def _create(self, segment_class: SegmentClass) -> Log:
         segment = secrets.randbits(64)
         # Records may use the reserve, and then on as many blades as ever.
-        essential = segment_class is SegmentClass.META
-        wanted = self._blades.wanted(essential=essential)
-        try:
-            self._unborn.add(segment)
-        except OSError as error:
-            raise blade_error([error], "opening a new segment") from error
-        copies, errors = self._blades.create_files(log_name(segment), wanted, essential=essential)
-        if not copies:
-            self._unborn.remove(segment)
-        self._blades.require_any(copies, errors, "opening a new segment")
+        copies = self._create_files(segment, essential=segment_class is SegmentClass.META)
         ids = tuple(copy.blade.blade_id for copy in copies)
         header = SegmentHeader(
             pool_id=self._pool_id,
@@ -204,6 +196,24 @@ class Writer:
                     blade.remove(log_name(segment))
         layout = Layout(segment, segment_class, False, 1, 1, BLOCK_BYTES, ids)
         return Log(header, group, layout=layout, end=BLOCK_BYTES)
+
+    def _create_files(self, segment: int, *, essential: bool) -> list[Copy]:
+        """Its files, one at least, once it is marked as begun."""
+        wanted = self._blades.wanted(essential=essential)
+        try:
+            self._unborn.add(segment)
+        except OSError as error:
+            raise blade_error([error], "opening a new segment") from error
+        copies, errors = self._blades.create_files(log_name(segment), wanted, essential=essential)
+        starved = [error for error in errors if error.errno in OUT_OF_DESCRIPTORS]
+        if starved:
+            # It is this process that can't, and not the blades: nobody would mend what has fewer copies.
+            _unmake(log_name(segment), Copies(copies), copies)
+            copies, errors = [], starved
+        if not copies:
+            self._unborn.remove(segment)
+        self._blades.require_any(copies, errors, "opening a new segment")
+        return copies
 
     def retire_idle(self, least_bytes: int) -> None:
         """Retires every log that nobody else writes and that holds so much, or lies badly.

@@ -20,13 +20,12 @@ import numpy as np
 import numpy.typing as npt
 
 from maruhub.errors import Unavailable
-from maruhub.store.blade import BladeFile
+from maruhub.store.blade import OUT_OF_DESCRIPTORS, BladeFile
 from maruhub.store.read.layouts import FileKey
 
 _POPULATE_READ: Final = 22
 _PAGE_MASK: Final = ~(mmap.PAGESIZE - 1)
 _FILES_OPEN_MAX: Final = 4096
-OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE)
 
 _PIDFD_SELF: Final = -10001
 _RANGES_A_CALL: Final = 1024

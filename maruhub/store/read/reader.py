@@ -20,7 +20,7 @@ import numpy as np
 import xxhash
 
 from maruhub.errors import MaruError, Unavailable
-from maruhub.store.blade import BladeFile, Buffer
+from maruhub.store.blade import OUT_OF_DESCRIPTORS, BladeFile, Buffer
 from maruhub.store.blades import Blades
 from maruhub.store.format.extent import Blobs, Extent, ExtentArray
 from maruhub.store.read.answers import Answers, no_intact_copy
@@ -29,7 +29,7 @@ from maruhub.store.read.degraded import Degraded
 from maruhub.store.read.doubt import PROBES, Doubt, major_faults
 from maruhub.store.read.fetching import NOTHING, Fetched, Fetching, extent_at
 from maruhub.store.read.layouts import FileKey, Layouts, Places, segment_of_file
-from maruhub.store.read.mapping import OUT_OF_DESCRIPTORS, MappedFile, MappedFiles, populate_many
+from maruhub.store.read.mapping import MappedFile, MappedFiles, populate_many
 from maruhub.store.read.patience import Errand, Patience
 
 _TIDY_SECONDS: Final = 1.0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from maruhub import compose
-from maruhub.errors import NoSpace, ReadOnly
+from maruhub.errors import NoSpace, ReadOnly, Unavailable
 from maruhub.store import blades as blades_module
 from maruhub.store import lookout, rooms
 from maruhub.store.capacity import Room
@@ -239,3 +239,30 @@ def test_a_blade_that_is_drained_gets_nothing_new_and_is_better_than_none(pool: 
         shutil.rmtree(next(blade.root for blade in pool.found.local_blades if blade.root.name == name))
     assert set(blades.rooms()) == {names["a"], names["b"]}
     assert not blades.have_room([on_drained])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
+def test_nothing_is_put_on_fewer_blades_for_want_of_descriptors(
+    pool: compose.OpenPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    real, made = LocalBlade.open, []
+
+    def starving(self: LocalBlade, name: str, *, create: bool = False, write: bool = False):  # type: ignore[no-untyped-def]
+        made.append(name)
+        if create and len(made) >= number:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), name)
+        return real(self, name, create=create, write=write)
+
+    def starving_too(self: LocalBlade) -> None:
+        made.append(self.root.name)
+        if len(made) >= number:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(self.root))
+
+    with monkeypatch.context() as starved:
+        starved.setattr(LocalBlade, "open", starving)
+        starved.setattr(LocalBlade, "sync_names", starving_too)
+        with pytest.raises(Unavailable, match="Too many open files"):
+            put(pool.store, b"Ka", b"a")
+    assert list(tmp_path.glob("*/segments/*")) == []
+    put(pool.store, b"Kb", b"b")
+    assert [len(layout.blades) for layout in pool.store.layouts()] == [3]
