@@ -462,6 +462,18 @@ def test_what_is_denied_below_a_prefix_is_not_copied_with_it(hub: Hub, door: Bat
     assert len(hub.bucket("photos")) == 60
 
 
+@pytest.mark.parametrize("lacking", ["s3:GetObject", "s3:PutObject"])
+def test_what_was_deleted_comes_back_for_whoever_may_read_and_write(
+    hub: Hub, door: BatchDoor, lacking: str
+) -> None:
+    del hub.bucket("photos")["001.jpg"]
+    call = {"call": "bucket.undelete", "arguments": {"bucket": "photos", "key": "001.jpg"}}
+    assert isinstance(refused(post(door, "call", call, lambda need: need.action != lacking)), Refused)
+    assert "001.jpg" not in hub.bucket("photos")
+    assert post(door, "call", call).status == 200
+    assert "001.jpg" in hub.bucket("photos")
+
+
 def test_buckets_are_named_to_whoever_may_list_them(hub: Hub, door: BatchDoor) -> None:
     hub.bucket("secret-plans").put("x", b"x")
 

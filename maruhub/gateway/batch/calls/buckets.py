@@ -101,7 +101,9 @@ def undelete(hub: Hub, fields: Fields, allowed: Allowed) -> dict[str, Any]:
     """Brings a hidden version of a key back."""
     bucket, key, version_id = fields.text("bucket"), fields.text("key"), fields.maybe_text("version_id")
     fields.done()
-    require(allowed, "s3:PutObject", bucket, key)
+    # What it was is told, and whoever may only write has not seen it.
+    for action in ("s3:GetObject", "s3:PutObject"):
+        require(allowed, action, bucket, key)
     return object_to_json(hub.bucket(bucket).undelete(key, version_id))
 
 
