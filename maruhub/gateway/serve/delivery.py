@@ -39,9 +39,10 @@ class Delivery:
     Attributes:
         status: Of what was sent, 0 before.
         sent_bytes: Of its body, so far.
+        has_begun: Whether the head of a stream was sent: then there can be no other answer.
     """
 
-    __slots__ = ("_desk", "_head", "_protocol", "_request_id", "sent_bytes", "status")
+    __slots__ = ("_desk", "_head", "_protocol", "_request_id", "has_begun", "sent_bytes", "status")
 
     def __init__(self, desk: Desk, protocol: Any, head: Head, request_id: str) -> None:
         self._desk = desk
@@ -50,13 +51,15 @@ class Delivery:
         self._request_id = request_id
         self.status = 0
         self.sent_bytes = 0
+        self.has_begun = False
 
     async def send(self, answer: Answer, more: list[tuple[str, str]]) -> None:
         """Sends it, with the headers that every answer has and ``more``; from the event loop.
 
         Raises:
             ConnectionError: The client takes nothing.
-            MaruError: A body can't be read: the connection ends, and what was sent doesn't look whole.
+            MaruError: A body can't be read. If its answer ``has_begun`` the connection has to end, so that
+                what was sent doesn't look whole.
         """
         body = answer.body
         if isinstance(body, bytes | bytearray) or self._has_no_body(answer):
@@ -83,7 +86,7 @@ class Delivery:
         ``status`` is what it tells. A client that leaves ends the sending, not the work.
         """
         headers = self._headers(Answer(200, [("content-type", "application/xml")]), more)
-        transport = self._protocol.response_stream(200, headers)
+        transport = self._begun(200, headers)
         with contextlib.suppress(ProtocolClosed):
             await transport.send_bytes(DECLARATION)
             while not (await asyncio.wait({waiting}, timeout=self._desk.options.quiet_s))[0]:
@@ -94,6 +97,10 @@ class Delivery:
         with contextlib.suppress(ProtocolClosed):
             await transport.send_bytes(answer.body.removeprefix(DECLARATION))
             self.sent_bytes = len(answer.body)
+
+    def _begun(self, status: int, headers: list[tuple[str, str]]) -> Any:
+        self.has_begun = True
+        return self._protocol.response_stream(status, headers)
 
     def _has_no_body(self, answer: Answer) -> bool:
         return self._head.method == "HEAD" or answer.status in (204, 304)
@@ -120,7 +127,7 @@ class Delivery:
                 if piece is None:
                     piece = await self._desk.crossing.run(next, pieces, b"")
                 await outflow.begin(_size_bytes(headers))
-                transport = self._protocol.response_stream(status, headers)
+                transport = self._begun(status, headers)
                 await self._pour(transport, piece or b"", pieces, outflow)
         except ProtocolClosed:
             return
@@ -150,7 +157,7 @@ class Delivery:
         *small, piece = await crossing.run(_beginning, pieces)
         # To find a connection among thousands takes longer than to copy what is small.
         straight = await way_to(self._head, outflow.connection) if _is_large(piece) else Straight(None)
-        transport = self._protocol.response_stream(status, headers)
+        transport = self._begun(status, headers)
         straight.began(status, headers)
         for data in map(b"".join, small):
             await transport.send_bytes(data)

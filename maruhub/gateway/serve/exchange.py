@@ -14,6 +14,7 @@ import functools
 import logging
 import random
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
@@ -97,7 +98,7 @@ class Exchange:
                 # An answer may take an epoch: other bodies can't wait for that. Strangers' wait for each other.
                 self._body.let_go()
             if isinstance(answer, Answer):
-                await self._delivery.send(answer, self._cors)
+                await self._deliver(answer)
             else:
                 await self._delivery.send_late(answer, self._cors)
         except asyncio.CancelledError:
@@ -105,13 +106,27 @@ class Exchange:
         except ConnectionError as error:
             _log.warning("request %s of %s: %s", self._id, self._head.client, error)
             raise
-        except Exception:
+        except Exception as error:
             _log.exception("request %s broke off", self._id)
+            # What can't be read holds the frames that it came through, and they the answer: its connection would
+            # stay open, and the client wait, until the collector came by.
+            traceback.clear_frames(error.__traceback__)
             raise
         finally:
             self._desk.metrics.waits(-1)
             self._body.let_go()
             self._note()
+
+    async def _deliver(self, answer: Answer) -> None:
+        """Sends it; what turns out to be wrong before anything was sent is an answer too."""
+        try:
+            await self._delivery.send(answer, self._cors)
+        except MaruError as error:
+            if self._delivery.has_begun:
+                raise
+            _log.warning("request %s: %s", self._id, error)
+            step = self._failed(self._failure(error))
+            self._delivery.send_whole(step if isinstance(step, Answer) else await step, self._cors)
 
     def _first_step(self) -> Step:
         """What to answer, or how to find out; whatever goes wrong is an answer too."""
