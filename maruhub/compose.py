@@ -17,6 +17,7 @@ from maruhub.index.lmdb_index import LmdbIndex
 from maruhub.store.admission import Admission
 from maruhub.store.commit.clock import CounterMark
 from maruhub.store.commit.unborn import Unborn
+from maruhub.store.copies import descriptors_for
 from maruhub.store.format.extent import ExtentArray
 from maruhub.store.format.row import Row
 from maruhub.store.hub_lock import HubLock, locked
@@ -69,7 +70,8 @@ class OpenPool:
             self._recovery = Recovery(
                 self._index, found.blades, found.identity.pool_id, Unborn(path / INDEX_FOLDER / "unborn")
             )
-            self.recovered = self._recover(rebuild=damaged)
+            with descriptors_for("reading what was written last"):
+                self.recovered = self._recover(rebuild=damaged)
             self.admission = opened.enter_context(
                 contextlib.closing(Admission(path / INDEX_FOLDER / "admission"))
             )
@@ -135,7 +137,12 @@ class OpenPool:
 
     def rebuild_index(self) -> RecoveryReport:
         """Makes the index anew from the segments; raises Busy if the hub is in use elsewhere."""
-        with self.store.resting(), self._lock.alone(), locked(self.path / "recovery.lock"):
+        with (
+            self.store.resting(),
+            self._lock.alone(),
+            locked(self.path / "recovery.lock"),
+            descriptors_for("making the index anew"),
+        ):
             return self._recovery.run(rebuild=True, accept_loss=self._accept_loss)
 
     def status(self) -> Status:

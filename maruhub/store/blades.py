@@ -11,7 +11,7 @@ from typing import Final
 
 from maruhub.errors import MaruError
 from maruhub.index.protocol import Index
-from maruhub.store.blade import Blade, BladeFile
+from maruhub.store.blade import OUT_OF_DESCRIPTORS, Blade, BladeFile
 from maruhub.store.copies import Copy, blade_error
 from maruhub.store.format.blade_row import BladeState, decode_blade_state
 from maruhub.store.format.keys import BLADE_PREFIX, blade_of
@@ -271,13 +271,21 @@ class Blades:
     # ------------------------------------------------------------ files
 
     def open_copies(self, name: str, blade_ids: Sequence[bytes], *, write: bool = False) -> list[Copy]:
-        """The files of one name that can be opened on the named blades."""
-        copies = []
-        for blade_id in blade_ids:
-            blade = self.get(blade_id)
-            file = _try_open(blade, name, write=write) if blade else None
-            if blade and file:
-                copies.append(Copy(blade, file))
+        """The files of one name that can be opened on the named blades.
+
+        Raises OSError where this process has no descriptors left: that says of none that it isn't there.
+        """
+        copies: list[Copy] = []
+        try:
+            for blade_id in blade_ids:
+                blade = self.get(blade_id)
+                file = try_open(blade, name, write=write) if blade else None
+                if blade and file:
+                    copies.append(Copy(blade, file))
+        except OSError:
+            for copy in copies:
+                copy.close()
+            raise
         return copies
 
     def require_any(self, copies: Sequence[object], errors: Sequence[OSError], what: str) -> None:
@@ -286,8 +294,11 @@ class Blades:
             raise blade_error(errors, what)
 
 
-def _try_open(blade: Blade, name: str, *, write: bool) -> BladeFile | None:
+def try_open(blade: Blade, name: str, *, write: bool = False) -> BladeFile | None:
+    """A file, None if it can't be had; raises OSError only as ``Blades.open_copies`` does."""
     try:
         return blade.open(name, write=write)
-    except OSError:
+    except OSError as error:
+        if error.errno in OUT_OF_DESCRIPTORS:
+            raise
         return None

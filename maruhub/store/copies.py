@@ -6,10 +6,11 @@ file whose sync failed isn't trusted); who owns the log decides about a replacem
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -146,6 +147,17 @@ def sync_error(file: BladeFile) -> OSError | None:
     return None
 
 
+@contextlib.contextmanager
+def descriptors_for(what: str) -> Iterator[None]:
+    """Raises Unavailable where this process has no descriptors left for what it does in the block."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in OUT_OF_DESCRIPTORS:
+            raise
+        raise blade_error([error], what) from error
+
+
 def blade_error(errors: Sequence[OSError], what: str) -> MaruError:
     """What failures of all blades that were asked mean to the caller."""
     kinds = {error.errno for error in errors}
@@ -160,4 +172,5 @@ def blade_error(errors: Sequence[OSError], what: str) -> MaruError:
         return ReadOnly(f"{what}: {said}.", hint="Check the permissions of the blades' folders.")
     if kinds and kinds <= {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}:
         return BladeLost(f"{what}: no blade answers: {said}.", hint="Are the drives mounted?")
-    return Unavailable(f"{what}: {said or 'no blade is left'}.", hint="See `maru status`.")
+    hint = "Raise the limit (ulimit -n)." if kinds & {*OUT_OF_DESCRIPTORS} else "See `maru status`."
+    return Unavailable(f"{what}: {said or 'no blade is left'}.", hint=hint)

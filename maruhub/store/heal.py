@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from maruhub.errors import MaruError
 from maruhub.store.blade import BladeFile
 from maruhub.store.blades import Blades
+from maruhub.store.copies import descriptors_for
 from maruhub.store.format.extent import Blobs
 from maruhub.store.format.header import log_name
 from maruhub.store.read.audit import BadCopy
@@ -26,7 +27,8 @@ def heal_copies(blades: Blades, reader: Reader, bad: Sequence[BadCopy]) -> int:
         ordered, key=lambda item: (item.extent.segment, item.blade_id)
     ):
         items = list(group)
-        copies = blades.open_copies(log_name(segment), [blade_id], write=True)
+        with descriptors_for("healing a copy"):
+            copies = blades.open_copies(log_name(segment), [blade_id], write=True)
         for copy in copies:
             try:
                 healed += _heal(copy.file, reader, items)

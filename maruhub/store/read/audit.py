@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ from typing import NamedTuple, Protocol
 import xxhash
 
 from maruhub.store.blade import BladeFile
-from maruhub.store.blades import Blades
-from maruhub.store.copies import Copy
+from maruhub.store.blades import Blades, try_open
+from maruhub.store.copies import Copy, descriptors_for
 from maruhub.store.format.extent import Extent
 from maruhub.store.format.header import log_name
 from maruhub.store.format.layout import Layout, StripsLayout
@@ -54,7 +53,8 @@ class Audit:
         for segment, group in itertools.groupby(extents, key=lambda extent: extent.segment):
             mine, layout = list(group), self._layouts.refresh(segment)
             while True:
-                found = self._look(mine, layout)
+                with descriptors_for("reading every copy"):
+                    found = self._look(mine, layout)
                 now = self._layouts.refresh(segment) if found.bad or found.lost else layout
                 if now == layout:
                     break
@@ -142,9 +142,7 @@ class _Strips:
 def open_strip(layout: Layout, strips: StripsLayout, blades: Blades, number: int) -> BladeFile | None:
     """The file of a number where the layout says that it is, None if it can't be opened."""
     blade = blades.get(layout.blades[number])
-    with contextlib.suppress(OSError):
-        return blade.open(str(StripName(layout.segment, strips.act, number))) if blade else None
-    return None
+    return try_open(blade, str(StripName(layout.segment, strips.act, number))) if blade else None
 
 
 def _is_right(data: bytes | bytearray | memoryview, extent: Extent) -> bool:

@@ -11,7 +11,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
-from maruhub.store.blade import BladeFile, Buffer
+from maruhub.store.blade import OUT_OF_DESCRIPTORS, BladeFile, Buffer
 from maruhub.store.format.layout import Layout, StripsLayout
 from maruhub.store.parity import code
 
@@ -66,7 +66,9 @@ class StripSet:
         inside = max(0, min(length, data_end - place))
         try:
             found = self._read_file(number, place, inside) if inside else b""
-        except OSError:
+        except OSError as error:
+            if error.errno in OUT_OF_DESCRIPTORS:
+                raise
             return None
         return found if inside == length else bytes(found).ljust(length, b"\0")
 

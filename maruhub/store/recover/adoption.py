@@ -14,7 +14,7 @@ from maruhub.errors import MaruError
 from maruhub.index.protocol import Index
 from maruhub.store.blades import Blades
 from maruhub.store.commit.log import Log
-from maruhub.store.copies import Copies, Copy
+from maruhub.store.copies import Copies, Copy, descriptors_for
 from maruhub.store.format.extent import BLOCK_BYTES
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import OPEN_PREFIX, decode_tail, layout_key, segment_of, tail_key
@@ -61,7 +61,8 @@ class Adoption:
 
     def _take(self, layout: Layout, *, copies_least: int | None = None) -> Log | None:
         """The log, or None. ``copies_least``: enough for this; else all, none missing."""
-        copies = self._blades.open_copies(log_name(layout.segment), layout.blades, write=True)
+        with descriptors_for("opening a segment"):
+            copies = self._blades.open_copies(log_name(layout.segment), layout.blades, write=True)
         least = max(len(layout.blades), self._blades.wanted_copies) if copies_least is None else copies_least
         try:
             log = self._locked_log(layout, copies) if len(copies) >= least else None

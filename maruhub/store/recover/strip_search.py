@@ -6,7 +6,6 @@ counts. What this finds is read through ``SegmentFile`` like any copy of a log.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import secrets
 import zlib
@@ -16,7 +15,7 @@ from typing import Final
 
 from maruhub.errors import BladeLost, Corrupt, MaruError, Unavailable
 from maruhub.store.blade import BladeFile
-from maruhub.store.blades import Blades
+from maruhub.store.blades import Blades, try_open
 from maruhub.store.copies import Copy
 from maruhub.store.format.header import SegmentHeader
 from maruhub.store.format.identity import BLOCK_BYTES
@@ -174,9 +173,7 @@ def _read(file: BladeFile, size: int) -> bytes:
 
 def _open(blades: Blades, blade_id: bytes, name: StripName) -> BladeFile | None:
     blade = blades.get(blade_id)
-    with contextlib.suppress(OSError):
-        return blade.open(str(name)) if blade else None
-    return None
+    return try_open(blade, str(name)) if blade else None
 
 
 def _copies(blades: Blades, found: _Set) -> list[Copy]:

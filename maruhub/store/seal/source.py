@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from maruhub.errors import Corrupt
 from maruhub.store.blades import Blades
+from maruhub.store.copies import descriptors_for
 from maruhub.store.format.batch import BatchHead
 from maruhub.store.format.header import log_name
 from maruhub.store.format.keys import Tail
@@ -68,6 +69,11 @@ def files_of(layout: Layout) -> tuple[tuple[bytes, str], ...]:
 
 def open_source(blades: Blades, layout: Layout) -> Source:
     """Opens a segment's files; raises what is wrong if too few can be read."""
+    with descriptors_for("reading a segment"):
+        return _open_source(blades, layout)
+
+
+def _open_source(blades: Blades, layout: Layout) -> Source:
     if layout.strips is not None:
         found = find_strips(blades, _listed(layout, layout.strips.act))
         return Source(Chain(found.segment_header(), found.copies), files_of(layout))
