@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
-import gc
 import json
 import os
 import shutil
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +17,18 @@ from maruhub.compose import OpenPool
 from maruhub.errors import (
     AlreadyExists,
     BladeLost,
-    Busy,
     Conflict,
     Corrupt,
     InvalidInput,
-    MaruError,
     NoSuchHub,
-    PreconditionFailed,
     ReadOnly,
     Unavailable,
     UnsupportedFormat,
 )
 from maruhub.namespace import Namespace
 from maruhub.store import making
-from maruhub.store.format.extent import Blobs
 from maruhub.store.format.identity import FORMAT_VERSION
-from maruhub.store.local_blade import LocalBlade, LocalFile
+from tests.filled_pool import fill, held
 
 
 @pytest.fixture
@@ -46,24 +36,6 @@ def hub(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "hub"
     compose.create_pool(path, n=4, segment_bytes=1 << 20).close()
     return path
-
-
-def fill(pool: OpenPool, count: int = 20) -> dict[str, bytes]:
-    """Puts, overwrites and deletes some; returns what must be there."""
-    objects = {f"dir/{i}": os.urandom(i * 997) for i in range(count)}
-    namespace = Namespace(pool.store, "me")
-    for key, data in objects.items():
-        namespace.objects.put("photos", key, data, create_bucket=True)
-    namespace.objects.put("photos", "dir/1", b"again")
-    namespace.objects.delete_many("photos", ["dir/0"])
-    del objects["dir/0"]
-    return {**objects, "dir/1": b"again"}
-
-
-def held(pool: OpenPool) -> dict[str, bytes]:
-    namespace = Namespace(pool.store)
-    pages = list(namespace.listing.scan("photos"))
-    return {o.key: bytes(namespace.objects.read("photos", o.key)) for page in pages for o in page}
 
 
 def rows(pool: OpenPool) -> dict[bytes, bytes]:
@@ -407,266 +379,3 @@ def test_a_making_that_fails_leaves_nothing_behind(
     assert list(tmp_path.rglob("*")) == [tmp_path / "m1"]
     monkeypatch.undo()
     compose.create_pool(tmp_path / "new" / "e", blades=blades).close()
-
-
-def held_open(folder: Path) -> list[str]:
-    """What this process has open or mapped below a folder."""
-    links = [Path("/proc/self/fd", number) for number in os.listdir("/proc/self/fd")]
-    opened = [os.readlink(link) for link in links if os.path.lexists(link)]
-    mapped = [line.split(maxsplit=5)[-1] for line in Path("/proc/self/maps").read_text().splitlines()]
-    return sorted({path for path in (*opened, *mapped) if path.startswith(f"{folder}/")})
-
-
-def test_a_closed_hub_has_nothing_open(hub: Path):
-    # At once, not when the collector comes by: who closed a hub may unmount its drives.
-    gc.disable()
-    try:
-        pool = compose.open_pool(hub)
-        objects = fill(pool)
-        assert held(pool) == objects
-        assert held_open(hub)
-        pool.close()
-        assert held_open(hub) == []
-    finally:
-        gc.enable()
-
-
-def damage_the_index(hub: Path) -> None:
-    (hub / "index" / "data.mdb").write_bytes(bytes(8192))
-
-
-def lose_index_and_blades(hub: Path) -> None:
-    for folder in ("index", "blades/0", "blades/1", "blades/2"):
-        shutil.rmtree(hub / folder)
-
-
-def put_a_file_in_place_of_the_index(hub: Path) -> None:
-    shutil.rmtree(hub / "index")
-    (hub / "index").touch()
-
-
-@pytest.mark.parametrize(
-    ("harm", "read_only"),
-    [
-        (damage_the_index, True),
-        (lambda hub: shutil.rmtree(hub / "index"), True),
-        (put_a_file_in_place_of_the_index, False),
-        (lose_index_and_blades, False),
-    ],
-)
-def test_an_opening_that_fails_leaves_nothing_open(
-    hub: Path, harm: Callable[[Path], None], read_only: bool
-) -> None:
-    # Else who is told to make the index anew would hear that the hub is in use.
-    pool = compose.open_pool(hub)
-    fill(pool)
-    pool.close()
-    harm(hub)
-    gc.disable()
-    try:
-        with pytest.raises(MaruError):
-            compose.open_pool(hub, read_only=read_only)
-        assert held_open(hub) == []
-    finally:
-        gc.enable()
-
-
-def test_a_hub_that_is_in_use_alone_is_said_and_let_go_of(hub: Path) -> None:
-    with (hub / "hub.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        before = len(os.listdir("/proc/self/fd"))
-        for _ in range(3):
-            with pytest.raises(Busy, match="in use by another process"):
-                compose.open_pool(hub)
-        assert len(os.listdir("/proc/self/fd")) == before
-    compose.open_pool(hub).close()
-
-
-def test_an_index_put_aside_is_let_go_of(hub: Path) -> None:
-    pool = compose.open_pool(hub)
-    fill(pool)
-    pool.close()
-    data = hub / "index" / "data.mdb"
-    # Its two first pages are sound: it is opened, and found to be damaged when it is asked.
-    data.write_bytes(data.read_bytes()[:8192].ljust(data.stat().st_size, b"\0"))
-    pool = compose.open_pool(hub)
-    aside = [path for path in held_open(hub) if "damaged" in path]
-    pool.close()
-    assert aside == []
-
-
-def test_without_descriptors_a_hub_is_not_opened_for_reading_only(
-    hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = os.open
-
-    def exhausted(path: Any, *rest: Any, **more: Any) -> int:
-        if os.fspath(path).endswith("hub.lock"):
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return real(path, *rest, **more)
-
-    monkeypatch.setattr(os, "open", exhausted)
-    with pytest.raises(Unavailable, match="Too many open files"):
-        compose.open_pool(hub)
-
-
-def test_a_closed_hub_reads_nothing_and_opens_no_file_again(hub: Path) -> None:
-    # An epoch went on for as long as it liked, on drives that somebody had wanted to unmount.
-    pool = compose.open_pool(hub)
-    fill(pool)
-    row = Namespace(pool.store).objects.head("photos", "dir/7")
-    blobs = Blobs.of([row.extents])
-    assert isinstance(pool.store.read_many(blobs)[0], memoryview)
-    pool.close()
-    gc.collect()
-    for ask in (lambda: pool.store.read_many(blobs), lambda: pool.store.announce(blobs.extents)):
-        with pytest.raises(Unavailable, match="closed"):
-            ask()
-    with pytest.raises(Unavailable, match="closed"):
-        pool.store.append([b"late"])
-    with pytest.raises(Unavailable, match="closed"):
-        pool.rebuild_index()
-    pool.store.disclaim([])
-    pool.close()
-    assert held_open(hub) == []
-
-
-def test_a_writer_that_waits_while_a_hub_is_closed_begins_no_log(hub: Path) -> None:
-    pool = compose.open_pool(hub)
-    fill(pool)
-    passed, said = threading.Event(), []
-
-    def write() -> None:
-        try:
-            Namespace(pool.store, "me").objects.put("photos", "late", b"late")
-        except Unavailable as error:
-            said.append(error.what)
-
-    def pass_through() -> None:
-        with pool.store.acting():
-            passed.set()
-            time.sleep(0.1)
-
-    writer = threading.Thread(target=write)
-    real = pool.store._reader.close
-
-    def close_reader() -> None:
-        writer.join(5)
-        real()
-
-    pool.store._reader.close = close_reader  # type: ignore[method-assign]
-    threading.Thread(target=pass_through).start()
-    passed.wait()
-    closing = threading.Thread(target=pool.close)
-    closing.start()
-    time.sleep(0.05)
-    writer.start()
-    closing.join()
-    assert said == ["This hub is closed."]
-    assert held_open(hub) == []
-
-
-def test_a_hub_that_is_forgotten_is_let_go_of(hub: Path) -> None:
-    # Frameworks hand hubs over with thousands of tasks, and close none.
-    threads = threading.active_count()
-    for _ in range(3):
-        pool = compose.open_pool(hub)
-        fill(pool)
-        assert held(pool)
-        del pool
-        gc.collect()
-    until = time.monotonic() + 10
-    while threading.active_count() > threads and time.monotonic() < until:
-        time.sleep(0.01)
-    assert threading.active_count() == threads
-    assert held_open(hub) == []
-
-
-def test_what_outlives_a_forgotten_hub_goes_on(hub: Path) -> None:
-    pool = compose.open_pool(hub)
-    objects = fill(pool)
-    names, other = Namespace(pool.store), compose.open_pool(hub)
-    del pool
-    gc.collect()
-    assert bytes(names.objects.read("photos", "dir/7")) == objects["dir/7"]
-    names.objects.put("photos", "more", b"more")
-    del names
-    gc.collect()
-    assert held(other) == {**objects, "more": b"more"}
-    other.close()
-    assert held_open(hub) == []
-
-
-def test_what_was_refused_is_held_no_longer_than_it_takes_to_say_so(hub: Path) -> None:
-    pool = compose.open_pool(hub)
-    fill(pool)
-    objects, body = Namespace(pool.store, "me").objects, bytes(1000)
-    before = sys.getrefcount(body)
-    gc.disable()
-    try:
-        for _ in range(3):
-            with pytest.raises(PreconditionFailed) as refused:
-                objects.put("photos", "dir/1", body, if_none_match=True, request=b"once")
-            del refused
-        assert sys.getrefcount(body) == before
-    finally:
-        gc.enable()
-        pool.close()
-
-
-@contextlib.contextmanager
-def out_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No file of a blade can be opened any more; those that are open stay so."""
-
-    def refuse(self: LocalBlade, name: str, **_: bool) -> LocalFile:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), name)
-
-    with monkeypatch.context() as exhausted:
-        exhausted.setattr(LocalBlade, "open", refuse)
-        yield
-
-
-@pytest.mark.parametrize("accept_loss", [False, True])
-def test_what_can_not_be_opened_for_want_of_descriptors_is_not_lost(
-    hub: Path, monkeypatch: pytest.MonkeyPatch, accept_loss: bool
-) -> None:
-    pool = compose.open_pool(hub)
-    objects = fill(pool)
-    pool.close()
-    shutil.rmtree(hub / "index")
-    with out_of_descriptors(monkeypatch), pytest.raises(Unavailable, match="ulimit"):
-        compose.open_pool(hub, accept_loss=accept_loss)
-    assert held_open(hub) == []
-    pool = compose.open_pool(hub)
-    assert pool.recovered is not None
-    assert pool.recovered.problems == []
-    assert held(pool) == objects
-    pool.close()
-
-
-@pytest.mark.parametrize("sealed", [False, True])
-def test_a_check_without_descriptors_is_no_finding(
-    hub: Path, monkeypatch: pytest.MonkeyPatch, sealed: bool
-) -> None:
-    pool = compose.open_pool(hub)
-    objects = fill(pool)
-    if sealed:
-        pool.store.close_logs(0)
-        pool.keeper().run()
-    with out_of_descriptors(monkeypatch), pytest.raises(Unavailable, match="ulimit"):
-        pool.check()
-    report = pool.check()
-    assert (report.lost, dict(report.bad_copies)) == ([], {})
-    assert held(pool) == objects
-    pool.close()
-
-
-def test_a_log_is_not_taken_over_without_descriptors(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = compose.open_pool(hub)
-    objects = fill(pool)
-    pool.close()
-    pool = compose.open_pool(hub)
-    with out_of_descriptors(monkeypatch), pytest.raises(Unavailable, match="ulimit"):
-        Namespace(pool.store).objects.put("photos", "more", b"more")
-    assert held(pool) == objects
-    pool.close()
