@@ -117,6 +117,7 @@ def open_environment(path: str, *, create: bool, forked: bool) -> tuple[lmdb.Env
         else:
             break
     try:
+        _keep_from_exec(data)
         _check_length(env, path)
     except BaseException:
         env.close()
@@ -124,6 +125,18 @@ def open_environment(path: str, *, create: bool, forked: bool) -> tuple[lmdb.Env
     if lock:
         env.reader_check()
     return env, lock
+
+
+def _keep_from_exec(data: str) -> None:
+    """Let no program that this process becomes, or starts, go on holding the data file.
+
+    LMDB marks one of its two descriptors of it so, and tells the numbers of neither.
+    """
+    here = os.stat(data)
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(number), here):
+                os.set_inheritable(number, False)
 
 
 def _open(path: str, *, readonly: bool, lock: bool, forked: bool) -> lmdb.Environment:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from maruhub.index.lmdb_environment import ENVIRONMENTS
@@ -31,3 +33,13 @@ def test_one_that_is_collected_by_a_thread_that_opens_another_is_closed_later(tm
         assert open_files(tmp_path / "one")
     LmdbIndex(tmp_path / "another").close()
     assert open_files(tmp_path) == []
+
+
+def test_no_program_that_is_started_holds_the_files(tmp_path: Path) -> None:
+    index = LmdbIndex(tmp_path)
+    look = "import os; print(*(os.readlink(f'/proc/self/fd/{n}') for n in range(256) if os.path.lexists(f'/proc/self/fd/{n}')))"
+    started = subprocess.run(
+        [sys.executable, "-c", look], close_fds=False, capture_output=True, text=True, check=True
+    )
+    assert str(tmp_path) not in started.stdout
+    index.close()
