@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -60,6 +61,8 @@ class OpenPool:
         self._accept_loss = accept_loss
         self.found = found
         self.notices = NoticeBoard(path / "care.lock")
+        # Re-entrant: a signal's handler may close what is being closed.
+        self._closing = threading.RLock()
         with contextlib.ExitStack() as opened:
             # Should something be wrong with the rest, what is open so far is let go of.
             self._lock = opened.enter_context(contextlib.closing(HubLock(path / "hub.lock")))
@@ -176,12 +179,14 @@ class OpenPool:
 
     def after_fork(self) -> None:
         """In the child: the locks that it holds are its own, and the parent's are not kept by it."""
+        self._closing = threading.RLock()
         self._lock.after_fork()
         self.notices.after_fork()
 
     def close(self) -> None:
-        """Lets go of everything; views live on. Idempotent."""
-        self._opened.close()
+        """Lets go of everything; views live on. Idempotent, and over for all who ask when it returns."""
+        with self._closing:
+            self._opened.close()
 
 
 def create_pool(

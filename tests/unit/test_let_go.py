@@ -208,3 +208,26 @@ def test_what_was_refused_is_held_no_longer_than_it_takes_to_say_so(hub: Path) -
     finally:
         gc.enable()
         pool.close()
+
+
+def test_who_closes_a_hub_that_is_being_closed_takes_nothing_from_under_it(hub: Path) -> None:
+    pool = compose.open_pool(hub)
+    fill(pool)
+    begun, go = threading.Event(), threading.Event()
+
+    def seal() -> None:
+        begun.set()
+        go.wait(10)
+
+    pool.store._sealer.wait = seal  # type: ignore[method-assign]
+    closing = [threading.Thread(target=pool.close) for _ in range(2)]
+    closing[0].start()
+    begun.wait()
+    closing[1].start()
+    closing[1].join(0.1)
+    assert closing[1].is_alive()
+    assert pool._index.get_many([b"Kcat"]) == [None]
+    go.set()
+    for thread in closing:
+        thread.join()
+    assert held_open(hub) == []
