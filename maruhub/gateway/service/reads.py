@@ -115,8 +115,11 @@ def _is_news(request: Request, info: ObjectInfo) -> bool:
 
 
 def _span(request: Request, info: ObjectInfo) -> tuple[int, int] | None:
+    asked = request.asked
+    if "range" not in asked.headers and "partNumber" not in asked.parameters:
+        return None
     return span_asked(
-        request.asked,
+        asked,
         info.size,
         etag=info.etag,
         modified_us=info.created_us,
@@ -145,6 +148,8 @@ def _checksums_of(request: Request, info: ObjectInfo, *, whole: bool) -> Headers
 
 def _told(request: Request, authority: Authority, tail: Fields) -> Fields:
     """The fields of a version without those that the caller may not ask for by themselves either."""
+    if not tail:
+        return tail
     hidden = [n for n, right in _OWN_RIGHTS.items() if n in tail and not _may(request, authority, right)]
     return {name: value for name, value in tail.items() if name not in hidden} if hidden else tail
 
