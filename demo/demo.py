@@ -292,6 +292,9 @@ def main() -> None:
     for words in ("ls digits | head", "show digits", "diff digits@v2", "history digits/0000.png"):
         print(f"  .venv/bin/maru {words}")
     print("  .venv/bin/maru cp -r maru://digits out\n")
+    print("The same objects over HTTP, for whatever speaks S3 or for maruhub.connect elsewhere:\n")
+    print("  .venv/bin/maru key create me --admin")
+    print("  .venv/bin/maru serve\n")
     print(f"make demo again makes it anew; rm -r {folder} removes it.")
 
 
