@@ -72,6 +72,7 @@ def test_a_round_under_way_ends_when_the_hub_is_closed(
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_killed_keepers_child_does_not_keep_others_from_caring(tmp_path: Path):
     create_pool(tmp_path / "hub", n=1).close()
     hub = maruhub.connect(tmp_path / "hub")

@@ -292,6 +292,7 @@ def test_a_decoder_that_wants_to_end_the_process_is_heard_in_the_training_loop(
     assert batches.state_dict()["position"] == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_cache_goes_on_in_a_child_that_was_forked_while_a_thread_put_into_it() -> None:
     cache = DecodedCache(1000)
     cache.put(1, b"one")
