@@ -26,12 +26,14 @@ _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)
 _USER_ARN = re.compile(r"arn:aws:iam::(?:0{12})?:user/(.+)", re.DOTALL)
 
 
-def read_policy(raw: bytes, *, bucket: str | None) -> Policy:
+def read_policy(raw: bytes, *, bucket: str | None, kept: bool = False) -> Policy:
     """A policy from its document.
 
     Args:
         raw: JSON in UTF-8, at most 20 KiB.
         bucket: Whose policy it is; None for one of a user or key, which names no principal.
+        kept: Whether it was taken before, maybe by rules that were less strict: what it meant by them it
+            means still. Refused, it would keep everybody out of the bucket, and its owner from mending it.
 
     Raises:
         S3Failure: ``MalformedPolicy``.
@@ -52,7 +54,7 @@ def read_policy(raw: bytes, *, bucket: str | None) -> Policy:
     statements = listed if isinstance(listed, list) else [listed]
     if listed is None or not statements:
         raise _wrong("Missing required field Statement.")
-    read = tuple(_statement(s, f"statement {i}", bucket) for i, s in enumerate(statements, 1))
+    read = tuple(_statement(s, f"statement {i}", bucket, kept) for i, s in enumerate(statements, 1))
     sids = [s.sid for s in read if s.sid]
     if len(set(sids)) != len(sids):
         raise _wrong("Statement IDs (Sid) in a single policy must be unique.")
@@ -77,7 +79,7 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no number")
 
 
-def _statement(given: object, where: str, bucket: str | None) -> Statement:
+def _statement(given: object, where: str, bucket: str | None, kept: bool) -> Statement:
     if not isinstance(given, dict):
         raise _wrong(f"{where} must be an object.")
     _only(given, _STATEMENT_WORDS, where)
@@ -92,7 +94,7 @@ def _statement(given: object, where: str, bucket: str | None) -> Statement:
     resources, not_resources = _either(given, "Resource", where)
     statement = Statement(
         allow=given["Effect"] == "Allow",
-        principals=None if bucket is None else _principals(given.get("Principal"), where),
+        principals=None if bucket is None else _principals(given.get("Principal"), where, kept=kept),
         actions=tuple(_action(action, where) for action in actions),
         resources=tuple(_resource(resource, where, bucket) for resource in resources),
         not_actions=not_actions,
@@ -127,7 +129,7 @@ def _refuse_variables(text: str, what: str) -> None:
         raise _wrong(f"{what}: policy variables (${{…}}) are not supported.")
 
 
-def _principals(given: object, where: str) -> frozenset[str]:
+def _principals(given: object, where: str, *, kept: bool) -> frozenset[str]:
     if given == ANYONE:
         return frozenset({ANYONE})
     if not isinstance(given, dict) or set(given) != {"AWS"}:
@@ -136,7 +138,7 @@ def _principals(given: object, where: str) -> frozenset[str]:
     for text in _texts(given["AWS"], f"Principal of {where}"):
         match = _USER_ARN.fullmatch(text)
         name = match.group(1) if match else text
-        account = match is None and _ACCOUNT.fullmatch(text)
+        account = match is None and not kept and _ACCOUNT.fullmatch(text)
         if name != ANYONE and (account or name.startswith("arn:") or "*" in name or "?" in name):
             raise _wrong(f"Invalid principal in policy: {text[:200]} in {where}.")
         found.add(name)

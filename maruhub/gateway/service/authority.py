@@ -267,7 +267,7 @@ def bad_bucket_name(name: str, wrong: InvalidName) -> S3Failure:
 @functools.lru_cache(maxsize=4096)
 def _policy(text: str, bucket: str | None) -> Policy:
     """Policies are texts that were checked when they were put; here each is read once."""
-    return read_policy(text.encode(), bucket=bucket)
+    return read_policy(text.encode(), bucket=bucket, kept=True)
 
 
 def allowed_buckets(authority: Authority, buckets: Iterable[Bucket]) -> list[Bucket]:

@@ -87,7 +87,8 @@ delete_bucket_policy = _deleting("policy")
 def get_bucket_policy_status(request: Request, authority: Authority) -> Answer:
     """Whether the policy lets everyone in."""
     text = _get(request, authority, "policy", "NoSuchBucketPolicy")
-    return xml(settings.policy_status(read_policy(text.encode(), bucket=request.bucket).is_public))
+    policy = read_policy(text.encode(), bucket=request.bucket, kept=True)
+    return xml(settings.policy_status(policy.is_public))
 
 
 def get_bucket_cors(request: Request, authority: Authority) -> Answer:

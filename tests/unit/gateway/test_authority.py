@@ -65,6 +65,11 @@ def test_a_users_conditions_count_beside_a_bucket_that_has_none(hub: Hub):
     assert not may_read(hub, "tagged", policy=document(ALLOW), user_policy=json.dumps(user))
 
 
+def test_a_policy_kept_from_before_accounts_were_refused_keeps_nobody_out(hub: Hub):
+    of_an_account = {"Effect": "Deny", "Principal": {"AWS": "123456789012"}, "Action": "s3:GetObject"}
+    assert may_read(hub, "plain", policy=document(ALLOW, ALLOW | of_an_account))
+
+
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 ALL_BUT_ONE = {"Effect": "Allow", "NotAction": "s3:DeleteObject", "Resource": "*"}
 
