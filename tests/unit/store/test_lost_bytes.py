@@ -80,7 +80,8 @@ def three_of(hub: Path) -> list[Path]:
 def spoiled(file: Path) -> None:
     """Other bytes in the middle of a strip, whose header and sums stay."""
     raw = bytearray(file.read_bytes())
-    raw[5000:-4096] = bytes(byte ^ 255 for byte in raw[5000:-4096])
+    # Different ones in each: the same change in several may cancel itself out where they are decoded together.
+    raw[5000:-4096] = random.Random(file.name).randbytes(len(raw[5000:-4096]))
     file.write_bytes(raw)
 
 
