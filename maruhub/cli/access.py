@@ -179,7 +179,7 @@ def _show_new(session: Session, new: NewKey) -> None:
 def _policy(file: Path) -> str:
     """The document in a file, if it is a policy of a user or key; raises InvalidInput."""
     from maruhub.gateway.s3.failure import S3Failure
-    from maruhub.gateway.s3.policy_document import POLICY_BYTES_MAX, read_policy
+    from maruhub.gateway.s3.policies.document import POLICY_BYTES_MAX, read_policy
 
     with file.open("rb") as opened:
         raw = opened.read(POLICY_BYTES_MAX + 1)

@@ -12,7 +12,7 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.s3.checksums import KINDS
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.request_headers import _KNOWN
-from maruhub.gateway.s3.signature_v2 import signature_v2, string_to_sign_v2
+from maruhub.gateway.s3.signatures.v2 import signature_v2, string_to_sign_v2
 from maruhub.namespace import PutItem
 from maruhub.remote.putting import encode_write
 from tests.fuzz.mutation import mutated

@@ -11,9 +11,9 @@ from dataclasses import replace
 import pytest
 
 from maruhub.gateway.s3.checksums import KINDS, new_sum
-from maruhub.gateway.s3.chunks import Chunks
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
+from maruhub.gateway.s3.signatures.chunks import Chunks
 from maruhub.wire.signing import Signer, signature_of
 from tests.fuzz.prober import COUNT, Prober
 from tests.interop.rights_table import Stage, ask_for

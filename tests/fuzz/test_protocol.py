@@ -19,20 +19,19 @@ from maruhub.errors import MaruError
 from maruhub.gateway.batch.fields import parse_object
 from maruhub.gateway.batch.request import parse_read
 from maruhub.gateway.batch.writing import parse_write
-from maruhub.gateway.s3 import answers, cors, documents, listing, settings
+from maruhub.gateway.s3 import cors, listing
 from maruhub.gateway.s3.byte_range import read_copy_range, read_range
 from maruhub.gateway.s3.checksums import Expected
-from maruhub.gateway.s3.chunks import Chunks
 from maruhub.gateway.s3.conditions import copy_conditions, read_conditions, write_conditions
-from maruhub.gateway.s3.lifecycle_document import read_lifecycle
+from maruhub.gateway.s3.documents import answers, requests, settings
+from maruhub.gateway.s3.documents.lifecycle import read_lifecycle
 from maruhub.gateway.s3.metadata import metadata_headers, read_metadata
 from maruhub.gateway.s3.object_lock import read_lock_headers
 from maruhub.gateway.s3.operation import Operation as Op
 from maruhub.gateway.s3.operation import Support
 from maruhub.gateway.s3.permission import needs, policy_keys
-from maruhub.gateway.s3.policy_document import read_policy
-from maruhub.gateway.s3.post_policy import read_post_policy
-from maruhub.gateway.s3.presigned import is_presigned, verify_query
+from maruhub.gateway.s3.policies.document import read_policy
+from maruhub.gateway.s3.policies.form import read_post_policy
 from maruhub.gateway.s3.properties import (
     read_copy_source,
     read_part_number,
@@ -40,8 +39,10 @@ from maruhub.gateway.s3.properties import (
     response_overrides,
 )
 from maruhub.gateway.s3.route import Asked, route
-from maruhub.gateway.s3.signature import verify_header
-from maruhub.gateway.s3.signature_v2 import is_link_v2, verify_link_v2
+from maruhub.gateway.s3.signatures.chunks import Chunks
+from maruhub.gateway.s3.signatures.presigned import is_presigned, verify_query
+from maruhub.gateway.s3.signatures.v2 import is_link_v2, verify_link_v2
+from maruhub.gateway.s3.signatures.v4 import verify_header
 from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.serve.heads import check_head
 from maruhub.gateway.service.translation import failure_of
@@ -85,14 +86,14 @@ PAGES: dict[Op, Callable[[Asked], Any]] = {
 }
 
 BODIES: tuple[Callable[[bytes], Any], ...] = (
-    documents.read_complete_upload,
-    documents.read_delete,
-    documents.read_tagging,
-    documents.read_versioning,
-    documents.read_create_bucket,
-    documents.read_object_lock,
-    lambda body: documents.read_retention(body, now_us=NOW_US),
-    documents.read_legal_hold,
+    requests.read_complete_upload,
+    requests.read_delete,
+    requests.read_tagging,
+    requests.read_versioning,
+    requests.read_create_bucket,
+    requests.read_object_lock,
+    lambda body: requests.read_retention(body, now_us=NOW_US),
+    requests.read_legal_hold,
     cors.read_cors,
     read_lifecycle,
     lambda body: read_policy(body, bucket="shelf"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from maruhub.gateway.s3.document import Element, malformed, read_document
+from maruhub.gateway.s3.documents.element import Element, malformed, read_document
+from maruhub.gateway.s3.documents.text import document, element
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.xml_text import document, element
 
 RULES_MAX = 100
 CORS_BYTES_MAX = 64 << 10

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3.documents import ObjectToDelete, read_legal_hold, read_retention, read_tagging
+from maruhub.gateway.s3.documents.requests import (
+    ObjectToDelete,
+    read_legal_hold,
+    read_retention,
+    read_tagging,
+)
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.object_lock import HOLD, MODE, UNTIL, to_iso_date
 from maruhub.gateway.s3.operation import CONDITIONAL_WRITES, READS, Operation
-from maruhub.gateway.s3.policy import ANYONE, Statement, arn
-from maruhub.gateway.s3.policy_condition import Condition
+from maruhub.gateway.s3.policies.condition import Condition
+from maruhub.gateway.s3.policies.policy import ANYONE, Statement, arn
 from maruhub.gateway.s3.properties import read_copy_source
 from maruhub.gateway.s3.route import Asked
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import FORM, PREFLIGHT, REFUSED, Operation, Place
-from maruhub.gateway.s3.query import SUBRESOURCES, read_query
 from maruhub.gateway.s3.request_headers import refuse_misplaced, refuse_unknown, with_hoisted
+from maruhub.gateway.s3.signatures.query import SUBRESOURCES, read_query
 from maruhub.wire.recall import recalled
 
 KEY_BYTES_MAX = 1024

@@ -11,7 +11,7 @@ from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # it is d
 
 from maruhub.gateway.answer import Answer, Gathered
 from maruhub.gateway.head import Head
-from maruhub.gateway.s3 import xml_text
+from maruhub.gateway.s3.documents import text
 from maruhub.gateway.serve.connections.connection import Connection
 from maruhub.gateway.serve.connections.outflow import Outflow
 from maruhub.gateway.serve.connections.straight import LEAST_BYTES, Straight, way_to
@@ -20,7 +20,7 @@ from maruhub.wire.frame import Buffer
 
 HOST_ID: Final = "maruhub"
 CLOSE: Final = ("connection", "close")
-DECLARATION: Final = xml_text.DECLARATION.encode()
+DECLARATION: Final = text.DECLARATION.encode()
 Pieces = Iterator[bytes | bytearray]
 _BEGINNING: Final = 4
 """Pieces that are looked at before an answer begins: what a batch says of itself, and its first window."""

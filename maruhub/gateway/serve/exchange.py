@@ -21,7 +21,7 @@ from typing import Any, Final
 from maruhub.errors import MaruError
 from maruhub.gateway.answer import Answer, Step
 from maruhub.gateway.head import Head
-from maruhub.gateway.s3 import answers
+from maruhub.gateway.s3.documents import answers
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import FORM, LONG_WRITES, READS, Operation
 from maruhub.gateway.s3.route import Asked, bucket_of_host, route

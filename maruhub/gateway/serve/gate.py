@@ -13,9 +13,10 @@ from maruhub.gateway.head import Head
 from maruhub.gateway.identity import Keyring
 from maruhub.gateway.s3.checksums import without_sums
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.post_signature import is_signed, verify_form
-from maruhub.gateway.s3.presigned import is_presigned, verify_query
-from maruhub.gateway.s3.signature import (
+from maruhub.gateway.s3.signatures.form import is_signed, verify_form
+from maruhub.gateway.s3.signatures.presigned import is_presigned, verify_query
+from maruhub.gateway.s3.signatures.v2 import is_link_v2, verify_link_v2
+from maruhub.gateway.s3.signatures.v4 import (
     Payload,
     PayloadMode,
     Secrets,
@@ -23,7 +24,6 @@ from maruhub.gateway.s3.signature import (
     unsigned_payload,
     verify_header,
 )
-from maruhub.gateway.s3.signature_v2 import is_link_v2, verify_link_v2
 from maruhub.gateway.service.request import Caller
 from maruhub.gateway.service.sinks import Intake
 from maruhub.namespace import Namespace

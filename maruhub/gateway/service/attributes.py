@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3.answers import ObjectAttributes, asked_attributes, object_attributes
 from maruhub.gateway.s3.conditions import to_http_date
+from maruhub.gateway.s3.documents.answers import ObjectAttributes, asked_attributes, object_attributes
+from maruhub.gateway.s3.documents.listings import ListedPart
 from maruhub.gateway.s3.listing import whole_number
-from maruhub.gateway.s3.listing_answers import ListedPart
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.reads import element_of, find_version, part_sums, version_headers
 from maruhub.gateway.service.request import Request

@@ -23,8 +23,8 @@ from maruhub.gateway.s3.permission import (
     policy_keys,
     resource_of,
 )
-from maruhub.gateway.s3.policy import Decision, Policy, PolicyRequest, Statement, evaluate
-from maruhub.gateway.s3.policy_document import read_policy
+from maruhub.gateway.s3.policies.document import read_policy
+from maruhub.gateway.s3.policies.policy import Decision, Policy, PolicyRequest, Statement, evaluate
 from maruhub.gateway.s3.properties import read_copy_source
 from maruhub.gateway.s3.tags import read_tagging_header
 from maruhub.gateway.service.request import Request

@@ -9,8 +9,8 @@ from typing import Any
 from maruhub.errors import AlreadyExists, InvalidName, Refused
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3 import settings
-from maruhub.gateway.s3.documents import read_create_bucket, read_versioning
+from maruhub.gateway.s3.documents import settings
+from maruhub.gateway.s3.documents.requests import read_create_bucket, read_versioning
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.properties import canned_acl
 from maruhub.gateway.service.authority import Authority, bad_bucket_name

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from maruhub.errors import NoSuchKey, PreconditionFailed
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3.answers import copied_object
 from maruhub.gateway.s3.checksums import KINDS, new_sum
 from maruhub.gateway.s3.conditions import Verdict, copy_conditions
+from maruhub.gateway.s3.documents.answers import copied_object
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.properties import (
     CopySource,

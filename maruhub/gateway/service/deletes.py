@@ -5,13 +5,13 @@ from __future__ import annotations
 from maruhub.errors import InvalidInput, MaruError
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3.answers import (
+from maruhub.gateway.s3.conditions import Conditions, Verdict, write_conditions
+from maruhub.gateway.s3.documents.answers import (
     DeletedObject,
     DeleteError,
     deleted,
 )
-from maruhub.gateway.s3.conditions import Conditions, Verdict, write_conditions
-from maruhub.gateway.s3.documents import ObjectToDelete, read_delete
+from maruhub.gateway.s3.documents.requests import ObjectToDelete, read_delete
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.permission import BYPASS, bypasses_governance, deletion_needs
 from maruhub.gateway.service.authority import Authority

@@ -11,12 +11,12 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3.answers import posted_object
 from maruhub.gateway.s3.checksums import Expected
-from maruhub.gateway.s3.documents import read_tagging
+from maruhub.gateway.s3.documents.answers import posted_object
+from maruhub.gateway.s3.documents.requests import read_tagging
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.post_policy import PostPolicy, read_post_policy
+from maruhub.gateway.s3.policies.form import PostPolicy, read_post_policy
 from maruhub.gateway.s3.properties import read_properties
 from maruhub.gateway.s3.request_headers import SIGNATURE_PARAMETERS, refuse_unknown
 from maruhub.gateway.s3.route import KEY_BYTES_MAX

@@ -14,11 +14,12 @@ from maruhub.api.frozen import FrozenBucket, FrozenObject, frozen_bucket, versio
 from maruhub.errors import NotFound
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3 import listing, listing_answers, settings
+from maruhub.gateway.s3 import listing
 from maruhub.gateway.s3.byte_range import content_range
 from maruhub.gateway.s3.conditions import Verdict, read_conditions, to_http_date
+from maruhub.gateway.s3.documents import listings, settings
+from maruhub.gateway.s3.documents.listings import ListedObject
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.listing_answers import ListedObject
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.properties import DEFAULT_TYPE, response_overrides
 from maruhub.gateway.s3.span import span_asked
@@ -127,14 +128,14 @@ class FrozenDoor:
     def _list_v1(self, request: Request, _authority: Authority) -> Answer:
         page = listing.objects_v1_page(request.asked)
         objects, prefixes, more = self._page(page)
-        return xml(listing_answers.objects_v1(BUCKET, page, objects, prefixes, more=more))
+        return xml(listings.objects_v1(BUCKET, page, objects, prefixes, more=more))
 
     def _list_v2(self, request: Request, _authority: Authority) -> Answer:
         page = listing.objects_page(request.asked)
         objects, prefixes, more = self._page(page)
         names = [o.key for o in objects[-1:]] + prefixes[-1:]
         token = listing.make_token(max(names, key=str.encode), BUCKET) if more and names else ""
-        return xml(listing_answers.objects_v2(BUCKET, page, objects, prefixes, next_token=token))
+        return xml(listings.objects_v2(BUCKET, page, objects, prefixes, next_token=token))
 
     def _page(self, page: listing.ObjectsPage) -> tuple[list[ListedObject], list[str], bool]:
         """Entries behind ``page.after``; with the delimiter ``/`` folders are rolled up."""

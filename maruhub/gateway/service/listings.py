@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3 import listing, listing_answers
-from maruhub.gateway.s3.listing_answers import (
+from maruhub.gateway.s3 import listing
+from maruhub.gateway.s3.documents import listings
+from maruhub.gateway.s3.documents.listings import (
     ListedBucket,
     ListedObject,
     ListedPart,
@@ -55,14 +56,14 @@ def list_buckets(request: Request, authority: Authority) -> Answer:
     token = listing.make_token(shown[-1].name, "") if len(shown) < len(found) else ""
     listed = [ListedBucket(bucket.name, bucket.created_us, region_of(bucket)) for bucket in shown]
     whose = Owner(request.caller.user or HUB, request.caller.user or HUB)
-    return xml(listing_answers.buckets(whose, page, listed, next_token=token))
+    return xml(listings.buckets(whose, page, listed, next_token=token))
 
 
 def list_objects(request: Request, authority: Authority) -> Answer:
     """ListObjects, version 1."""
     page = listing.objects_v1_page(request.asked)
     objects, prefixes, next_name = _page(request, authority, page)
-    body = listing_answers.objects_v1(request.bucket, page, objects, prefixes, more=next_name is not None)
+    body = listings.objects_v1(request.bucket, page, objects, prefixes, more=next_name is not None)
     return xml(body)
 
 
@@ -71,7 +72,7 @@ def list_objects_v2(request: Request, authority: Authority) -> Answer:
     page = listing.objects_page(request.asked)
     objects, prefixes, next_name = _page(request, authority, page)
     token = "" if next_name is None else listing.make_token(next_name, request.bucket)
-    body = listing_answers.objects_v2(request.bucket, page, objects, prefixes, next_token=token)
+    body = listings.objects_v2(request.bucket, page, objects, prefixes, next_token=token)
     return xml(body)
 
 
@@ -116,7 +117,7 @@ def list_object_versions(request: Request, authority: Authority) -> Answer:
         version_marker=page.version_id_marker,
         limit=page.limit,
     )
-    body = listing_answers.versions(
+    body = listings.versions(
         request.bucket,
         page,
         [_listed_version(version, owner) for version in found.versions],
@@ -148,7 +149,7 @@ def list_multipart_uploads(request: Request, authority: Authority) -> Answer:
         upload_marker=page.upload_id_marker,
         limit=page.limit,
     )
-    body = listing_answers.uploads(
+    body = listings.uploads(
         request.bucket,
         page,
         [listed_upload(upload) for upload in found.uploads],
@@ -175,7 +176,7 @@ def list_parts(request: Request, authority: Authority) -> Answer:
     upload = uploads.get(request.bucket, request.key, page.upload_id)
     found = uploads.parts(request.bucket, request.key, page.upload_id, after=page.after, limit=page.limit + 1)
     shown = found[: page.limit]
-    body = listing_answers.parts(
+    body = listings.parts(
         request.bucket,
         request.key,
         page,

@@ -7,8 +7,8 @@ from typing import Any
 from maruhub.errors import Refused
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.need import Need
-from maruhub.gateway.s3 import answers
-from maruhub.gateway.s3.documents import read_legal_hold, read_retention, read_tagging
+from maruhub.gateway.s3.documents import answers
+from maruhub.gateway.s3.documents.requests import read_legal_hold, read_retention, read_tagging
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.permission import BYPASS, bypasses_governance
 from maruhub.gateway.service.authority import Authority

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from maruhub.errors import PreconditionFailed
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.properties import read_properties
-from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.s3.signatures.v4 import Payload
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.sinks import Intake

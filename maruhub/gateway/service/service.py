@@ -15,7 +15,7 @@ from maruhub.gateway.s3.cors import cors_headers, preflight, read_cors
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import FIXED, PREFLIGHT
 from maruhub.gateway.s3.operation import Operation as Op
-from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.s3.signatures.v4 import Payload
 from maruhub.gateway.service import (
     attributes,
     buckets,

@@ -8,16 +8,16 @@ from typing import Any
 
 from maruhub.errors import Refused
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3 import answers, settings
 from maruhub.gateway.s3.cors import read_cors
-from maruhub.gateway.s3.documents import read_object_lock, read_tagging
+from maruhub.gateway.s3.documents import answers, settings
+from maruhub.gateway.s3.documents.lifecycle import read_lifecycle, write_lifecycle
+from maruhub.gateway.s3.documents.requests import read_object_lock, read_tagging
+from maruhub.gateway.s3.documents.settings import PublicAccessBlock
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.lifecycle_document import read_lifecycle, write_lifecycle
 from maruhub.gateway.s3.object_lock import DefaultRetention, LockMode
 from maruhub.gateway.s3.permission import canned_acl_statements
-from maruhub.gateway.s3.policy_document import read_policy
+from maruhub.gateway.s3.policies.document import read_policy
 from maruhub.gateway.s3.properties import canned_acl
-from maruhub.gateway.s3.settings import PublicAccessBlock
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.listings import owner_of, xml
 from maruhub.gateway.service.request import Request

@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 from maruhub.gateway.answer import Answer
 from maruhub.gateway.s3.checksums import Expected, new_sum
-from maruhub.gateway.s3.chunks import Chunks
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signature import Payload, PayloadMode
+from maruhub.gateway.s3.signatures.chunks import Chunks
+from maruhub.gateway.s3.signatures.v4 import Payload, PayloadMode
 from maruhub.namespace.digests import INLINE_BYTES, Digest
 from maruhub.wire.signing import Signer
 

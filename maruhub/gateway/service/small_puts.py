@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from maruhub.errors import MaruError
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.s3.signatures.v4 import Payload
 from maruhub.gateway.service.puts import Put
 from maruhub.gateway.service.request import Request
 from maruhub.gateway.service.service import Service

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from maruhub.errors import NoSuchUpload, PreconditionFailed
 from maruhub.gateway.answer import Answer
-from maruhub.gateway.s3.answers import begun_upload, completed_upload, copied_part
 from maruhub.gateway.s3.byte_range import read_copy_range
 from maruhub.gateway.s3.checksums import KINDS, composite, decoded, full_object, pack_sums, sums_given
-from maruhub.gateway.s3.documents import CompletedPart, read_complete_upload
+from maruhub.gateway.s3.documents.answers import begun_upload, completed_upload, copied_part
+from maruhub.gateway.s3.documents.requests import CompletedPart, read_complete_upload
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.properties import read_copy_source, read_part_number, read_properties
-from maruhub.gateway.s3.signature import Payload
+from maruhub.gateway.s3.signatures.v4 import Payload
 from maruhub.gateway.service.authority import Authority
 from maruhub.gateway.service.copies import find_source, source_headers
 from maruhub.gateway.service.expiring import abort_headers

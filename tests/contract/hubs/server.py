@@ -16,7 +16,7 @@ from maruhub.api.hub import Hub
 from maruhub.gateway.batch.door import BatchDoor
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signature import verify_header
+from maruhub.gateway.s3.signatures.v4 import verify_header
 
 KEY, SECRET = "reader", "a secret"
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maruhub.gateway.s3.cors import CorsRule, cors_headers, preflight, read_cors, write_cors
+from maruhub.gateway.s3.documents.lifecycle import read_lifecycle, write_lifecycle
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.lifecycle_document import read_lifecycle, write_lifecycle
 from maruhub.namespace.lifecycle import (
     DAY_US,
     LifecycleFilter,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maruhub.gateway.s3.chunks import Chunks
 from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.signatures.chunks import Chunks
 from maruhub.wire.signing import Scope, Signer, signing_key
 
 # "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".

@@ -13,13 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maruhub.gateway.s3 import answers, documents, settings
 from maruhub.gateway.s3.cors import read_cors
-from maruhub.gateway.s3.document import BYTES_MAX, read_document
-from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.lifecycle_document import read_lifecycle
-from maruhub.gateway.s3.listing import ObjectsPage, PartsPage, UploadsPage, VersionsPage
-from maruhub.gateway.s3.listing_answers import (
+from maruhub.gateway.s3.documents import answers, requests, settings
+from maruhub.gateway.s3.documents.element import BYTES_MAX, read_document
+from maruhub.gateway.s3.documents.lifecycle import read_lifecycle
+from maruhub.gateway.s3.documents.listings import (
     ListedObject,
     ListedPart,
     ListedUpload,
@@ -31,6 +29,8 @@ from maruhub.gateway.s3.listing_answers import (
     uploads,
     versions,
 )
+from maruhub.gateway.s3.failure import S3Failure
+from maruhub.gateway.s3.listing import ObjectsPage, PartsPage, UploadsPage, VersionsPage
 from maruhub.gateway.s3.object_lock import DefaultRetention, LockMode, Retention
 from maruhub.gateway.s3.operation import Operation, Support
 
@@ -39,14 +39,14 @@ ANN = Owner("ann", "Ann")
 S3 = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 READERS: dict[str, Callable[[bytes], object]] = {
-    "CompleteMultipartUpload": documents.read_complete_upload,
-    "Delete": documents.read_delete,
-    "Tagging": documents.read_tagging,
-    "VersioningConfiguration": documents.read_versioning,
-    "CreateBucketConfiguration": documents.read_create_bucket,
-    "ObjectLockConfiguration": documents.read_object_lock,
-    "Retention": lambda raw: documents.read_retention(raw, now_us=NOW_US),
-    "LegalHold": documents.read_legal_hold,
+    "CompleteMultipartUpload": requests.read_complete_upload,
+    "Delete": requests.read_delete,
+    "Tagging": requests.read_tagging,
+    "VersioningConfiguration": requests.read_versioning,
+    "CreateBucketConfiguration": requests.read_create_bucket,
+    "ObjectLockConfiguration": requests.read_object_lock,
+    "Retention": lambda raw: requests.read_retention(raw, now_us=NOW_US),
+    "LegalHold": requests.read_legal_hold,
     "PublicAccessBlockConfiguration": settings.read_public_access_block,
     "OwnershipControls": settings.check_ownership,
     "NotificationConfiguration": settings.check_notification,
@@ -123,7 +123,7 @@ def test_what_stands_where_nothing_can_is_malformed(content: str):
 
 
 def test_a_hundred_megabytes_are_not_even_parsed():
-    assert _code(documents.read_delete, b"<Delete>" + b" " * (100 << 20)) == "MaxMessageLengthExceeded"
+    assert _code(requests.read_delete, b"<Delete>" + b" " * (100 << 20)) == "MaxMessageLengthExceeded"
 
 
 @given(
@@ -156,8 +156,8 @@ def test_any_body_gives_a_value_or_a_failure(root: str, names: str, raw: bytes):
 )
 def test_namespaces_are_all_the_same(namespace: str):
     raw = f'<Delete{namespace}><Quiet> true </Quiet><Object><Key> a </Key><ETag>"x"</ETag></Object></Delete>'
-    assert documents.read_delete(raw.encode()) == documents.Deletion(
-        (documents.ObjectToDelete(" a ", None, "x"),), quiet=True
+    assert requests.read_delete(raw.encode()) == requests.Deletion(
+        (requests.ObjectToDelete(" a ", None, "x"),), quiet=True
     )
 
 
@@ -168,14 +168,14 @@ def test_parts_come_in_order():
         listed = "".join(part.format(n) for n in numbers)
         return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
 
-    assert documents.read_complete_upload(whole(1, 7)) == tuple(
-        documents.CompletedPart(n, "e", {"crc32": "AA=="}) for n in (1, 7)
+    assert requests.read_complete_upload(whole(1, 7)) == tuple(
+        requests.CompletedPart(n, "e", {"crc32": "AA=="}) for n in (1, 7)
     )
-    assert len(documents.read_complete_upload(whole(*range(1, 10_001)))) == 10_000
-    assert _code(documents.read_complete_upload, whole(2, 1)) == "InvalidPartOrder"
-    assert _code(documents.read_complete_upload, whole(1, 1)) == "InvalidPartOrder"
-    assert _code(documents.read_complete_upload, whole(0)) == "InvalidArgument"
-    assert _code(documents.read_complete_upload, whole()) == "MalformedXML"
+    assert len(requests.read_complete_upload(whole(*range(1, 10_001)))) == 10_000
+    assert _code(requests.read_complete_upload, whole(2, 1)) == "InvalidPartOrder"
+    assert _code(requests.read_complete_upload, whole(1, 1)) == "InvalidPartOrder"
+    assert _code(requests.read_complete_upload, whole(0)) == "InvalidArgument"
+    assert _code(requests.read_complete_upload, whole()) == "MalformedXML"
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ def test_settings_written_are_settings_read():
         DefaultRetention(LockMode.COMPLIANCE, days=3),
         DefaultRetention(LockMode.GOVERNANCE, years=1),
     ):
-        assert documents.read_object_lock(settings.object_lock(retention)) == retention
+        assert requests.read_object_lock(settings.object_lock(retention)) == retention
     kept = Retention(LockMode.GOVERNANCE, NOW_US + 5_000)
-    assert documents.read_retention(answers.retention(kept), now_us=NOW_US) == kept
-    assert [documents.read_legal_hold(answers.legal_hold(held)) for held in (True, False)] == [True, False]
-    assert [documents.read_versioning(settings.versioning(on)) for on in (True, False)] == [True, False]
+    assert requests.read_retention(answers.retention(kept), now_us=NOW_US) == kept
+    assert [requests.read_legal_hold(answers.legal_hold(held)) for held in (True, False)] == [True, False]
+    assert [requests.read_versioning(settings.versioning(on)) for on in (True, False)] == [True, False]
     block = settings.PublicAccessBlock(block_public_acls=True, restrict_public_buckets=True)
     assert settings.read_public_access_block(settings.public_access_block(block)) == block
-    assert documents.read_create_bucket(b"").location == ""
+    assert requests.read_create_bucket(b"").location == ""
     settings.check_acl(answers.acl(ANN), "ann")
 
 
@@ -229,7 +229,7 @@ def test_settings_written_are_settings_read():
     )
 )
 def test_tags_written_are_tags_read(tags: dict[str, str]):
-    assert documents.read_tagging(answers.tagging(tags)) == tags
+    assert requests.read_tagging(answers.tagging(tags)) == tags
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from maruhub.errors import MaruError
-from maruhub.gateway.s3.signature import Payload, PayloadMode
+from maruhub.gateway.s3.signatures.v4 import Payload, PayloadMode
 from maruhub.gateway.service.sinks import Intake
 from maruhub.namespace.digests import INLINE_BYTES
 

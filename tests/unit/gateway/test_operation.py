@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.policy import ACTIONS
+from maruhub.gateway.s3.policies.policy import ACTIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "s3.md"
 ROW = re.compile(r"^\| `(\w+)` \| `(\w+)` (\w+) \| `?([^|`]*)`? \| `?([^|`]*)`? \| (\w+) \|$", re.MULTILINE)

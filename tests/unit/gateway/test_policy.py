@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maruhub.gateway.head import Head
-from maruhub.gateway.s3.documents import ObjectToDelete
+from maruhub.gateway.s3.documents.requests import ObjectToDelete
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.permission import (
@@ -22,9 +22,9 @@ from maruhub.gateway.s3.permission import (
     policy_keys,
     resource_of,
 )
-from maruhub.gateway.s3.policy import Decision, PolicyRequest, Statement, arn, evaluate
-from maruhub.gateway.s3.policy_condition import KEYS, OPERATORS
-from maruhub.gateway.s3.policy_document import POLICY_BYTES_MAX, read_policy
+from maruhub.gateway.s3.policies.condition import KEYS, OPERATORS
+from maruhub.gateway.s3.policies.document import POLICY_BYTES_MAX, read_policy
+from maruhub.gateway.s3.policies.policy import Decision, PolicyRequest, Statement, arn, evaluate
 from maruhub.gateway.s3.route import route
 
 ALLOW, DENY, NONE = Decision.ALLOW, Decision.DENY, Decision.NONE

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.post_policy import read_post_policy
-from maruhub.gateway.s3.post_signature import is_signed, verify_form
-from maruhub.gateway.s3.signature_v2 import signature_v2
+from maruhub.gateway.s3.policies.form import read_post_policy
+from maruhub.gateway.s3.signatures.form import is_signed, verify_form
+from maruhub.gateway.s3.signatures.v2 import signature_v2
 from maruhub.wire.signing import signature_of, signing_key
 
 NOW_US = 1_700_000_000_000_000

@@ -6,7 +6,7 @@ import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
-from maruhub.gateway.s3.signature import Payload, PayloadMode
+from maruhub.gateway.s3.signatures.v4 import Payload, PayloadMode
 from maruhub.gateway.service.puts import Put
 
 SIZE = 100_000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.query import SIGNATURE, Query, read_query
+from maruhub.gateway.s3.signatures.query import SIGNATURE, Query, read_query
 from maruhub.wire.signing import canonical_query
 
 _WORDS = st.sampled_from(

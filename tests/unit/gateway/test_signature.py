@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.presigned import verify_query
-from maruhub.gateway.s3.signature import PayloadMode, payload_of, verified_signer, verify_header
+from maruhub.gateway.s3.signatures.presigned import verify_query
+from maruhub.gateway.s3.signatures.v4 import PayloadMode, payload_of, verified_signer, verify_header
 from maruhub.wire.signing import Scope, seconds_of
 
 # The keys, the request and the signatures of "Authenticating Requests", S3's API reference.

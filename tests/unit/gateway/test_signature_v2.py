@@ -8,14 +8,14 @@ import pytest
 
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signature import PayloadMode
-from maruhub.gateway.s3.signature_v2 import (
+from maruhub.gateway.s3.signatures.v2 import (
     check_signature_v2,
     is_link_v2,
     signature_v2,
     string_to_sign_v2,
     verify_link_v2,
 )
+from maruhub.gateway.s3.signatures.v4 import PayloadMode
 
 # The keys, the requests and the signatures of "Signing and Authenticating REST Requests".
 KEY, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

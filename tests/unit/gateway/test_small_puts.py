@@ -20,7 +20,7 @@ from maruhub.gateway.answer import Answer
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.route import route
-from maruhub.gateway.s3.signature import Payload, PayloadMode
+from maruhub.gateway.s3.signatures.v4 import Payload, PayloadMode
 from maruhub.gateway.serve.bodies.putting import THREADS, Putting
 from maruhub.gateway.service.request import Caller, Request
 from maruhub.gateway.service.service import Service

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maruhub.gateway.s3.wildcard import matches, meets
+from maruhub.gateway.s3.policies.wildcard import matches, meets
 
 
 def _model(pattern: str, text: str) -> bool:

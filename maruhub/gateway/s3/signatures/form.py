@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signature import Secrets, Verified, credential_of, signature_text, verified_signer
-from maruhub.gateway.s3.signature_v2 import check_signature_v2
+from maruhub.gateway.s3.signatures.v2 import check_signature_v2
+from maruhub.gateway.s3.signatures.v4 import Secrets, Verified, credential_of, signature_text, verified_signer
 from maruhub.wire.signing import ALGORITHM
 
 _MALFORMED = "InvalidArgument"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from maruhub.gateway.s3.wildcard import matches
+from maruhub.gateway.s3.policies.wildcard import matches
 
 _KEYS_WORDS = """
 aws:currenttime aws:epochtime aws:referer aws:securetransport aws:sourceip aws:useragent aws:username

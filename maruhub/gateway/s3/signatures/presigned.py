@@ -6,10 +6,10 @@ from collections.abc import Collection
 from time import gmtime, strftime
 
 from maruhub.gateway.head import Head
-from maruhub.gateway.s3.claim import LONGEST_S, MALFORMED, Claim, incomplete
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.query import read_query
-from maruhub.gateway.s3.signature import (
+from maruhub.gateway.s3.signatures.claim import LONGEST_S, MALFORMED, Claim, incomplete
+from maruhub.gateway.s3.signatures.query import read_query
+from maruhub.gateway.s3.signatures.v4 import (
     PayloadMode,
     Secrets,
     Verified,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.signature import SignedNames, credential_of, signed_names
+from maruhub.gateway.s3.signatures.v4 import SignedNames, credential_of, signed_names
 from maruhub.wire.signing import ALGORITHM, Scope, seconds_of
 
 SIGNATURE: Final = "X-Amz-Signature"

@@ -19,8 +19,8 @@ from urllib.parse import quote, unquote, unquote_plus
 from maruhub.gateway.head import Head
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.presigned import LONGEST_S
-from maruhub.gateway.s3.signature import PayloadMode, Secrets, Verified, payload_of
+from maruhub.gateway.s3.signatures.presigned import LONGEST_S
+from maruhub.gateway.s3.signatures.v4 import PayloadMode, Secrets, Verified, payload_of
 from maruhub.wire.signing import SKEW_S, same
 
 _NAMES = ("AWSAccessKeyId", "Expires", "Signature")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maruhub.gateway.s3.document import Element, malformed, read_document
+from maruhub.gateway.s3.documents.element import Element, malformed, read_document
+from maruhub.gateway.s3.documents.text import document, element, escape
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.object_lock import DefaultRetention
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.xml_text import document, element, escape
 
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from maruhub.gateway.s3.documents.text import document, element, encode_url, escape
 from maruhub.gateway.s3.listing import BucketsPage, ObjectsPage, PartsPage, UploadsPage, VersionsPage
 from maruhub.gateway.s3.object_lock import to_iso_date
-from maruhub.gateway.s3.xml_text import document, element, encode_url, escape
 
 
 class Owner(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from maruhub.gateway.s3.documents.listings import ListedPart, Owner, owner
+from maruhub.gateway.s3.documents.text import DECLARATION, SCHEMA_INSTANCE, document, element, escape, legible
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.listing_answers import ListedPart, Owner, owner
 from maruhub.gateway.s3.object_lock import Retention, to_iso_date
-from maruhub.gateway.s3.xml_text import DECLARATION, SCHEMA_INSTANCE, document, element, escape, legible
 
 ATTRIBUTES = ("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")
 

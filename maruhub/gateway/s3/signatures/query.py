@@ -11,10 +11,10 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import parse_qsl
 
-from maruhub.gateway.s3.claim import SIGNATURE, Claim, read_claim
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.operation import Operation
 from maruhub.gateway.s3.request_headers import is_hoisted
+from maruhub.gateway.s3.signatures.claim import SIGNATURE, Claim, read_claim
 from maruhub.wire.recall import recalled
 from maruhub.wire.signing import canonical_query
 

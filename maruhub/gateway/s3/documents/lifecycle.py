@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from maruhub.gateway.s3.document import Element, malformed, read_document
-from maruhub.gateway.s3.documents import read_tag
+from maruhub.gateway.s3.documents.element import Element, malformed, read_document
+from maruhub.gateway.s3.documents.requests import read_tag
+from maruhub.gateway.s3.documents.text import document, element
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.object_lock import read_iso_date, to_iso_date
 from maruhub.gateway.s3.tags import check_tags
-from maruhub.gateway.s3.xml_text import document, element
 from maruhub.namespace.lifecycle import DAY_US, LifecycleFilter, LifecycleRule
 
 RULES_MAX = 1000

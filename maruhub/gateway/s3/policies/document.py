@@ -11,9 +11,17 @@ import re
 from collections.abc import Iterable
 
 from maruhub.gateway.s3.failure import S3Failure
-from maruhub.gateway.s3.policy import ACTIONS, ANYONE, ARN, BUCKET_ACTIONS, OBJECT_ACTIONS, Policy, Statement
-from maruhub.gateway.s3.policy_condition import OPERATORS, Condition, Value, condition_key
-from maruhub.gateway.s3.wildcard import matches
+from maruhub.gateway.s3.policies.condition import OPERATORS, Condition, Value, condition_key
+from maruhub.gateway.s3.policies.policy import (
+    ACTIONS,
+    ANYONE,
+    ARN,
+    BUCKET_ACTIONS,
+    OBJECT_ACTIONS,
+    Policy,
+    Statement,
+)
+from maruhub.gateway.s3.policies.wildcard import matches
 
 POLICY_BYTES_MAX = 20 * 1024
 _VERSIONS = ("2012-10-17", "2008-10-17")

@@ -13,8 +13,8 @@ from ipaddress import IPv4Network, IPv6Network
 
 from maruhub.gateway.need import TRAIN
 from maruhub.gateway.s3.operation import Operation
-from maruhub.gateway.s3.policy_condition import Condition, Value
-from maruhub.gateway.s3.wildcard import matches, meets
+from maruhub.gateway.s3.policies.condition import Condition, Value
+from maruhub.gateway.s3.policies.wildcard import matches, meets
 
 ARN = "arn:aws:s3:::"
 ANYONE = "*"

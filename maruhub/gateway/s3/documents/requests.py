@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from maruhub.gateway.s3.document import Element, malformed, read_document
+from maruhub.gateway.s3.documents.element import Element, malformed, read_document
 from maruhub.gateway.s3.failure import S3Failure
 from maruhub.gateway.s3.object_lock import (
     YEARS_MAX,
