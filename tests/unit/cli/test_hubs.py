@@ -79,7 +79,10 @@ def test_the_index_of_a_hub_that_cannot_be_written_is_not_made_anew(
     folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As a read-only drive answers; a test that runs as root is refused nothing.
-    monkeypatch.setattr("maruhub.compose._open_lock", lambda path: None)
+    def refused(path: Path) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr("maruhub.store.hub_lock._open", refused)
     assert main(["check"]) == 0
     assert "right" in capsys.readouterr().out
     assert main(["check", "--rebuild-index", "--json"]) == 5
