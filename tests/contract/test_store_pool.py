@@ -81,7 +81,7 @@ def test_copies_that_are_gone_or_cut_are_read_past(pool: compose.OpenPool):
     pool.store.drop_from_memory(Blobs.of([blob]).extents)
     assert bytes(read(pool.store, blob)) == filled(9000)
     last.unlink()
-    pool.store._reader.close()
+    pool.store._reader._tidy()
     assert plain(pool.store.read_many(Blobs.of([blob]))) == [Corrupt]
     assert pool.store.read_counts.lost == 1
 
