@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -379,3 +381,23 @@ def test_a_making_that_fails_leaves_nothing_behind(
     assert list(tmp_path.rglob("*")) == [tmp_path / "m1"]
     monkeypatch.undo()
     compose.create_pool(tmp_path / "new" / "e", blades=blades).close()
+
+
+def test_a_first_read_imports_nothing(hub: Path):
+    # Forked while another thread of the parent imports, a child that needs the same module waits for ever.
+    pool = compose.open_pool(hub)
+    fill(pool)
+    pool.close()
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from maruhub import compose
+        from maruhub.namespace import Namespace
+        namespace = Namespace(compose.open_pool(Path(sys.argv[1])).store)
+        before = set(sys.modules)
+        infos = [info for page in namespace.listing.scan("photos") for info in page]
+        assert len(namespace.objects.read_infos(infos)) == len(infos)
+        print(*sorted(set(sys.modules) - before))
+    """
+    done = subprocess.run([sys.executable, "-c", code, str(hub)], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

@@ -100,7 +100,7 @@ class Layouts:
         ordinals = self._ordinals(table, segments)
         unknown = segments[ordinals < 0]
         if len(unknown):
-            table = self._learn([int(s) for s in np.unique(unknown)])
+            table = self._learn(sorted(set(unknown.tolist())))
             ordinals = self._ordinals(table, segments)
         # No segment is that long: an address that no writer made must not lead into another.
         ordinals = np.where(offsets < np.uint64(SEGMENT_BYTES_MAX), ordinals, -1)

@@ -281,7 +281,7 @@ class Reader:
     def drop_from_memory(self, extents: ExtentArray) -> None:
         """Forgets this process's mappings of the extents' files, and asks the kernel to."""
         places = self._layouts.locate(extents)
-        for number in np.unique(places.files[places.files >= 0]).tolist():
+        for number in set(places.files.tolist()) - {-1}:
             mapped = self._mapped(places, number, 0)
             self._files.drop(places.keys[number])
             if mapped is not None and mapped.descriptor >= 0:
