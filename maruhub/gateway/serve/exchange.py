@@ -93,7 +93,7 @@ class Exchange:
         """The same for what has to be waited for."""
         self._desk.metrics.waits(1)
         try:
-            answer = step if isinstance(step, Answer) else await self._answered(step)
+            answer = step if isinstance(step, Answer) else await self._answer_in_time(step)
             if self._user:
                 # An answer may take an epoch: other bodies can't wait for that. Strangers' wait for each other.
                 self._body.let_go()
@@ -135,8 +135,8 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - see _failure
             return self._failed(self._failure(error))
 
-    async def _answered(self, waiting: Coroutine[Any, Any, Answer]) -> Answer | asyncio.Task[Answer]:
-        """What to answer; the wait for it, where it is long and clients know that it may be."""
+    async def _answer_in_time(self, waiting: Coroutine[Any, Any, Answer]) -> Answer | asyncio.Task[Answer]:
+        """What to answer; the wait for it where it is long in coming, and clients know that it may be."""
         if not self._is_long:
             return await self._answer(waiting)
         task = asyncio.create_task(self._answer(waiting))
